@@ -1,0 +1,149 @@
+/**
+ * Growing buffer and cursor for the engine's own binary formats (state values, frames, metas). Little-endian.
+ * Both are reused across calls, so neither is safe to keep across an `await`.
+ */
+
+const EMPTY = Buffer.alloc(0)
+
+export class ByteWriter {
+  private buffer: Buffer
+  private at = 0
+
+  constructor(capacity = 1024) {
+    this.buffer = Buffer.allocUnsafe(capacity)
+  }
+
+  get length(): number {
+    return this.at
+  }
+
+  private room(bytes: number): void {
+    if (this.at + bytes <= this.buffer.length) return
+    const grown = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, this.at + bytes))
+    this.buffer.copy(grown, 0, 0, this.at)
+    this.buffer = grown
+  }
+
+  byte(value: number): void {
+    this.room(1)
+    this.buffer[this.at++] = value
+  }
+
+  /** Whole number, 0 ≤ value ≤ 2^53 - 1, in 1 to 8 bytes. */
+  varint(value: number): void {
+    this.room(8)
+    while (value > 127) {
+      this.buffer[this.at++] = (value % 128) | 128
+      value = Math.floor(value / 128)
+    }
+    this.buffer[this.at++] = value
+  }
+
+  double(value: number): void {
+    this.room(8)
+    this.at = this.buffer.writeDoubleLE(value, this.at)
+  }
+
+  /** The first `count` doubles of `values` from `from` on, raw. */
+  doubles(values: Float64Array, from: number, count: number): void {
+    this.room(count * 8)
+    const bytes = Buffer.from(values.buffer, values.byteOffset + from * 8, count * 8)
+    bytes.copy(this.buffer, this.at)
+    this.at += count * 8
+  }
+
+  /** Length-prefixed UTF-8. */
+  text(value: string): void {
+    const bytes = Buffer.byteLength(value)
+    this.varint(bytes)
+    this.room(bytes)
+    this.at += this.buffer.write(value, this.at, bytes, 'utf8')
+  }
+
+  /** Length-prefixed bytes. */
+  block(value: Uint8Array): void {
+    this.varint(value.length)
+    this.bytes(value)
+  }
+
+  /** Bytes with no length. */
+  bytes(value: Uint8Array): void {
+    this.room(value.length)
+    this.buffer.set(value, this.at)
+    this.at += value.length
+  }
+
+  /** A copy of what was written; the writer is empty afterwards. */
+  take(): Buffer {
+    const taken = this.at === 0 ? EMPTY : Buffer.from(this.buffer.subarray(0, this.at))
+    this.at = 0
+    return taken
+  }
+}
+
+/** Reads what `ByteWriter` wrote. Throws RangeError past the end, never reads beyond it. */
+export class ByteReader {
+  private readonly buffer: Buffer
+  private at: number
+  private readonly end: number
+
+  constructor(bytes: Uint8Array) {
+    this.buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.at = 0
+    this.end = bytes.byteLength
+  }
+
+  get left(): number {
+    return this.end - this.at
+  }
+
+  private need(bytes: number): number {
+    const from = this.at
+    if (bytes > this.end - from) throw new RangeError(`need ${bytes} bytes, ${this.end - from} left`)
+    this.at = from + bytes
+    return from
+  }
+
+  byte(): number {
+    return this.buffer[this.need(1)] as number
+  }
+
+  varint(): number {
+    let value = 0
+    let scale = 1
+    for (let i = 0; i < 8; i++) {
+      const byte = this.byte()
+      value += (byte & 127) * scale
+      if (byte < 128) return value
+      scale *= 128
+    }
+    throw new RangeError('varint longer than 8 bytes')
+  }
+
+  double(): number {
+    return this.buffer.readDoubleLE(this.need(8))
+  }
+
+  /** Copies `count` doubles into `to` from `at` on. */
+  doubles(to: Float64Array, at: number, count: number): void {
+    const from = this.need(count * 8)
+    const target = Buffer.from(to.buffer, to.byteOffset + at * 8, count * 8)
+    this.buffer.copy(target, 0, from, from + count * 8)
+  }
+
+  text(): string {
+    const length = this.varint()
+    const from = this.need(length)
+    return this.buffer.toString('utf8', from, from + length)
+  }
+
+  /** A view, valid as long as the bytes given to the constructor. */
+  block(): Buffer {
+    return this.bytes(this.varint())
+  }
+
+  bytes(length: number): Buffer {
+    const from = this.need(length)
+    return this.buffer.subarray(from, from + length)
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The one table of error codes: what happened and what to do. A code is never used again for another thing;
+ * `docs/errors.md` is generated from here.
+ */
+export const ERRORS = {
+  // configuration
+  'config-invalid': {
+    what: 'A configuration or topology file is wrong.',
+    todo: 'Correct the file at the place named; `millrace check` says all faults at once.',
+  },
+  'part-unknown': { what: 'No part of this name exists.', todo: 'Use one of the names listed.' },
+  // records (dead letters)
+  'record-malformed': {
+    what: 'The bytes are not Avro in Confluent wire format, or do not match the writer schema.',
+    todo: 'Look at the original bytes in the dead-letter topic; mend the producer and send the record again.',
+  },
+  'record-too-large': {
+    what: 'The record is larger, deeper or has more items than the configured limit.',
+    todo: 'Raise the limit if the record is legitimate, else mend the producer.',
+  },
+  'schema-unknown': {
+    what: 'The record names a schema id that the registry does not have.',
+    todo: 'Register the schema, then replay the dead letter.',
+  },
+  'schema-unfit': {
+    what: 'The writer schema cannot be read as the fields the topologies need.',
+    todo: 'Compare the schema with the topology; add a default or an alias.',
+  },
+  'time-missing': {
+    what: 'The event has no usable event time.',
+    todo: 'Mend the producer, or declare another `time` for the topic.',
+  },
+  'time-in-future': {
+    what: 'The event time is further after the record timestamp than the allowed skew.',
+    todo: "Mend the producer's clock, or raise `engine.skew`.",
+  },
+  'expression-failed': {
+    what: 'An expression failed on this event.',
+    todo: 'Look at the reason; guard the expression or mend the producer.',
+  },
+  'sink-refused': { what: 'A sink can never take this result.', todo: 'Look at the reason given by the sink.' },
+  // topics and positions (clear stops)
+  'topic-missing': {
+    what: 'A topic does not exist.',
+    todo: 'Create it with the partitions you want, or correct its name.',
+  },
+  'topic-mismatch': {
+    what: 'A topic stands with another number of partitions than declared.',
+    todo: 'Declare the number it has, or use another topic.',
+  },
+  'topic-recreated': {
+    what: 'A topic that is read directly was deleted and made again.',
+    todo: 'Run `millrace rebuild` for the topology.',
+  },
+  'position-lost': {
+    what: 'The group has a position, the state has none: the state was lost.',
+    todo: 'Restore the state, or run `millrace rebuild` to compute it again from the log.',
+  },
+  'position-outside-log': {
+    what: 'The position to go on from is no longer, or not yet, in the log.',
+    todo: 'Run `millrace rebuild` to compute the state again; keep records longer than the longest outage.',
+  },
+  'frames-missing': {
+    what: 'A row that the mapper had written is not in the shuffle topic.',
+    todo: 'Run `millrace rebuild`; check replication, min.insync.replicas and unclean leader election.',
+  },
+  'definition-older': {
+    what: 'The state was written by a later definition of this topology than this worker holds.',
+    todo: 'Deploy the later definition here too. To go back to the earlier one, declare it anew.',
+  },
+  'state-unreadable': {
+    what: 'Bytes in the state store cannot be read.',
+    todo: 'Restore the state, or run `millrace rebuild`.',
+  },
+  // services
+  fenced: { what: 'Another worker has taken this task over.', todo: 'Nothing: the task goes on there.' },
+  'transport-failed': {
+    what: 'The log could not be read or written.',
+    todo: 'Look at the broker; Millrace tries again.',
+  },
+  'registry-failed': {
+    what: 'The schema registry could not be reached or answered with an error.',
+    todo: 'Look at the registry; Millrace tries again.',
+  },
+  'schema-incompatible': {
+    what: 'The registry refused a schema as incompatible with the subject.',
+    todo: 'Use another output topic or relax the compatibility of the subject.',
+  },
+  'store-failed': {
+    what: 'The state or feature store could not be read or written.',
+    todo: 'Look at the store; Millrace tries again.',
+  },
+  'disk-full': { what: 'No room is left on the device.', todo: 'Free room, then start again: nothing was lost.' },
+  'log-corrupt': {
+    what: 'A segment of the embedded log is damaged before its end.',
+    todo: 'Restore the file from a copy; a torn end alone is mended by itself.',
+  },
+  'already-running': {
+    what: 'Another process holds the embedded data directory.',
+    todo: 'Stop it, or use another directory.',
+  },
+} as const satisfies Record<string, { what: string; todo: string }>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** Every error that Millrace raises by intention. The message says what was found. */
+export class MillraceError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'MillraceError'
+    this.code = code
+  }
+
+  /** What to do about it. */
+  get todo(): string {
+    return ERRORS[this.code].todo
+  }
+}
+
+/** This record can never be processed: it goes to the dead letters, and the rest of its batch goes on. */
+export class RecordError extends MillraceError {
+  override readonly name = 'RecordError'
+}
+
+/** The task cannot go on without somebody's decision: it stops and says so; others go on. */
+export class ClearStop extends MillraceError {
+  override readonly name = 'ClearStop'
+}
+
+/** Another owner has the task: what was cached is worthless here. */
+export class Fenced extends MillraceError {
+  override readonly name = 'Fenced'
+
+  constructor(message = 'another worker has taken this task over') {
+    super('fenced', message)
+  }
+}

@@ -1,0 +1,469 @@
+/**
+ * The vocabulary of Millrace, in the order in which data meets it: topics, records, rows, state,
+ * aggregations, emissions, sinks. Pure types; every other file speaks in these words.
+ *
+ * Units: every time is in milliseconds since 1970-01-01T00:00:00Z; every size in bytes.
+ */
+import type { ByteReader, ByteWriter } from './bytes.ts'
+
+// ---------------------------------------------------------------- topics and records
+
+/** Milliseconds since the epoch, UTC. Event time or wall time, as the name of the variable says. */
+export type Millis = number
+
+/**
+ * Where a record stands in its partition; a whole number, 0 ≤ p < 2^40, growing but not always by one.
+ * "The position to go on from" is the position after the last record processed.
+ */
+export type Position = number
+
+export interface Partition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** One record as a transport hands it out. `value` is null for a tombstone. */
+export interface InputRecord {
+  readonly position: Position
+  /** The record's own timestamp, as its producer or the log stamped it. */
+  readonly timestamp: Millis
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: Readonly<Record<string, Buffer>>
+}
+
+/** Consecutive records of one partition, never empty. */
+export interface Batch extends Partition {
+  readonly records: readonly InputRecord[]
+  /** Position to go on from after this batch. */
+  readonly next: Position
+  /** Where the log ended when this batch was read: `next >= end` means "read to the end, as of then". */
+  readonly end: Position
+}
+
+/** A record to be written. Without `partition` it goes to murmur2(key) mod partitions, as Kafka's own clients place it. */
+export interface Draft {
+  readonly topic: string
+  readonly partition?: number
+  readonly key: Buffer | string | null
+  readonly value: Buffer | null
+  readonly timestamp?: Millis
+  readonly headers?: Readonly<Record<string, string | Buffer>>
+}
+
+export interface TopicSpec {
+  readonly name: string
+  readonly partitions: number
+  /** How long records are kept; -1 keeps them for ever. Measured against record timestamps. */
+  readonly retentionMs: number
+  /** Keep the newest record of each key instead of forgetting by age. */
+  readonly compacted?: boolean
+}
+
+export interface TopicInfo {
+  readonly partitions: number
+  /** Changes when the topic is deleted and made again under the same name. Never empty. */
+  readonly incarnation: string
+}
+
+/** First position kept, and the position the next record will get. */
+export interface Range {
+  readonly start: Position
+  readonly end: Position
+}
+
+// ---------------------------------------------------------------- transport
+
+/** What a member of a group is told. The engine implements it; the transport calls it. */
+export interface MemberEvents {
+  /**
+   * The partition is this member's now; answers where to read from. Called once per assignment, before the
+   * first batch; not called again for a partition that stays here through a rebalance (the transport goes on
+   * where it was). If it rejects, the partition is not read, and the transport calls it again after a pause.
+   */
+  opened(partition: Partition): Promise<Position>
+  /** The partition is another's, or the member has left. May come late: only the state's fence protects. */
+  closed(partition: Partition): void
+  /**
+   * One batch, in order per partition, at least once. Resolves when the batch has been *accepted*; until then
+   * no further batch of this partition is delivered, while the others go on. Never rejects.
+   */
+  batch(batch: Batch): Promise<void>
+}
+
+export interface Membership {
+  /** Tells the group how far we are, for lag displays and to notice loss. Never decides where reading goes on. */
+  commit(positions: readonly { readonly partition: Partition; readonly position: Position }[]): Promise<void>
+  /** Reads on from another position; batches fetched before it are dropped. No-op when the partition is not here. */
+  seek(partition: Partition, position: Position): void
+  /** Leaves the group: no callback comes after it resolves, except `closed`, which comes before. */
+  leave(): Promise<void>
+}
+
+/** Bytes in topics: ordered per partition, delivered at least once. */
+export interface Transport {
+  /** What is known of these topics; a missing topic is absent from the answer. */
+  topics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>>
+  /** Makes the topic; no-op when it stands with as many partitions. Throws `topic-mismatch` when with another number. */
+  create(spec: TopicSpec): Promise<void>
+  /** Every partition's range *now*. Throws when it can't be read: not being able to read is not silence. */
+  ranges(topic: string): Promise<readonly Range[]>
+  /** Position of the first record stamped at or after `time`; the end where there is none. */
+  positionAt(partition: Partition, time: Millis): Promise<Position>
+  /** What the group last told by `Membership.commit`, per partition. */
+  committed(group: string, topic: string): Promise<readonly (Position | undefined)[]>
+  /** Joins; topics must exist. Partitions of a topic that grows are taken up while the member stays. */
+  join(group: string, topics: readonly string[], on: MemberEvents): Promise<Membership>
+  /**
+   * Resolves when every draft is durable. Drafts for one partition keep their order. When it rejects, any of
+   * them may or may not have been written, or may still be.
+   */
+  write(drafts: readonly Draft[]): Promise<void>
+  close(): Promise<void>
+}
+
+// ---------------------------------------------------------------- schemas and decoding
+
+/** A schema registry: ids are global, subjects have versions. */
+export interface Registry {
+  /** The schema a writer used. Throws `unknown-schema` when the registry answers that there is none; other failures are transient. */
+  schema(id: number): Promise<unknown>
+  /** Newest schema of a subject (`<topic>-value`), undefined when there is none. */
+  latest(subject: string): Promise<{ readonly id: number; readonly schema: unknown } | undefined>
+  /** Registers and answers the id; the same schema again answers the same id. Throws `schema-incompatible`. */
+  register(subject: string, schema: unknown): Promise<number>
+  close(): Promise<void>
+}
+
+/**
+ * Decodes the values of one topic. `record` throws a `RecordError` for bytes that can never be decoded
+ * (dead letter), and `prepare` resolves when every schema id among `records` is known; it rejects when the
+ * registry can't be reached (the task waits).
+ */
+export interface Decoder {
+  prepare(records: readonly InputRecord[]): Promise<void>
+  record(record: InputRecord): Readonly<Record<string, unknown>>
+}
+
+export interface Encoder {
+  /** Confluent wire format: 0, schema id as four big-endian bytes, Avro binary. */
+  encode(value: Readonly<Record<string, unknown>>): Buffer
+}
+
+// ---------------------------------------------------------------- rows
+
+/**
+ * A column of rows. `flag`: 0 or 1. `number`: NaN is null. `text`: null is null.
+ * A column is named by the text of the expression that fills it, so that frames explain themselves.
+ */
+export type ColumnKind = 'flag' | 'number' | 'text'
+export type Column = Uint8Array | Float64Array | (string | null)[]
+export interface ColumnSpec {
+  readonly id: string
+  readonly kind: ColumnKind
+}
+
+/** Rows of one source, in the order of their positions: what a mapper makes of records and a reducer applies. */
+export interface Rows {
+  readonly length: number
+  /** Position of the record that each row came from; rows of one record are next to each other. */
+  readonly position: Float64Array
+  /** Event time. */
+  readonly time: Float64Array
+  /** Breaks ties between rows of one key at one time: the higher is the newer. A total order fixed by the data. */
+  readonly tie: Float64Array
+  /** Entity ids; `keyOf[i]` is row i's index in `keys`. */
+  readonly keys: readonly string[]
+  readonly keyOf: Uint16Array | Uint32Array
+  /** By column id. A column that the writer did not know is absent: all null. */
+  readonly columns: ReadonlyMap<string, Column>
+}
+
+// ---------------------------------------------------------------- state
+
+/**
+ * Names a task in the state store, e.g. `reduce/store-load@5d1f/3`. One name, one position, one owner.
+ */
+export type TaskId = string
+
+/** A task's claim on its state. A newer claim makes every older one useless: `Fenced`. */
+export interface OpenState {
+  readonly task: TaskId
+  /** Newer of the last + 1 and the store's wall clock in ms: grows with every claim, even when the store went back in time. */
+  readonly epoch: number
+  /** Random; what `read` and `commit` compare. */
+  readonly token: string
+  /** Number of the last commit, by any owner. `commit` moves it on; the object is updated in place. */
+  commits: number
+  /** Position to go on from; undefined when nothing was ever committed. */
+  position: Position | undefined
+  /** The engine's own record of the task (clock, sources …), opaque to the store. Empty when never committed. */
+  meta: Uint8Array
+  /** When the next timer is due; Infinity when there is none. Updated by `commit`. */
+  nextDue: Millis
+}
+
+export interface StateChange {
+  readonly position: Position
+  readonly meta: Uint8Array
+  /** New bytes per key; null deletes. */
+  readonly keys?: ReadonlyMap<string, Uint8Array | null>
+  /** When each key is due next; Infinity removes its timer. Keys not named keep theirs. */
+  readonly timers?: ReadonlyMap<string, Millis>
+}
+
+/**
+ * Position and effect, together or not at all. Every call on an `OpenState` that is not the task's newest
+ * claim throws `Fenced`. Any other error of `commit` leaves it unknown whether it was applied.
+ */
+export interface State {
+  open(task: TaskId): Promise<OpenState>
+  /** Bytes per key, in the order asked; undefined for a key that has none. One round trip. */
+  read(open: OpenState, keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>
+  /** One atomic step. Throws `Fenced` when the claim is old or `open.commits` is not the newest commit's number. */
+  commit(open: OpenState, change: StateChange): Promise<void>
+  /** Keys due at or before `until`, earliest first, at most `limit`. */
+  due(open: OpenState, until: Millis, limit: number): Promise<readonly string[]>
+  /** All keys with their bytes, in pages, in no promised order. */
+  scan(open: OpenState): AsyncIterable<readonly (readonly [string, Uint8Array])[]>
+  /** Throws `Fenced` when the claim is old or somebody else committed: how an idle task notices. */
+  check(open: OpenState): Promise<void>
+  close(): Promise<void>
+}
+
+// ---------------------------------------------------------------- aggregations
+
+/**
+ * How single values become one: `as: mean`. Order-free: any order of `add` and `merge` gives the same result
+ * (whole numbers exactly; floats to 1e-9 of the magnitude of the values). One file in `operators/`.
+ */
+export interface Operator<A = unknown> {
+  /** Does it need `of:`? `optional`: without it, events are counted. */
+  readonly of: 'required' | 'optional'
+  readonly type: 'long' | 'double'
+  /** The result over no events at all. */
+  readonly empty: 0 | null
+  create(): A
+  /** `value` is never NaN; it is 1 where the feature has no `of:`. */
+  add(acc: A, value: number, time: Millis): void
+  merge(into: A, from: A): void
+  result(acc: A): number | null
+  encode(acc: A, to: ByteWriter): void
+  decode(from: ByteReader): A
+}
+
+/** One feature as its aggregation sees it, names resolved, expressions replaced by the columns that hold them. */
+export interface FeatureSpec<C = unknown> {
+  readonly name: string
+  /** The aggregation's own settings, validated by its `config`. */
+  readonly config: C
+  /** Column id per expression key: `when`, `of`, and those that the aggregation declares. */
+  readonly columns: Readonly<Record<string, string>>
+  readonly as: string
+  readonly operator: Operator
+}
+
+/**
+ * How the events of a key are remembered: `last: 50`, `window: 10m`. One file in `aggregations/`.
+ * The same object serves live, in replay and for training sets.
+ */
+export interface Aggregation<C = unknown> {
+  /** Settings that are expressions over the event, and the kind of column each fills. */
+  readonly expressions: Readonly<Record<string, ColumnKind>>
+  /** Groups features so that those which can share memory do. Every feature appears in exactly one slot. */
+  slots(features: readonly FeatureSpec<C>[]): readonly Slot[]
+}
+
+/**
+ * Memory for one or more features of one topology; an accumulator `A` per key. All methods are synchronous and
+ * deterministic, and none keeps a reference to `columns`.
+ */
+export interface Slot<A = unknown> {
+  /**
+   * Identity of what is remembered, with the version of its encoding: `window/1 of=… when=…`. Accumulators
+   * survive a changed topology exactly as long as this text stays the same.
+   */
+  readonly id: string
+  readonly columns: readonly ColumnSpec[]
+  /** Names of the features it answers, in the order of `results`. */
+  readonly features: readonly string[]
+  create(): A
+  /**
+   * Takes one row; `columns` are in the order of `this.columns`, undefined where the writer did not know one.
+   * `clock` is the task's clock: what it has passed may be ignored on arrival as it would be forgotten.
+   */
+  add(acc: A, columns: readonly (Column | undefined)[], row: number, time: Millis, tie: number, clock: Millis): void
+  /** Drops what can no longer matter once the clock stands at `clock`. */
+  expire(acc: A, clock: Millis): void
+  /** The earliest time > `now` at which a result changes with no new event; Infinity when never. */
+  nextExpiry(acc: A, now: Millis): Millis
+  /** True when it is as good as newly made. */
+  isEmpty(acc: A): boolean
+  /** One value per feature as of `now`, written from `out[at]`. No smaller `now` than the key's newest event. */
+  results(acc: A, now: Millis, out: (number | null)[], at: number): void
+  encode(acc: A, to: ByteWriter): void
+  decode(from: ByteReader): A
+  /** For accumulators that may grow large: parts kept beside the main bytes, so that only changed ones are written. */
+  readonly segments?: Segments<A>
+}
+
+export interface Segments<A> {
+  /** Names of the parts that a freshly decoded accumulator still lacks. */
+  missing(acc: A): readonly string[]
+  attach(acc: A, name: string, bytes: Uint8Array): void
+  /** Parts changed since the last call; null when dropped. Called once after each `encode`. */
+  changed(acc: A): readonly (readonly [string, Uint8Array | null])[]
+}
+
+// ---------------------------------------------------------------- emissions and sinks
+
+/** Orders everything that is said of one thing: generation first, then epoch, then step. The higher is the newer. */
+export interface Version {
+  readonly generation: number
+  readonly epoch: number
+  readonly step: number
+}
+
+/** What became of one entity, to be said to sinks. */
+export interface Emission {
+  /** Entity id: `core/key.ts` joins the parts of a composite one. */
+  readonly key: string
+  /** The values hold as of this time. */
+  readonly at: Millis
+  /** In the order of the flow's features; null when forgotten (the entity goes back to defaults). */
+  readonly values: readonly (number | null)[] | null
+  /** Names the effect for sinks that append: the position or the time that caused it. */
+  readonly cause: string
+}
+
+export interface EmissionBatch {
+  readonly task: TaskId
+  readonly version: Version
+  /** The task's position once this batch is through. */
+  readonly upto: Position
+  /** What the state says was last written by this task before; undefined at the first. */
+  readonly said: Version | undefined
+  readonly emissions: readonly Emission[]
+}
+
+export interface SinkResult {
+  /**
+   * Everything up to this position is durable. A sink that holds nothing back answers `upto`; one that does (a
+   * rolling file, a webhook being retried) answers less, and the task commits no further than the lowest of its
+   * sinks. Such sinks serve flows without state only: state and position are committed together.
+   */
+  readonly safe: Position
+  /** Emissions that can never be written, by index: they go to the dead letters. */
+  readonly refused?: readonly { readonly index: number; readonly code: string; readonly reason: string }[]
+  /** The sink's memory of this task is older than `said`: it went back in time. Say every value again, then this batch. */
+  readonly behind?: boolean
+}
+
+/**
+ * Where results go. Idempotent by name or by version: the same batch again, or an older one late, changes nothing.
+ * Rejects when it is not known whether the batch was written; the task then repeats it or opens again.
+ */
+export interface Sink {
+  write(batch: EmissionBatch): Promise<SinkResult>
+  /** Asked at open and now and then while idle, only of sinks that keep marks: true when the sink has gone behind `said`. */
+  behind?(task: TaskId, said: Version): Promise<boolean>
+  /** Makes durable what is held back; called at a graceful stop and when idle. Answers as `write` does. */
+  flush?(task: TaskId): Promise<SinkResult>
+  close(): Promise<void>
+}
+
+// ---------------------------------------------------------------- feature store
+
+export interface FeatureRecord {
+  readonly at: Millis
+  readonly version: Version
+  /** By feature name; a feature whose value is null is absent. */
+  readonly values: Readonly<Record<string, number>>
+}
+
+export interface FeatureWrite {
+  /** `<topology>@<generation>`. */
+  readonly namespace: string
+  readonly names: readonly string[]
+  readonly batch: EmissionBatch
+}
+
+/**
+ * Newest values per entity. An entry older than what stands is ignored; equal versions rewrite.
+ */
+export interface FeatureStore {
+  /** Writes all entries and the task's mark, or answers `behind` and writes nothing when the mark is older than `batch.said`. */
+  write(write: FeatureWrite): Promise<'written' | 'behind'>
+  /** Writes as `write` does, without asking for the mark: for saying everything again. */
+  rewrite(write: FeatureWrite): Promise<void>
+  /** Version of the last write by this task, undefined when none is known. */
+  mark(namespace: string, task: TaskId): Promise<Version | undefined>
+  read(namespace: string, ids: readonly string[]): Promise<readonly (FeatureRecord | undefined)[]>
+  /** Which namespace serves a topology: moved only to a higher generation. */
+  alias(topology: string): Promise<string | undefined>
+  moveAlias(topology: string, namespace: string, generation: number): Promise<void>
+  close(): Promise<void>
+}
+
+// ---------------------------------------------------------------- flows
+
+/** How records of one source topic become rows. Compiled once; called per record. */
+export interface RowPlan {
+  readonly columns: readonly (ColumnSpec & { readonly fill: (event: Event) => boolean | number | string | null })[]
+  readonly where: (event: Event) => boolean
+  /** Entity id; null when the event belongs to no entity (its row is not made). */
+  readonly key: (event: Event) => string | null
+  /** Event time; null or NaN sends the record to the dead letters. */
+  readonly time: ((event: Event) => number | null) | undefined
+  /** Declared id of the event, for ties. */
+  readonly id: ((event: Event) => string | null) | undefined
+}
+export type Event = Readonly<Record<string, unknown>>
+
+export interface FlowSource {
+  readonly topic: string
+  /** Paths of the fields the plan reads, e.g. `['courier', 'id']`; a worker decodes the union over its flows. */
+  readonly fields: readonly (readonly string[])[]
+  readonly plan: RowPlan
+}
+
+/** The work of a key: what `features/` compiles the feature declarations to. `S` is one key's state. */
+export interface Reducer<S = unknown> {
+  /** Slot ids by number: those known before and the new ones after them. Kept in the task's meta. */
+  readonly slots: readonly string[]
+  create(): S
+  /** Resolves the columns of one frame once; the function then applies one row. */
+  apply(rows: Rows): (state: S, row: number, clock: Millis) => void
+  /** Time of the key's newest event; -Infinity before the first. */
+  newest(state: S): Millis
+  expire(state: S, clock: Millis): void
+  nextDue(state: S, now: Millis): Millis
+  /** True when nothing is left that could matter: the key is deleted and its entity forgotten. */
+  isSpent(state: S, clock: Millis): boolean
+  evaluate(state: S, now: Millis): (number | null)[]
+  /** Main bytes, and changed segments by name. */
+  encode(state: S): { readonly main: Uint8Array; readonly segments: readonly (readonly [string, Uint8Array | null])[] }
+  decode(main: Uint8Array): S
+  missing(state: S): readonly string[]
+  attach(state: S, name: string, bytes: Uint8Array): void
+}
+
+/** What YAML compiles to; all that the engine knows of a topology. */
+export interface Flow {
+  readonly name: string
+  /** Fingerprint of what decides where a row goes and whether it exists. Names shuffle, tasks, state, features. */
+  readonly generation: string
+  /** Fingerprint of everything declared, and when it was declared: of two definitions of a generation the later one writes. */
+  readonly definition: string
+  readonly declaredAt: Millis
+  readonly sources: readonly FlowSource[]
+  /** Partitions of the shuffle topic; undefined when the one source is keyed by the dimension and read directly. */
+  readonly shuffle: number | undefined
+  readonly start: 'earliest' | 'latest' | Millis
+  /** `slots`: the table kept in the task's meta, empty at first. */
+  readonly reducer: (slots: readonly string[]) => Reducer
+  /** Feature names, in the order of every emission's values. */
+  readonly features: readonly string[]
+  /** Opened once per worker, before the first task. `namespace` is `<name>@<generation>`. */
+  readonly sinks: readonly Sink[]
+}
