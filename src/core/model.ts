@@ -341,8 +341,10 @@ export interface EmissionBatch {
   readonly version: Version
   /** The task's position once this batch is through. */
   readonly upto: Position
-  /** What the state says was last written by this task before; undefined at the first. */
+  /** What the state says was last written by this task before; undefined: nothing, or the sink shall not ask. */
   readonly said: Version | undefined
+  /** One page of saying everything again: the sink's mark stays as it is until a batch that is not partial. */
+  readonly partial?: boolean
   readonly emissions: readonly Emission[]
 }
 
@@ -365,8 +367,13 @@ export interface SinkResult {
  */
 export interface Sink {
   write(batch: EmissionBatch): Promise<SinkResult>
-  /** Asked at open and now and then while idle, only of sinks that keep marks: true when the sink has gone behind `said`. */
-  behind?(task: TaskId, said: Version): Promise<boolean>
+  /**
+   * For sinks that can go back in time on their own: the version of the last batch of this task that they know.
+   * Asked at open and now and then while idle; older than what the state says was written means: say everything again.
+   */
+  mark?(task: TaskId): Promise<Version | undefined>
+  /** Told when a task has caught up with the ends of its logs for the first time; `tasks`: all that must before an alias may move. */
+  caughtUp?(task: TaskId, version: Version, tasks: readonly TaskId[]): Promise<void>
   /** Makes durable what is held back; called at a graceful stop and when idle. Answers as `write` does. */
   flush?(task: TaskId): Promise<SinkResult>
   close(): Promise<void>
@@ -392,10 +399,11 @@ export interface FeatureWrite {
  * Newest values per entity. An entry older than what stands is ignored; equal versions rewrite.
  */
 export interface FeatureStore {
-  /** Writes all entries and the task's mark, or answers `behind` and writes nothing when the mark is older than `batch.said`. */
+  /**
+   * Writes all entries and the task's mark, or answers `behind` and writes nothing when `batch.said` is defined
+   * and the mark is older or missing. A partial batch leaves the mark as it is.
+   */
   write(write: FeatureWrite): Promise<'written' | 'behind'>
-  /** Writes as `write` does, without asking for the mark: for saying everything again. */
-  rewrite(write: FeatureWrite): Promise<void>
   /** Version of the last write by this task, undefined when none is known. */
   mark(namespace: string, task: TaskId): Promise<Version | undefined>
   read(namespace: string, ids: readonly string[]): Promise<readonly (FeatureRecord | undefined)[]>
@@ -415,7 +423,7 @@ export interface RowPlan {
   readonly key: (event: Event) => string | null
   /** Event time; null or NaN sends the record to the dead letters. */
   readonly time: ((event: Event) => number | null) | undefined
-  /** Declared id of the event, for ties. */
+  /** Declared id of the event, for ties between events of one time; without it the position decides. */
   readonly id: ((event: Event) => string | null) | undefined
 }
 export type Event = Readonly<Record<string, unknown>>

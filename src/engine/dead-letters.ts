@@ -1,0 +1,50 @@
+import type { RecordError } from '../core/errors.ts'
+import type { Draft, InputRecord, Transport } from '../core/model.ts'
+import { type Source, sourceName } from './shuffle.ts'
+
+export interface DeadLetter {
+  readonly topology: string
+  readonly source: Source
+  readonly record: InputRecord
+  readonly error: RecordError
+}
+
+/**
+ * The record as it came, with where it came from and why it could not be processed. The name in `millrace-id`
+ * is the same each time the record is met, so readers drop repeats.
+ */
+export function deadLetterDraft(topic: string, { topology, source, record, error }: DeadLetter): Draft {
+  const from = sourceName(source)
+  return {
+    topic,
+    ...(record.key === null ? { partition: 0 } : {}),
+    key: record.key,
+    value: record.value,
+    timestamp: record.timestamp,
+    headers: {
+      ...record.headers,
+      'millrace-id': `${topology}/${from}/${record.position}`,
+      'millrace-topology': topology,
+      'millrace-source-topic': source.topic,
+      'millrace-source-partition': String(source.partition),
+      'millrace-source-position': String(record.position),
+      'millrace-error-code': error.code,
+      'millrace-error-reason': error.message.slice(0, 500),
+    },
+  }
+}
+
+/** Writes dead letters; resolves when all are durable. Rejects when they can't be written: the task waits, it never skips. */
+export class DeadLetters {
+  readonly topic: string
+  private readonly transport: Transport
+
+  constructor(transport: Transport, topic: string) {
+    this.transport = transport
+    this.topic = topic
+  }
+
+  async write(letters: readonly DeadLetter[]): Promise<void> {
+    if (letters.length > 0) await this.transport.write(letters.map((letter) => deadLetterDraft(this.topic, letter)))
+  }
+}

@@ -1,0 +1,103 @@
+import type { RecordError } from '../core/errors.ts'
+import type { Batch, Event, InputRecord, Position } from '../core/model.ts'
+
+/** A fetched batch, shared by every task on its partition. `event` decodes a record once, whoever asks first. */
+export interface SharedBatch extends Batch {
+  /** Resolves when all records can be decoded; rejects when the registry can't be reached. */
+  ready(): Promise<void>
+  event(index: number): Event | RecordError
+}
+
+/** Part of a batch handed to a task: records `from` to `to` (exclusive). */
+export interface Slice {
+  readonly batch: SharedBatch
+  readonly from: number
+  readonly to: number
+  /** Position to go on from after it. */
+  readonly next: Position
+}
+
+/** What one task still has to do, bounded: `offer` resolves when there is room for more. */
+export class Inbox {
+  /** The next position not yet offered. Records below it are another task's, or repeats. */
+  want: Position = 0
+  /** Where the log ended when it was last read. */
+  end: Position = 0
+  private readonly queue: Slice[] = []
+  private readonly limit: number
+  private closed = false
+  private wake: (() => void) | undefined
+  private room: (() => void)[] = []
+
+  /** `limit`: how many batches may wait. */
+  constructor(limit = 2) {
+    this.limit = limit
+  }
+
+  get waiting(): number {
+    return this.queue.length
+  }
+
+  offer(batch: SharedBatch): Promise<void> | undefined {
+    if (this.closed) return undefined
+    this.end = Math.max(this.end, batch.end)
+    if (batch.next <= this.want) return undefined
+    let from = 0
+    while (from < batch.records.length && (batch.records[from] as InputRecord).position < this.want) from++
+    this.want = batch.next
+    this.queue.push({ batch, from, to: batch.records.length, next: batch.next })
+    this.wake?.()
+    if (this.queue.length < this.limit) return undefined
+    return new Promise((resolve) => this.room.push(resolve))
+  }
+
+  /** Up to `max` records of the oldest batch. */
+  take(max: number): Slice | undefined {
+    const head = this.queue[0]
+    if (!head) return undefined
+    if (head.to - head.from <= max) {
+      this.queue.shift()
+      this.makeRoom()
+      return head
+    }
+    const to = head.from + max
+    this.queue[0] = { ...head, from: to }
+    return { ...head, to, next: (head.batch.records[to - 1] as InputRecord).position + 1 }
+  }
+
+  /** Forgets what waits and goes on from `position`. Answers whether records have to be read again. */
+  reset(position: Position): boolean {
+    const again = position < this.want
+    this.queue.length = 0
+    this.want = position
+    this.makeRoom()
+    return again
+  }
+
+  /** Resolves when there is something to take, at `wake`, or when closed. `wait` is the clock's, aborted by the arrival. */
+  async ready(wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    if (this.queue.length > 0 || this.closed) return
+    const arrival = new AbortController()
+    this.wake = () => arrival.abort()
+    await wait(arrival.signal)
+    this.wake = undefined
+  }
+
+  /** Nothing is taken in any more; whoever waits goes on. */
+  close(): void {
+    this.closed = true
+    this.queue.length = 0
+    this.makeRoom()
+    this.wake?.()
+  }
+
+  /** Ends a wait early. */
+  nudge(): void {
+    this.wake?.()
+  }
+
+  private makeRoom(): void {
+    if (this.queue.length >= this.limit) return
+    for (const resolve of this.room.splice(0)) resolve()
+  }
+}

@@ -1,0 +1,205 @@
+/** Where a reduce task's frames come from: a shuffle topic, or the task's own source read directly. */
+import { ByteReader, ByteWriter } from '../core/bytes.ts'
+import { ClearStop } from '../core/errors.ts'
+import type { Flow, FlowSource, Millis, OpenState, Position } from '../core/model.ts'
+import type { DeadLetter } from './dead-letters.ts'
+import type { Slice } from './inbox.ts'
+import { RecordMapper } from './map.ts'
+import type { Intake } from './reduce.ts'
+import { RowBuffer } from './rows.ts'
+import { type Frame, FrameReader, type Source } from './shuffle.ts'
+import type { Patience, TaskContext } from './task.ts'
+
+/** Checks a position against what the log holds; a task without one begins at `first`. */
+async function placeIn(
+  topic: string,
+  partition: number,
+  state: OpenState,
+  patiently: Patience,
+  context: TaskContext,
+  first: (range: { start: Position; end: Position }) => Promise<Position>,
+): Promise<Position> {
+  const range = (await patiently('asking for the log', () => context.transport.ranges(topic)))[partition]
+  if (!range) throw new ClearStop('topic-missing', `partition ${partition} of ${topic} is gone`)
+  const { position } = state
+  if (position === undefined) {
+    if (await patiently('asking the group', () => context.wasLost(topic, partition))) {
+      throw new ClearStop('position-lost', `the group has a position in ${topic}/${partition}, the state has none`)
+    }
+    return first(range)
+  }
+  if (position < range.start || position > range.end) {
+    throw new ClearStop(
+      'position-outside-log',
+      `${topic}/${partition} holds ${range.start} to ${range.end}, the position is ${position}`,
+    )
+  }
+  return position
+}
+
+/** Frames that mappers wrote. Reading always begins at the start: the shuffle topic belongs to this generation alone. */
+export class ShuffleIntake implements Intake {
+  readonly topics: readonly string[]
+  readonly topic: string
+  readonly take = 1
+  private readonly partition: number
+  private readonly context: TaskContext
+  private readonly reader = new FrameReader()
+
+  constructor(flow: Flow, topic: string, partition: number, context: TaskContext) {
+    this.topics = flow.sources.map((source) => source.topic)
+    this.topic = topic
+    this.partition = partition
+    this.context = context
+  }
+
+  open(patiently: Patience, state: OpenState): Promise<Position> {
+    return placeIn(this.topic, this.partition, state, patiently, this.context, async ({ start }) => {
+      if (start > 0)
+        throw new ClearStop(
+          'position-outside-log',
+          `${this.topic}/${this.partition} has lost its first ${start} records before they were read`,
+        )
+      return start
+    })
+  }
+
+  async frames(slice: Slice): Promise<readonly Frame[]> {
+    const frames: Frame[] = []
+    for (let i = slice.from; i < slice.to; i++) {
+      const record = slice.batch.records[i]
+      try {
+        frames.push(this.reader.read(record?.value ?? new Uint8Array(0)))
+      } catch (error) {
+        throw new ClearStop(
+          'state-unreadable',
+          `${this.topic}/${this.partition}@${record?.position}: ${error instanceof Error ? error.message : error}`,
+        )
+      }
+    }
+    return frames
+  }
+
+  encode(): Uint8Array {
+    return new Uint8Array(0)
+  }
+}
+
+/** The source itself, where its topic is keyed by the dimension: one slice of records makes one frame. */
+export class DirectIntake implements Intake {
+  readonly topics: readonly string[]
+  readonly topic: string
+  readonly take: number
+  private readonly flow: Flow
+  private readonly partition: number
+  private readonly context: TaskContext
+  private patiently!: Patience
+  private source!: Source
+  private mapper!: RecordMapper
+  private partitions = 0
+  private silentSince: Millis | undefined
+
+  constructor(flow: Flow, partition: number, context: TaskContext) {
+    const { topic } = flow.sources[0] as FlowSource
+    this.flow = flow
+    this.topics = [topic]
+    this.topic = topic
+    this.partition = partition
+    this.context = context
+    this.take = Math.min(context.settings.maxRecords, 65_535)
+  }
+
+  async open(patiently: Patience, state: OpenState, meta: Uint8Array): Promise<Position> {
+    const { transport } = this.context
+    this.patiently = patiently
+    const info = await patiently('asking for the topic', async () =>
+      (await transport.topics([this.topic])).get(this.topic),
+    )
+    if (!info) throw new ClearStop('topic-missing', `topic ${this.topic} is gone`)
+    this.partitions = info.partitions
+    this.source = { topic: this.topic, partition: this.partition, incarnation: info.incarnation }
+    this.mapper = new RecordMapper(this.flow, this.source, this.context)
+    this.silentSince = undefined
+    if (meta.length > 0) this.takeOver(new ByteReader(meta))
+    const { start } = this.flow
+    return placeIn(this.topic, this.partition, state, patiently, this.context, async (range) => {
+      if (start === 'earliest') return range.start
+      if (start === 'latest') return range.end
+      return patiently('looking for the start', () => transport.positionAt(this.source, start))
+    })
+  }
+
+  private takeOver(from: ByteReader): void {
+    const incarnation = from.text()
+    const partitions = from.varint()
+    if (incarnation !== this.source.incarnation)
+      throw new ClearStop('topic-recreated', `${this.topic} is read directly and was made again`)
+    if (partitions !== this.partitions) {
+      throw new ClearStop(
+        'topic-mismatch',
+        `${this.topic} is read directly and has ${this.partitions} partitions instead of ${partitions}: its keys have moved`,
+      )
+    }
+    this.mapper.highest = from.double()
+    this.mapper.highestAt = from.double()
+  }
+
+  async frames(slice: Slice): Promise<readonly Frame[]> {
+    this.silentSince = undefined
+    await this.patiently('fetching schemas', () => slice.batch.ready())
+    const rows = new RowBuffer((this.flow.sources[0] as FlowSource).plan, slice.to - slice.from)
+    const indexes = new Map<string, number>()
+    const dead: DeadLetter[] = []
+    const stamp = this.mapper.map(
+      slice,
+      (key, position, time, tie, event) => {
+        let index = indexes.get(key)
+        if (index === undefined) {
+          index = rows.key(key)
+          indexes.set(key, index)
+        }
+        rows.add(index, position, time, tie, event)
+      },
+      dead,
+    )
+    if (dead.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))
+    for (const { error } of dead) this.context.metrics.deadLetters.inc({ topology: this.flow.name, code: error.code })
+    const watermark = this.mapper.highest === Number.NEGATIVE_INFINITY ? Number.NaN : this.mapper.highest
+    const live = slice.next >= slice.batch.end
+    return [
+      {
+        source: this.source,
+        partitions: 1,
+        after: -1,
+        upto: slice.next,
+        watermark,
+        stamp,
+        heartbeat: false,
+        live,
+        finishes: '',
+        rows,
+      },
+    ]
+  }
+
+  async silence(position: Position): Promise<Millis | undefined> {
+    const { at, ranges } = await this.patiently('asking for the end of the log', () => this.context.ends(this.topic))
+    if (position < (ranges[this.partition]?.end ?? Number.POSITIVE_INFINITY)) {
+      this.silentSince = undefined
+      return undefined
+    }
+    this.silentSince ??= at
+    if (at - this.silentSince < this.context.settings.idle) return undefined
+    const paced = this.mapper.paced(at)
+    return Number.isNaN(paced) ? undefined : paced
+  }
+
+  encode(): Uint8Array {
+    const to = new ByteWriter(64)
+    to.text(this.source.incarnation)
+    to.varint(this.partitions)
+    to.double(this.mapper.highest)
+    to.double(this.mapper.highestAt)
+    return to.take()
+  }
+}

@@ -1,0 +1,392 @@
+/**
+ * Map: record → event → rows → frames. What a mapper writes is a function of the records alone, so a record that is
+ * mapped twice, by whomever, makes the same rows, and the reducers drop the second.
+ */
+import { ByteReader, ByteWriter } from '../core/bytes.ts'
+import { ClearStop, RecordError } from '../core/errors.ts'
+import { hash53, partitionOf } from '../core/key.ts'
+import type { Draft, Event, Flow, FlowSource, InputRecord, Millis, OpenState, Position } from '../core/model.ts'
+import type { DeadLetter } from './dead-letters.ts'
+import { Inbox, type Slice } from './inbox.ts'
+import { MAX_PARTITIONS, RowBuffer, tieOf } from './rows.ts'
+import { encodeFrame, encodeLayout, FRAME_BYTES, FRAME_ROWS, type FrameHead, type Source } from './shuffle.ts'
+import type { Patience, Task, TaskContext } from './task.ts'
+
+/** Room that a row takes in a frame besides its texts, at most. */
+const ROW_BYTES = 32
+/** A target that gets no rows is told the time this often. */
+const WATERMARK_EVERY: Millis = 250
+/** A mapper's position is committed this often: what it repeats after a crash is dropped by the reducers. */
+const COMMIT_EVERY: Millis = 250
+
+export type Take = (key: string, position: Position, time: Millis, tie: number, event: Event) => void
+
+/** Record → row, for mappers and for tasks that read their source directly. */
+export class RecordMapper {
+  /** Highest event time met; -Infinity before the first. */
+  highest = Number.NEGATIVE_INFINITY
+  /** Wall time when it was met. */
+  highestAt: Millis = 0
+  private readonly flow: Flow
+  private readonly plan: FlowSource['plan']
+  private readonly topicIndex: number
+  private readonly source: Source
+  private readonly context: TaskContext
+
+  constructor(flow: Flow, source: Source, context: TaskContext) {
+    this.flow = flow
+    this.source = source
+    this.context = context
+    this.topicIndex = flow.sources.findIndex(({ topic }) => topic === source.topic)
+    this.plan = (flow.sources[this.topicIndex] as FlowSource).plan
+    if (source.partition >= MAX_PARTITIONS)
+      throw new ClearStop('topic-mismatch', `${source.topic} has more than ${MAX_PARTITIONS} partitions`)
+  }
+
+  /** Maps a slice; records that can never be mapped are collected in `dead`. Answers the newest record timestamp. */
+  map(slice: Slice, take: Take, dead: DeadLetter[]): Millis {
+    const { plan, source, flow } = this
+    const { metrics, settings, clock } = this.context
+    const { records } = slice.batch
+    let stamp = Number.NaN
+    let highest = this.highest
+    let filtered = 0
+    let keyless = 0
+    let tombstones = 0
+    for (let i = slice.from; i < slice.to; i++) {
+      const record = records[i] as InputRecord
+      if (!(record.timestamp <= stamp)) stamp = record.timestamp
+      if (record.value === null) {
+        tombstones++
+        continue
+      }
+      try {
+        const event = slice.batch.event(i)
+        if (event instanceof RecordError) throw event
+        const time = plan.time === undefined ? record.timestamp : plan.time(event)
+        if (time === null || !Number.isFinite(time))
+          throw new RecordError('time-missing', 'the event time is null or not a number')
+        if (time > record.timestamp + settings.skew) {
+          throw new RecordError(
+            'time-in-future',
+            `event time ${time} is ${time - record.timestamp} ms after the record's timestamp`,
+          )
+        }
+        if (time > highest) highest = time
+        if (!plan.where(event)) {
+          filtered++
+          continue
+        }
+        const key = plan.key(event)
+        if (key === null) {
+          keyless++
+          continue
+        }
+        const id = plan.id?.(event)
+        const tie = typeof id === 'string' ? hash53(id) : tieOf(this.topicIndex, source.partition, record.position)
+        take(key, record.position, time, tie, event)
+      } catch (error) {
+        dead.push({ topology: flow.name, source, record, error: asRecordError(error) })
+      }
+    }
+    if (highest > this.highest) {
+      this.highest = highest
+      this.highestAt = clock.now()
+    }
+    const topology = flow.name
+    metrics.recordsIn.inc({ topology, topic: source.topic }, slice.to - slice.from)
+    if (filtered > 0) metrics.rowsSkipped.inc({ topology, reason: 'filtered' }, filtered)
+    if (keyless > 0) metrics.rowsSkipped.inc({ topology, reason: 'no_key' }, keyless)
+    if (tombstones > 0) metrics.rowsSkipped.inc({ topology, reason: 'tombstone' }, tombstones)
+    return stamp
+  }
+
+  /** Event time that `at`, a wall time up to which the source was silent, amounts to; NaN without any event. */
+  paced(at: Millis): Millis {
+    return this.highest === Number.NEGATIVE_INFINITY ? Number.NaN : this.highest + Math.max(0, at - this.highestAt)
+  }
+}
+
+function asRecordError(error: unknown): RecordError {
+  if (error instanceof RecordError) return error
+  return new RecordError('expression-failed', error instanceof Error ? error.message : String(error), { cause: error })
+}
+
+/** Where a key goes, remembered so that it is hashed once; its index in the target's frame holds for one filling. */
+interface Route {
+  readonly target: number
+  filling: number
+  index: number
+}
+const ROUTES = 65_536
+
+export class MapTask implements Task {
+  readonly id: string
+  readonly flow: Flow
+  readonly role = 'map'
+  readonly inbox = new Inbox()
+  position: Position = 0
+  private readonly context: TaskContext
+  private readonly shuffle: string
+  private readonly targets: RowBuffer[]
+  private readonly routes = new Map<string, Route>()
+  private readonly layout: Buffer
+  private readonly topic: string
+  private readonly partition: number
+  private patiently!: Patience
+  private state!: OpenState
+  private source!: Source
+  private mapper!: RecordMapper
+  private partitions = 0
+  private after: number[] = []
+  private done: Position = 0
+  private committedAt: Millis = 0
+  private saidAt: Millis[] = []
+  private silentSince: Millis | undefined
+  private live = false
+
+  constructor(flow: Flow, shuffle: string, topic: string, partition: number, context: TaskContext) {
+    this.flow = flow
+    this.shuffle = shuffle
+    this.topic = topic
+    this.partition = partition
+    this.context = context
+    this.id = `map/${flow.name}@${flow.generation}/${topic}/${partition}`
+    const { plan } = flow.sources.find((source) => source.topic === topic) as FlowSource
+    this.layout = encodeLayout(plan.columns)
+    this.targets = Array.from({ length: flow.shuffle as number }, () => new RowBuffer(plan, FRAME_ROWS))
+  }
+
+  async open(patiently: Patience): Promise<Position> {
+    const { transport, state } = this.context
+    this.patiently = patiently
+    this.state = await patiently('opening the state', () => state.open(this.id))
+    const info = await patiently('asking for the topic', async () =>
+      (await transport.topics([this.topic])).get(this.topic),
+    )
+    if (!info) throw new ClearStop('topic-missing', `topic ${this.topic} is gone`)
+    const range = (await patiently('asking for the log', () => transport.ranges(this.topic)))[this.partition]
+    if (!range) throw new ClearStop('topic-missing', `partition ${this.partition} of ${this.topic} is gone`)
+    this.partitions = info.partitions
+    this.source = { topic: this.topic, partition: this.partition, incarnation: info.incarnation }
+    this.mapper = new RecordMapper(this.flow, this.source, this.context)
+    this.saidAt = this.targets.map(() => 0)
+    this.after = this.targets.map(() => -1)
+    this.silentSince = undefined
+    this.live = false
+    for (const rows of this.targets) rows.clear()
+    const { position } = this.state
+    if (position === undefined) {
+      await this.begin(range)
+    } else {
+      const before = this.decodeMeta(this.state.meta)
+      if (before !== info.incarnation) await this.beginAfter(before, range.start)
+      else if (position < range.start || position > range.end) {
+        throw new ClearStop(
+          'position-outside-log',
+          `${this.topic}/${this.partition} holds ${range.start} to ${range.end}, the position is ${position}`,
+        )
+      }
+    }
+    this.position = this.state.position as Position
+    this.done = this.position
+    return this.done
+  }
+
+  /** The first position is committed before the first fetch. */
+  private async begin(range: { start: Position; end: Position }): Promise<void> {
+    const { transport, wasLost } = this.context
+    if (await this.patiently('asking the group', () => wasLost(this.topic, this.partition))) {
+      throw new ClearStop(
+        'position-lost',
+        `the group has a position in ${this.topic}/${this.partition}, the state has none`,
+      )
+    }
+    const { start } = this.flow
+    const partition = { topic: this.topic, partition: this.partition }
+    this.done =
+      start === 'earliest'
+        ? range.start
+        : start === 'latest'
+          ? range.end
+          : await this.patiently('looking for the start', () => transport.positionAt(partition, start))
+    await this.commit()
+  }
+
+  /** The topic was made again: the targets are told that its old self says no more, and the new one is read from its start. */
+  private async beginAfter(old: string, start: Position): Promise<void> {
+    this.mapper.highest = Number.NEGATIVE_INFINITY
+    this.after = this.targets.map(() => -1)
+    this.done = start
+    const frames = this.targets.map((_, target) =>
+      this.frame(target, { upto: start, watermark: Number.NaN, finishes: old }),
+    )
+    await this.patiently('writing frames', () => this.context.transport.write(frames))
+    await this.commit()
+  }
+
+  async step(): Promise<void> {
+    const { metrics, settings, transport, clock } = this.context
+    const slice = this.inbox.take(settings.maxRecords)
+    if (!slice) return
+    const started = clock.now()
+    await this.patiently('fetching schemas', () => slice.batch.ready())
+    const dead: DeadLetter[] = []
+    const frames: Draft[] = []
+    const stamp = this.mapper.map(
+      slice,
+      (key, position, time, tie, event) => this.take(frames, key, position, time, tie, event),
+      dead,
+    )
+    this.live ||= slice.next >= slice.batch.end
+    if (dead.length > 0) await this.sendAway(dead)
+    this.finishFrames(frames, slice.next, stamp, started)
+    if (frames.length > 0) await this.patiently('writing frames', () => transport.write(frames))
+    this.done = slice.next
+    this.silentSince = undefined
+    const role = this.role
+    const topology = this.flow.name
+    metrics.batchRecords.observe({ topology, role }, slice.to - slice.from)
+    metrics.lag.set({ topology, topic: this.topic, partition: this.partition }, Math.max(0, this.inbox.end - this.done))
+    if (clock.now() - this.committedAt >= COMMIT_EVERY) await this.commit()
+    metrics.batchSeconds.observe({ topology, role }, (clock.now() - started) / 1000)
+  }
+
+  private async sendAway(dead: readonly DeadLetter[]): Promise<void> {
+    await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))
+    for (const { error } of dead) this.context.metrics.deadLetters.inc({ topology: this.flow.name, code: error.code })
+  }
+
+  private take(frames: Draft[], key: string, position: Position, time: Millis, tie: number, event: Event): void {
+    let route = this.routes.get(key)
+    if (!route) {
+      if (key.includes('\0')) throw new RecordError('record-malformed', 'an entity id may not hold a NUL character')
+      if (this.routes.size >= ROUTES) this.routes.clear()
+      route = { target: partitionOf(key, this.targets.length), filling: -1, index: 0 }
+      this.routes.set(key, route)
+    }
+    const rows = this.targets[route.target] as RowBuffer
+    if (rows.length === rows.capacity || rows.text + rows.length * ROW_BYTES > FRAME_BYTES)
+      this.seal(frames, route.target)
+    if (route.filling !== rows.filling) {
+      route.filling = rows.filling
+      route.index = rows.key(key)
+    }
+    rows.add(route.index, position, time, tie, event)
+  }
+
+  /** A frame that others of the same step will follow says nothing of time. */
+  private seal(frames: Draft[], target: number): void {
+    const rows = this.targets[target] as RowBuffer
+    frames.push(this.frame(target, { upto: rows.position[rows.length - 1] as number, watermark: Number.NaN }))
+  }
+
+  private finishFrames(frames: Draft[], upto: Position, stamp: Millis, now: Millis): void {
+    const watermark = this.mapper.highest === Number.NEGATIVE_INFINITY ? Number.NaN : this.mapper.highest
+    for (const [target, rows] of this.targets.entries()) {
+      if (rows.length === 0 && now - (this.saidAt[target] as number) < WATERMARK_EVERY) continue
+      this.saidAt[target] = now
+      frames.push(this.frame(target, { upto, watermark, stamp }))
+    }
+  }
+
+  /** Encodes what the target's buffer holds and empties it. */
+  private frame(target: number, head: Partial<FrameHead> & Pick<FrameHead, 'upto' | 'watermark'>): Draft {
+    const rows = this.targets[target] as RowBuffer
+    const full: FrameHead = {
+      source: this.source,
+      partitions: this.partitions,
+      after: this.after[target] as number,
+      stamp: Number.NaN,
+      heartbeat: false,
+      live: this.live,
+      finishes: '',
+      ...head,
+    }
+    const value = encodeFrame(full, this.layout, rows)
+    if (rows.length > 0) this.after[target] = rows.position[rows.length - 1] as number
+    rows.clear()
+    return { topic: this.shuffle, partition: target, key: null, value }
+  }
+
+  async tick(): Promise<void> {
+    const { clock, settings } = this.context
+    if (this.inbox.waiting === 0) {
+      const end = await this.silence()
+      if (end !== undefined && end - (this.silentSince as Millis) >= settings.idle) await this.beat(end)
+    }
+    if (this.position !== this.done && clock.now() - this.committedAt >= COMMIT_EVERY) await this.commit()
+    else if (clock.now() - this.committedAt >= CHECK_EVERY) await this.look()
+  }
+
+  /** Wall time up to which the log is known to have been silent; undefined when it is not, or can't be read. */
+  private async silence(): Promise<Millis | undefined> {
+    let attested: { at: Millis; ranges: readonly { end: Position }[] }
+    try {
+      attested = await this.context.ends(this.topic)
+    } catch (error) {
+      this.context.log.warn(
+        { task: this.id, reason: String(error) },
+        'the end of the log is unknown; silence cannot be told',
+      )
+      this.silentSince = undefined
+      return undefined
+    }
+    if (this.done < (attested.ranges[this.partition]?.end ?? Number.POSITIVE_INFINITY)) {
+      this.silentSince = undefined
+      return undefined
+    }
+    this.live = true
+    this.silentSince ??= attested.at
+    return attested.at
+  }
+
+  private async beat(at: Millis): Promise<void> {
+    const watermark = this.mapper.paced(at)
+    const frames = this.targets.map((_, target) => this.frame(target, { upto: this.done, watermark, heartbeat: true }))
+    await this.patiently('writing heartbeats', () => this.context.transport.write(frames))
+    this.saidAt.fill(this.context.clock.now())
+  }
+
+  /** An idle task notices that it was taken over. */
+  private async look(): Promise<void> {
+    await this.patiently('checking the state', () => this.context.state.check(this.state))
+    this.committedAt = this.context.clock.now()
+  }
+
+  async settle(): Promise<void> {
+    if (this.position !== this.done) await this.commit()
+  }
+
+  private async commit(): Promise<void> {
+    const { clock, metrics, state } = this.context
+    const started = clock.now()
+    await state.commit(this.state, { position: this.done, meta: this.encodeMeta() })
+    this.position = this.done
+    this.committedAt = clock.now()
+    metrics.commitSeconds.observe({ topology: this.flow.name, role: this.role }, (this.committedAt - started) / 1000)
+  }
+
+  private encodeMeta(): Buffer {
+    const to = new ByteWriter(128)
+    to.text(this.source.incarnation)
+    to.double(this.mapper.highest)
+    to.double(this.mapper.highestAt)
+    to.varint(this.after.length)
+    for (const position of this.after) to.double(position)
+    return to.take()
+  }
+
+  /** Takes over what the last owner knew; answers the incarnation it read. */
+  private decodeMeta(meta: Uint8Array): string {
+    const from = new ByteReader(meta)
+    const incarnation = from.text()
+    this.mapper.highest = from.double()
+    this.mapper.highestAt = from.double()
+    this.after = Array.from({ length: from.varint() }, () => from.double())
+    return incarnation
+  }
+}
+
+/** How often a task with nothing to do asks whether it still owns its state. */
+export const CHECK_EVERY: Millis = 5_000

@@ -1,0 +1,77 @@
+import type { Column, ColumnKind, Event, RowPlan, Rows } from '../core/model.ts'
+
+/** Tie of a row without a declared id: ordered by topic (as declared), partition, position; exact in a double. */
+export function tieOf(topicIndex: number, partition: number, position: number): number {
+  return (topicIndex * MAX_PARTITIONS + partition) * MAX_POSITION + position
+}
+export const MAX_TOPICS = 8
+export const MAX_PARTITIONS = 1024
+const MAX_POSITION = 2 ** 40
+
+type Fill = { kind: ColumnKind; fill: (event: Event) => boolean | number | string | null; data: Column }
+
+/** Rows being filled, column by column, up to a fixed number; emptied and filled again. */
+export class RowBuffer implements Rows {
+  length = 0
+  readonly position: Float64Array
+  readonly time: Float64Array
+  readonly tie: Float64Array
+  readonly keyOf: Uint16Array
+  keys: string[] = []
+  readonly columns: ReadonlyMap<string, Column>
+  /** Counts how often the buffer was emptied: an index into `keys` holds for one filling only. */
+  filling = 0
+  /** Bytes of text taken so far, roughly. */
+  text = 0
+  private readonly fills: readonly Fill[]
+
+  constructor(plan: RowPlan, capacity: number) {
+    if (capacity > 65_535) throw new RangeError('a row buffer counts its keys in 16 bits')
+    this.position = new Float64Array(capacity)
+    this.time = new Float64Array(capacity)
+    this.tie = new Float64Array(capacity)
+    this.keyOf = new Uint16Array(capacity)
+    this.fills = plan.columns.map(({ kind, fill }) => ({ kind, fill, data: emptyColumn(kind, capacity) }))
+    this.columns = new Map(plan.columns.map(({ id }, i) => [id, (this.fills[i] as Fill).data]))
+  }
+
+  get capacity(): number {
+    return this.position.length
+  }
+
+  /** Index of a key that this filling has not had before. */
+  key(id: string): number {
+    this.text += id.length + 2
+    return this.keys.push(id) - 1
+  }
+
+  add(keyIndex: number, position: number, time: number, tie: number, event: Event): void {
+    const row = this.length++
+    this.position[row] = position
+    this.time[row] = time
+    this.tie[row] = tie
+    this.keyOf[row] = keyIndex
+    for (const { kind, fill, data } of this.fills) {
+      const value = fill(event)
+      if (kind === 'flag') data[row] = value === true ? 1 : 0
+      else if (kind === 'number') data[row] = typeof value === 'number' ? value : Number.NaN
+      else {
+        data[row] = typeof value === 'string' ? value : null
+        if (typeof value === 'string') this.text += value.length + 2
+      }
+    }
+  }
+
+  clear(): void {
+    this.length = 0
+    this.keys = []
+    this.text = 0
+    this.filling++
+  }
+}
+
+export function emptyColumn(kind: ColumnKind, length: number): Column {
+  if (kind === 'flag') return new Uint8Array(length)
+  if (kind === 'number') return new Float64Array(length)
+  return new Array<string | null>(length).fill(null)
+}

@@ -1,0 +1,234 @@
+/**
+ * The life of a task, whatever its kind: open, step while there is work, tick while there is none, open again
+ * after a failure, stop. The kinds are `map.ts` (record → rows → frames) and `reduce.ts` (rows → state → sinks).
+ */
+import type { WallClock } from '../core/clock.ts'
+import { ClearStop, Fenced, MillraceError } from '../core/errors.ts'
+import type { Flow, Millis, Position, Range, State, TaskId, Transport } from '../core/model.ts'
+import type { Log } from '../core/part.ts'
+import type { DeadLetters } from './dead-letters.ts'
+import type { Inbox } from './inbox.ts'
+import type { Metrics } from './metrics.ts'
+
+export interface EngineSettings {
+  /** Silence after which a source that was read to its end counts as idle, and how often it then says so. */
+  readonly idle: Millis
+  readonly heartbeat: Millis
+  /** How far an event time may lie after its record's timestamp. */
+  readonly skew: Millis
+  /** Most records a map step takes, and most rows a reduce step applies. */
+  readonly maxRecords: number
+  readonly maxRows: number
+  /** Keys after which a reduce step takes no further frame: while keeping up, and while behind. */
+  readonly maxKeys: number
+  readonly maxKeysBehind: number
+  /** Keys kept in memory per task. */
+  readonly cacheKeys: number
+  /** First and longest pause before a failed call is tried again. */
+  readonly retryMin: Millis
+  readonly retryMax: Millis
+}
+
+export interface Attested {
+  /** Wall time at which the ends were asked for: silence is known up to here. */
+  readonly at: Millis
+  readonly ranges: readonly Range[]
+}
+
+/** What a worker lends its tasks. */
+export interface TaskContext {
+  readonly transport: Transport
+  readonly state: State
+  readonly deadLetters: DeadLetters
+  readonly clock: WallClock
+  readonly metrics: Metrics
+  readonly log: Log
+  readonly settings: EngineSettings
+  /** The ends of a topic, asked for at most once per heartbeat. Rejects when they can't be read. */
+  ends(topic: string): Promise<Attested>
+  /** Does the group hold a position for this partition though the state store was emptied? */
+  wasLost(topic: string, partition: number): Promise<boolean>
+}
+
+export interface Task {
+  readonly id: TaskId
+  readonly flow: Flow
+  readonly role: 'map' | 'reduce'
+  readonly inbox: Inbox
+  /** Position to go on from after the last commit. */
+  readonly position: Position
+  /** Claims the state; answers where to read from. */
+  open(patience: Patience): Promise<Position>
+  /** Works off a part of what waits in the inbox. */
+  step(): Promise<void>
+  /** Called about once per heartbeat, and when nothing waits. */
+  tick(): Promise<void>
+  /** Makes everything done so far durable, before a graceful stop. */
+  settle(): Promise<void>
+}
+
+/** Repeats a call until it succeeds, with growing pauses. Fencing, clear stops and the task's end pass through. */
+export type Patience = <T>(what: string, call: () => Promise<T>) => Promise<T>
+
+export type Condition = 'opening' | 'running' | 'waiting' | 'blocked' | 'stopped'
+
+class Stopped extends Error {}
+
+/** Runs one task until it is stopped or blocked. */
+export class TaskRunner {
+  condition: Condition = 'opening'
+  /** Why it waits or is blocked. */
+  reason: string | undefined
+  private readonly task: Task
+  private readonly context: TaskContext
+  /** Asks the transport to deliver again from where the tasks of the partition stand. */
+  private readonly rewind: () => void
+  private readonly ended = new AbortController()
+  private draining = false
+  private firstOpen: PromiseWithResolvers<Position | undefined> = Promise.withResolvers()
+  private readonly finished: Promise<void>
+
+  constructor(task: Task, context: TaskContext, rewind: () => void) {
+    this.task = task
+    this.context = context
+    this.rewind = rewind
+    this.finished = this.run()
+  }
+
+  /** Where to read from; undefined when the task is blocked or was closed before it opened. */
+  get opened(): Promise<Position | undefined> {
+    return this.firstOpen.promise
+  }
+
+  get id(): TaskId {
+    return this.task.id
+  }
+
+  get flow(): Flow {
+    return this.task.flow
+  }
+
+  get role(): Task['role'] {
+    return this.task.role
+  }
+
+  get inbox(): Inbox {
+    return this.task.inbox
+  }
+
+  /** Committed position; undefined while the task is not open or blocked. */
+  get position(): Position | undefined {
+    return this.condition === 'running' || this.condition === 'waiting' ? this.task.position : undefined
+  }
+
+  /** Ends at the next `await`, whatever is under way: the partition is another's. */
+  close(): Promise<void> {
+    this.ended.abort()
+    this.task.inbox.close()
+    return this.finished
+  }
+
+  /** Finishes the step under way, makes it durable, ends. What waits in the inbox is left for the next owner. */
+  drain(): Promise<void> {
+    this.draining = true
+    this.task.inbox.nudge()
+    return this.finished
+  }
+
+  private async run(): Promise<void> {
+    let pause = this.context.settings.retryMin
+    let first = true
+    while (!this.ended.signal.aborted && !this.draining) {
+      try {
+        const position = await this.task.open(this.patiently)
+        const again = this.task.inbox.reset(position)
+        this.running()
+        if (first) this.firstOpen.resolve(position)
+        else if (again) this.rewind()
+        first = false
+        await this.work(() => {
+          pause = this.context.settings.retryMin
+        })
+      } catch (error) {
+        if (error instanceof Stopped || this.ended.signal.aborted) break
+        if (error instanceof ClearStop) {
+          this.block(error)
+          break
+        }
+        this.reopening(error)
+        await this.context.clock.wait(pause, this.ended.signal)
+        pause = Math.min(pause * 2, this.context.settings.retryMax)
+      }
+    }
+    if (this.condition !== 'blocked') this.condition = 'stopped'
+    this.task.inbox.close()
+    this.firstOpen.resolve(undefined)
+  }
+
+  private async work(onProgress: () => void): Promise<void> {
+    const { clock, settings } = this.context
+    let tickAt = clock.now() + settings.heartbeat
+    while (!this.draining) {
+      const { inbox } = this.task
+      const left = tickAt - clock.now()
+      if (inbox.waiting === 0 && left > 0) await inbox.ready((arrival) => clock.wait(left, arrival))
+      if (this.ended.signal.aborted) throw new Stopped()
+      if (this.draining) break
+      if (inbox.waiting > 0) await this.task.step()
+      if (clock.now() >= tickAt) {
+        await this.task.tick()
+        tickAt = clock.now() + settings.heartbeat
+      }
+      if (this.ended.signal.aborted) throw new Stopped()
+      onProgress()
+    }
+    await this.task.settle()
+  }
+
+  /** See `Patience`. */
+  private readonly patiently: Patience = async (what, call) => {
+    const { clock, log, settings } = this.context
+    for (let pause = settings.retryMin; ; pause = Math.min(pause * 2, settings.retryMax)) {
+      if (this.ended.signal.aborted) throw new Stopped()
+      try {
+        const result = await call()
+        if (this.condition === 'waiting') this.running()
+        return result
+      } catch (error) {
+        if (error instanceof Fenced || error instanceof ClearStop || this.ended.signal.aborted) throw error
+        if (this.draining) throw new Stopped()
+        this.condition = this.condition === 'opening' ? 'opening' : 'waiting'
+        this.reason = `${what}: ${messageOf(error)}`
+        log.warn({ task: this.task.id, code: codeOf(error), reason: messageOf(error) }, `${what} failed; trying again`)
+        await clock.wait(pause, this.ended.signal)
+      }
+    }
+  }
+
+  private running(): void {
+    this.condition = 'running'
+    this.reason = undefined
+  }
+
+  private block(error: ClearStop): void {
+    this.condition = 'blocked'
+    this.reason = `${error.code}: ${error.message}. ${error.todo}`
+    this.context.log.error(
+      { task: this.task.id, code: error.code, reason: error.message },
+      `task stopped: ${error.todo}`,
+    )
+  }
+
+  private reopening(error: unknown): void {
+    const { log, metrics } = this.context
+    const topology = this.task.flow.name
+    if (error instanceof Fenced) metrics.fenced.inc({ topology })
+    metrics.reopened.inc({ topology })
+    this.condition = 'opening'
+    this.reason = messageOf(error)
+    log.warn({ task: this.task.id, code: codeOf(error), reason: messageOf(error) }, 'task opens again')
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+const codeOf = (error: unknown): string => (error instanceof MillraceError ? error.code : 'unexpected')
