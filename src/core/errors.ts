@@ -99,6 +99,14 @@ export const ERRORS = {
     what: 'Another process holds the embedded data directory.',
     todo: 'Stop it, or use another directory.',
   },
+  'port-unavailable': {
+    what: 'The HTTP port is taken or may not be opened.',
+    todo: 'Stop the other program, or choose another port with `api.port`.',
+  },
+  'replay-unreadable': {
+    what: 'The file to replay cannot be read.',
+    todo: 'Check its path and rights; a `.gz` file must be whole.',
+  },
 } as const satisfies Record<string, { what: string; todo: string }>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -1,0 +1,50 @@
+/** What is served here: `GET /v1/features` for programs, `GET /` for people. */
+import type { EntityCatalog } from './catalog.ts'
+import { publishedName } from './features.ts'
+
+/** Entities with the features each answers, by the names it answers with. */
+export function discovery(catalog: readonly EntityCatalog[]) {
+  return {
+    entities: catalog.map(({ entity, topologies }) => {
+      const taken = new Set<string>()
+      const features = topologies.flatMap(({ topology, features }) =>
+        features.map((feature) => {
+          const name = publishedName(topology, feature.name, taken)
+          taken.add(name)
+          return { ...feature, name, topology }
+        }),
+      )
+      return { entity, path: `/v1/features/${encodeURIComponent(entity)}/{id}`, features }
+    }),
+  }
+}
+
+export function homePage(catalog: readonly EntityCatalog[]): string {
+  const rows = discovery(catalog).entities.map(
+    ({ entity, path, features }) =>
+      `<dt>${escaped(entity)} <code>GET ${escaped(path)}</code></dt>` +
+      `<dd>${features.map((feature) => escaped(feature.name)).join(', ')}</dd>`,
+  )
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Millrace</title>
+<h1>Millrace</h1>
+<p>Features computed from events, live.</p>
+<ul>
+<li><a href="/v1/features">/v1/features</a>: every entity and its features, as JSON</li>
+<li><code>GET /v1/features/{entity}/{id}</code>: one entity's values; <code>?features=a,b</code> chooses</li>
+<li><code>POST /v1/features/{entity}</code> with <code>{"ids": ["…"]}</code>: many at once</li>
+<li><a href="/health/live">/health/live</a>, <a href="/health/ready">/health/ready</a>: health</li>
+<li><a href="/metrics">/metrics</a>: Prometheus metrics</li>
+</ul>
+<h2>Entities</h2>
+${rows.length > 0 ? `<dl>\n${rows.join('\n')}\n</dl>` : '<p>No topology serves features yet.</p>'}
+</html>
+`
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+}

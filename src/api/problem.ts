@@ -1,0 +1,71 @@
+/** RFC 9457 problem details, and the two ways an answer leaves the server. */
+import type { ServerResponse } from 'node:http'
+
+/** The one table of HTTP problems. A name is never used again for another thing. */
+export const PROBLEMS = {
+  'path-unknown': { status: 404, title: 'There is nothing at this path' },
+  'entity-unknown': { status: 404, title: 'No such entity' },
+  'feature-unknown': { status: 400, title: 'No such feature' },
+  'id-invalid': { status: 400, title: 'The id cannot be read' },
+  'parameter-unknown': { status: 400, title: 'No such query parameter' },
+  'request-invalid': { status: 400, title: 'The request cannot be read' },
+  'body-invalid': { status: 400, title: 'The body is not what is expected' },
+  'method-not-allowed': { status: 405, title: 'The path does not take this method' },
+  'body-too-large': { status: 413, title: 'The body is too large' },
+  'media-type-unsupported': { status: 415, title: 'The body is of the wrong type' },
+  internal: { status: 500, title: 'The server failed' },
+  'store-unavailable': { status: 503, title: 'The feature store does not answer' },
+} as const satisfies Record<string, { status: number; title: string }>
+
+export type ProblemName = keyof typeof PROBLEMS
+
+/** Thrown by whatever cannot answer. `detail` says what was found and what to do; it is shown to the caller. */
+export class Problem extends Error {
+  readonly problem: ProblemName
+  /** Further members of the problem document. */
+  readonly members: Readonly<Record<string, unknown>>
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(
+    problem: ProblemName,
+    detail: string,
+    more: { members?: Readonly<Record<string, unknown>>; headers?: Readonly<Record<string, string>> } = {},
+  ) {
+    super(detail)
+    this.name = 'Problem'
+    this.problem = problem
+    this.members = more.members ?? {}
+    this.headers = more.headers ?? {}
+  }
+}
+
+/** Sends a whole answer with its length; nothing here may be cached. No-op when one has begun. */
+export function send(
+  response: ServerResponse,
+  status: number,
+  contentType: string,
+  body: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  if (response.headersSent) return
+  response.writeHead(status, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...headers,
+  })
+  response.end(body)
+}
+
+export function sendProblem(response: ServerResponse, problem: Problem): void {
+  const { status, title } = PROBLEMS[problem.problem]
+  const document = {
+    type: `urn:millrace:problem:${problem.problem}`,
+    title,
+    status,
+    detail: problem.message,
+    ...problem.members,
+  }
+  send(response, status, 'application/problem+json', JSON.stringify(document), problem.headers)
+}

@@ -1,0 +1,94 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { type Answer, type BatchAnswer, json, mapStore, record, servers } from './fixture.ts'
+
+const { start, stopAll } = servers()
+afterEach(stopAll)
+
+describe('reading many entities', () => {
+  const post = (url: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
+    fetch(`${url}/v1/features/store`, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json', ...headers },
+    })
+
+  it('answers in the order asked with one store read per topology', async () => {
+    const store = mapStore({ 'store-load@1': { b: record({ orders_10m: 5 }) } })
+    const { url } = await start({ store })
+    const answer = await json<BatchAnswer>(post(url, JSON.stringify({ ids: ['a', 'b', 'a'] })))
+    expect(answer.entity).toBe('store')
+    expect(answer.results.map((result) => [result.id, result.found])).toEqual([
+      ['a', false],
+      ['b', true],
+      ['a', false],
+    ])
+    expect(store.reads.map((read) => read.namespace)).toEqual(['store-load@1', 'store-open@1'])
+  })
+
+  it('gives the same shape as the single read', async () => {
+    const { url } = await start()
+    const single = await json<Answer>(fetch(`${url}/v1/features/store/store-1?features=unpicked`))
+    const batch = await json<BatchAnswer>(post(url, JSON.stringify({ ids: ['store-1'], features: ['unpicked'] })))
+    expect(batch.results).toEqual([single])
+  })
+
+  it.each([
+    ['not JSON', '{"ids": [', 'body-invalid'],
+    ['no ids', '{}', 'body-invalid'],
+    ['a bare list', '["a"]', 'body-invalid'],
+    ['null', 'null', 'body-invalid'],
+    ['nothing', '', 'body-invalid'],
+    ['a number as id', '{"ids": [1]}', 'body-invalid'],
+    ['an unknown key', '{"ids": ["a"], "feature": ["x"]}', 'body-invalid'],
+    ['a __proto__ key', '{"ids": ["a"], "__proto__": {"x": 1}}', 'body-invalid'],
+    ['an empty id', '{"ids": [""]}', 'id-invalid'],
+    ['half a surrogate pair', '{"ids": ["\\ud800"]}', 'id-invalid'],
+    ['an id over 1,024 bytes', JSON.stringify({ ids: ['ü'.repeat(513)] }), 'id-invalid'],
+    ['1,001 ids', JSON.stringify({ ids: Array(1001).fill('a') }), 'body-invalid'],
+    ['an unknown feature', '{"ids": ["a"], "features": ["nope"]}', 'feature-unknown'],
+  ])('refuses %s with 400', async (_what, body, problem) => {
+    const { url } = await start()
+    const response = await post(url, body)
+    expect([response.status, (await json<{ type: string }>(response)).type]).toEqual([
+      400,
+      `urn:millrace:problem:${problem}`,
+    ])
+  })
+
+  it('takes 1,000 ids and none', async () => {
+    const { url } = await start()
+    const full = await post(url, JSON.stringify({ ids: Array.from({ length: 1000 }, (_, i) => `s-${i}`) }))
+    expect((await json<BatchAnswer>(full)).results).toHaveLength(1000)
+    expect(await json<BatchAnswer>(post(url, '{"ids": []}'))).toEqual({ entity: 'store', results: [] })
+  })
+
+  it('refuses a body over the limit, a wrong type, a wrong encoding, an unknown entity', async () => {
+    const { url } = await start()
+    const big = await post(url, JSON.stringify({ ids: ['a'], pad: 'x'.repeat(1024 * 1024) }))
+    expect([big.status, (await json<{ type: string }>(big)).type]).toEqual([413, 'urn:millrace:problem:body-too-large'])
+    const types = [
+      { 'content-type': 'text/plain' },
+      { 'content-encoding': 'rot13' },
+      { 'content-type': 'application/json; charset=koi8-r' },
+    ]
+    for (const headers of types) {
+      const response = await post(url, '{"ids": []}', headers)
+      expect([response.status, response.headers.get('content-type')]).toEqual([415, 'application/problem+json'])
+    }
+    const unknown = await fetch(`${url}/v1/features/nope`, {
+      method: 'POST',
+      body: '{"ids": []}',
+      headers: { 'content-type': 'application/json' },
+    })
+    expect(unknown.status).toBe(404)
+  })
+
+  it('counts a compressed body as what it unpacks to', async () => {
+    const { gzipSync } = await import('node:zlib')
+    const { url } = await start()
+    const bomb = gzipSync(JSON.stringify({ ids: ['a'], pad: 'x'.repeat(5_000_000) }))
+    expect((await post(url, new Uint8Array(bomb), { 'content-encoding': 'gzip' })).status).toBe(413)
+    const fine = gzipSync('{"ids": ["a"]}')
+    expect((await post(url, new Uint8Array(fine), { 'content-encoding': 'gzip' })).status).toBe(200)
+  })
+})

@@ -1,0 +1,119 @@
+import { Agent, request as httpRequest } from 'node:http'
+import { afterEach, describe, expect, it } from 'vitest'
+import { type Answer, json, makeServer, raw, servers } from './fixture.ts'
+
+const { start, stopAll } = servers()
+afterEach(stopAll)
+
+describe('the connection', () => {
+  it('answers pipelined requests in order', async () => {
+    const { url } = await start()
+    const get = (id: string, more = '') => `GET /v1/features/store/${id} HTTP/1.1\r\nhost: x\r\n${more}\r\n`
+    const answer = await raw(url, get('p-1') + get('p-2') + get('p-3', 'connection: close\r\n'))
+    expect([...answer.matchAll(/"id":"(p-\d)"/g)].map((match) => match[1])).toEqual(['p-1', 'p-2', 'p-3'])
+  })
+
+  it('answers many at once, each with its own', async () => {
+    const { url } = await start()
+    const ids = Array.from({ length: 200 }, (_, i) => `c-${i}`)
+    const answers = await Promise.all(ids.map((id) => json<Answer>(fetch(`${url}/v1/features/store/${id}`))))
+    expect(answers.map((answer) => answer.id)).toEqual(ids)
+  })
+
+  it('survives bytes that are no HTTP, raw bytes in the path and headers beyond the limit', async () => {
+    const { url } = await start()
+    expect(await raw(url, '\u0000\u0001garbage\r\n\r\n')).toMatch(/^HTTP\/1.1 400 /)
+    expect(await raw(url, 'GET /v1/features/store/ü HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')).toMatch(
+      /^HTTP\/1.1 400 /,
+    )
+    expect(await raw(url, `GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /)
+    expect((await fetch(`${url}/health/live`)).status).toBe(200)
+  })
+
+  it('keeps no more connections than its limit', async () => {
+    const { url } = await start({ limits: { connections: 1 } })
+    const agent = new Agent({ keepAlive: true })
+    const first = await new Promise<number | undefined>((resolve, reject) =>
+      httpRequest(`${url}/health/live`, { agent }, (response) => {
+        response.resume().on('end', () => resolve(response.statusCode))
+      })
+        .on('error', reject)
+        .end(),
+    )
+    expect(first).toBe(200)
+    const second = await raw(url, 'GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n').catch(() => '')
+    expect(second).toBe('')
+    agent.destroy()
+  })
+
+  it('refuses a port that is taken with a clear error', async () => {
+    const { api, url } = await start()
+    const other = makeServer()
+    await expect(other.listen('127.0.0.1', Number(new URL(url).port))).rejects.toMatchObject({
+      code: 'port-unavailable',
+    })
+    expect(api.server.listening).toBe(true)
+    await other.close(0)
+  })
+})
+
+describe('closing', () => {
+  function heldStore() {
+    const held: (() => void)[] = []
+    let entered: () => void = () => undefined
+    const inside = new Promise<void>((resolve) => {
+      entered = resolve
+    })
+    return {
+      inside,
+      release: () => {
+        for (const go of held) go()
+      },
+      read: (_namespace: string, ids: readonly string[]) =>
+        new Promise<undefined[]>((resolve) => {
+          held.push(() => resolve(ids.map(() => undefined)))
+          if (held.length === 2) entered()
+        }),
+    }
+  }
+
+  it('finishes what is in flight, tells it to close, and drops idle connections', async () => {
+    const store = heldStore()
+    const { api, url } = await start({ store })
+    const agent = new Agent({ keepAlive: true, maxSockets: 4 })
+    const get = (path: string) =>
+      new Promise<{ status: number | undefined; connection: string | undefined }>((resolve, reject) =>
+        httpRequest(url + path, { agent }, (response) => {
+          const answer = { status: response.statusCode, connection: response.headers.connection }
+          response.resume().on('end', () => resolve(answer))
+        })
+          .on('error', reject)
+          .end(),
+      )
+    expect((await get('/health/live')).connection).toBe('keep-alive')
+    const inFlight = get('/v1/features/store/store-1')
+    await store.inside
+    const closed = api.close(60_000)
+    store.release()
+    expect(await inFlight).toEqual({ status: 200, connection: 'close' })
+    await closed
+    await expect(get('/health/live')).rejects.toThrow()
+    agent.destroy()
+  })
+
+  it('cuts what has not finished after the grace', async () => {
+    const store = heldStore()
+    const { api, url } = await start({ store })
+    const hanging = raw(url, 'GET /v1/features/store/store-1 HTTP/1.1\r\nhost: x\r\n\r\n').catch(() => '')
+    await store.inside
+    await api.close(20)
+    expect(await hanging).toBe('')
+  })
+
+  it('may be closed twice, and before it ever listened', async () => {
+    const { api } = await start()
+    await api.close(100)
+    await api.close(100)
+    await makeServer().close(100)
+  })
+})
