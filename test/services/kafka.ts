@@ -1,0 +1,155 @@
+/** Apache Kafka: one node, broker and controller in one process (KRaft). */
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { dockerAnswers, runContainer } from './docker.ts'
+import { cached, findJava, maven } from './java.ts'
+import { ask, freePort, Missing, run, type Service } from './recipe.ts'
+
+const VERSION = '4.3.1'
+const LOGGING = '2.25.4'
+
+export interface KafkaOptions {
+  /** Keeps the log here and leaves it behind; a temp directory by default. No meaning in a container. */
+  readonly dataDir?: string
+  /** Broker settings beside or instead of those below, e.g. `{ 'message.max.bytes': '65536' }`. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+export interface KafkaService extends Service {
+  /** One address, `host:port`. */
+  readonly brokers: string[]
+}
+
+/**
+ * Starts a broker of its own. It creates no topic by itself. Records stamped with an old event time are forgotten by
+ * age at once: give topics that hold them `retention.ms`.
+ */
+export async function start(options: KafkaOptions = {}): Promise<KafkaService> {
+  if (await dockerAnswers()) {
+    const container = await runContainer((port) => ({
+      name: `apache/kafka:${VERSION}`,
+      port,
+      env: asEnvironment({ ...settings(port, '0.0.0.0', port + 1), ...options.settings }),
+      answers: () => coordinatorAnswers(port),
+    }))
+    return Object.assign(container, { brokers: [`127.0.0.1:${container.port}`] })
+  }
+  const java = await findJava(17)
+  if (!java) throw new Missing('no Java of version 17 or later is installed')
+  const libraries = await install()
+  const port = await freePort()
+  const properties = { ...settings(port, '127.0.0.1', await freePort()), ...options.settings }
+  const classpath = ['-cp', join(libraries, '*')]
+  const service = await run({
+    name: 'kafka',
+    dataDir: options.dataDir,
+    async prepare(directory) {
+      const data = join(directory, 'data')
+      const lines = Object.entries({ ...properties, 'log.dirs': data }).map(([key, value]) => `${key}=${value}`)
+      await writeFile(join(directory, 'server.properties'), lines.join('\n'))
+      await writeFile(join(directory, 'log4j2.xml'), LOG4J)
+      if (existsSync(join(data, 'meta.properties'))) return
+      const cluster = randomBytes(16).toString('base64url')
+      const format = ['format', '-t', `x${cluster.slice(1)}`, '-c', join(directory, 'server.properties')]
+      await promisify(execFile)(java, [...classpath, '-XX:TieredStopAtLevel=1', 'kafka.tools.StorageTool', ...format])
+    },
+    command: (directory) => ({
+      file: java,
+      args: [
+        ...['-Xms128m', '-Xmx512m', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20'],
+        `-Dlog4j2.configurationFile=${join(directory, 'log4j2.xml')}`,
+        ...classpath,
+        'kafka.Kafka',
+        join(directory, 'server.properties'),
+      ],
+    }),
+    answers: () => coordinatorAnswers(port),
+  })
+  return Object.assign(service, { brokers: [`127.0.0.1:${port}`] })
+}
+
+function settings(port: number, host: string, controllerPort: number): Record<string, string> {
+  return {
+    'node.id': '1',
+    'process.roles': 'broker,controller',
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'controller.listener.names': 'CONTROLLER',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: `PLAINTEXT://${host}:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'auto.create.topics.enable': 'false',
+    'offsets.topic.replication.factor': '1',
+    'offsets.topic.num.partitions': '4',
+    'transaction.state.log.replication.factor': '1',
+    'transaction.state.log.min.isr': '1',
+    'transaction.state.log.num.partitions': '1',
+    'group.initial.rebalance.delay.ms': '0',
+    // lets a test that kills a member wait less than Kafka's own six seconds
+    'group.min.session.timeout.ms': '1000',
+    // a killed broker is let in again only when its former session has run out
+    'broker.session.timeout.ms': '2000',
+    'broker.heartbeat.interval.ms': '500',
+    // the default of 128 MiB is a quarter of the heap given here
+    'log.cleaner.dedupe.buffer.size': '16777216',
+    'num.network.threads': '2',
+    'num.io.threads': '4',
+  }
+}
+
+/** The image reads `a.b.c=v` from KAFKA_A_B_C=v. */
+function asEnvironment(properties: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(properties).map(([key, value]) => [`KAFKA_${key.toUpperCase().replaceAll('.', '_')}`, value]),
+  )
+}
+
+/**
+ * Asks who coordinates a group, since a fresh broker takes connections well before it serves groups. By the bytes of
+ * FindCoordinator version 1: a client library brings retries and warnings of its own.
+ */
+async function coordinatorAnswers(port: number): Promise<void> {
+  const group = Buffer.from('ready')
+  const request = Buffer.alloc(4 + 8 + 2 + 2 + group.length + 1)
+  request.writeInt32BE(request.length - 4, 0)
+  request.writeInt16BE(10, 4)
+  request.writeInt16BE(1, 6)
+  request.writeInt16BE(-1, 12)
+  request.writeInt16BE(group.length, 14)
+  group.copy(request, 16)
+  const errorCode = (await ask(port, request)).readInt16BE(12)
+  if (errorCode !== 0) throw new Error(`no group coordinator yet: Kafka error ${errorCode}`)
+}
+
+/** Jars of the broker. The artifact `kafka_2.13` has the class that the start script of a distribution runs. */
+async function install(): Promise<string> {
+  return cached(`kafka-${VERSION}`, async (directory) => {
+    const pom = join(directory, 'pom.xml')
+    await writeFile(pom, POM)
+    await maven('copy-dependencies', ['-f', pom, '-DincludeScope=runtime', `-DoutputDirectory=${directory}`])
+  })
+}
+
+const dependency = (group: string, artifact: string, version: string) =>
+  `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`
+
+const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>millrace.test</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    ${dependency('org.apache.kafka', 'kafka_2.13', VERSION)}
+    ${dependency('org.apache.logging.log4j', 'log4j-slf4j-impl', LOGGING)}
+    ${dependency('org.apache.logging.log4j', 'log4j-core', LOGGING)}
+  </dependencies>
+</project>
+`
+
+const LOG4J = `<Configuration>
+  <Appenders><Console name="out"><PatternLayout pattern="%d %p %m (%c)%n"/></Console></Appenders>
+  <Loggers><Root level="WARN"><AppenderRef ref="out"/></Root></Loggers>
+</Configuration>
+`
