@@ -9,6 +9,12 @@ export function entityId(parts: readonly string[]): string {
   return parts.map((part) => part.replaceAll('%', '%25').replaceAll(':', '%3A')).join(':')
 }
 
+/** The parts that `entityId` joined; `count` of them. */
+export function entityParts(id: string, count: number): string[] {
+  if (count === 1) return [id]
+  return id.split(':').map((part) => part.replaceAll('%3A', ':').replaceAll('%25', '%'))
+}
+
 /** 32-bit murmur2 as Kafka's clients use it for keys. Source: org.apache.kafka.common.utils.Utils.murmur2. */
 export function murmur2(bytes: Uint8Array): number {
   const m = 0x5bd1e995

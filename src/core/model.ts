@@ -379,6 +379,24 @@ export interface Sink {
   close(): Promise<void>
 }
 
+/** What a sink is lent when a topology opens it. */
+export interface SinkContext {
+  readonly topology: string
+  /** `<topology>@<generation>`. */
+  readonly namespace: string
+  /** Names of the key fields and of the features in the output. */
+  readonly keyFields: readonly string[]
+  readonly features: readonly string[]
+  /** Avro schema of one result. */
+  readonly schema: unknown
+  /** Partitions for a topic that has to be made. */
+  readonly partitions: number
+  readonly store: FeatureStore
+  readonly transport: Transport
+  /** Registers a schema under a subject and answers its encoder. */
+  encoder(subject: string, schema: unknown): Promise<Encoder>
+}
+
 // ---------------------------------------------------------------- feature store
 
 export interface FeatureRecord {

@@ -116,9 +116,9 @@ export class TaskRunner {
     return this.task.inbox
   }
 
-  /** Committed position; undefined while the task is not open or blocked. */
+  /** Committed position; undefined while the task is being opened or is blocked. */
   get position(): Position | undefined {
-    return this.condition === 'running' || this.condition === 'waiting' ? this.task.position : undefined
+    return this.condition === 'opening' || this.condition === 'blocked' ? undefined : this.task.position
   }
 
   /** Ends at the next `await`, whatever is under way: the partition is another's. */
@@ -160,7 +160,7 @@ export class TaskRunner {
         pause = Math.min(pause * 2, this.context.settings.retryMax)
       }
     }
-    if (this.condition !== 'blocked') this.condition = 'stopped'
+    if (this.condition === 'running' || this.condition === 'waiting') this.condition = 'stopped'
     this.task.inbox.close()
     this.firstOpen.resolve(undefined)
   }

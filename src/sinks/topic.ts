@@ -1,0 +1,69 @@
+import { z } from 'zod'
+import { entityParts } from '../core/key.ts'
+import type { Draft, Emission, EmissionBatch, Encoder, Sink, SinkContext } from '../core/model.ts'
+import type { Part } from '../core/part.ts'
+
+const config = z.strictObject({
+  topic: z.string().describe('Name of the topic; made when it does not exist.'),
+})
+type Config = z.infer<typeof config>
+
+const RETENTION_MS = 7 * 24 * 3_600_000
+
+/** Writes each result as an Avro record, keyed by the entity, to a topic whose schema is derived from the features. */
+export async function openTopicSink({ topic }: Config, context: SinkContext): Promise<Sink> {
+  const { transport, schema, partitions, namespace } = context
+  if (!(await transport.topics([topic])).has(topic))
+    await transport.create({ name: topic, partitions, retentionMs: RETENTION_MS })
+  const encoder = await context.encoder(`${topic}-value`, schema)
+  return {
+    write: async (batch) => {
+      await transport.write(
+        batch.emissions.map((emission) => draft(topic, namespace, batch, emission, encoder, context)),
+      )
+      return { safe: batch.upto }
+    },
+    close: async () => undefined,
+  }
+}
+
+function draft(
+  topic: string,
+  namespace: string,
+  batch: EmissionBatch,
+  emission: Emission,
+  encoder: Encoder,
+  context: SinkContext,
+): Draft {
+  const { generation, epoch, step } = batch.version
+  return {
+    topic,
+    key: emission.key,
+    value: emission.values === null ? null : encoder.encode(record(emission, emission.values, context)),
+    headers: {
+      'millrace-id': `${namespace}/${batch.task.slice(batch.task.lastIndexOf('/') + 1)}/${emission.key}@${emission.cause}`,
+      'millrace-version': `${generation}.${epoch}.${step}`,
+    },
+  }
+}
+
+function record(
+  { key, at }: Emission,
+  values: readonly (number | null)[],
+  { keyFields, features }: SinkContext,
+): Record<string, unknown> {
+  const value: Record<string, unknown> = { at }
+  for (const [i, part] of entityParts(key, keyFields.length).entries()) value[keyFields[i] as string] = part
+  for (const [i, name] of features.entries()) value[name] = values[i]
+  return value
+}
+
+const part: Part<Config, (context: SinkContext) => Promise<Sink>> = {
+  summary: 'Publishes every result as an Avro record, keyed by the entity.',
+  config,
+  example: 'to: [{ topic: store-features }]',
+  notes:
+    'At least once, with names: the headers `millrace-id` (drops repeats) and `millrace-version` (generation.epoch.step: keep the highest per key). A forgotten entity is a record without a value.',
+  open: (settings) => (context) => openTopicSink(settings, context),
+}
+export default part
