@@ -1,0 +1,39 @@
+/** Durations as people write them: `500ms`, `30s`, `10m`, `2h`, `7d`. */
+import { z } from 'zod'
+import type { Millis } from './model.ts'
+
+const UNITS: Readonly<Record<string, Millis>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const MOST_DAYS = 36_500
+
+export const DURATION_EXPECTED = 'a whole number and a unit of ms, s, m, h or d: 500ms, 30s, 10m, 2h, 7d'
+
+/** Milliseconds of a duration, at least 1. Throws RangeError that says what was found and which units there are. */
+export function parseDuration(text: string): Millis {
+  const [, digits, unit] = /^(\d{1,15})(ms|s|m|h|d)$/.exec(text) ?? []
+  const found = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)
+  if (digits === undefined || unit === undefined)
+    throw new RangeError(`${found} is no duration; expected ${DURATION_EXPECTED}`)
+  const ms = Number(digits) * (UNITS[unit] as Millis)
+  if (ms === 0) throw new RangeError(`${found} is no time at all; expected at least 1ms`)
+  if (ms > MOST_DAYS * 86_400_000) throw new RangeError(`${found} is too long; expected at most ${MOST_DAYS}d`)
+  return ms
+}
+
+/** A setting that is a duration: text in, milliseconds out. Its fault has the code `bad-duration` and never repeats the text. */
+export const duration = z
+  .unknown()
+  .meta({ type: 'string', pattern: '^[0-9]{1,15}(ms|s|m|h|d)$', examples: ['10m'] })
+  .transform((value, context): Millis => {
+    if (value === undefined) {
+      context.issues.push({ code: 'invalid_type', expected: 'string', input: value })
+      return z.NEVER
+    }
+    try {
+      if (typeof value === 'string') return parseDuration(value)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+    }
+    const params = { code: 'bad-duration', expected: `${DURATION_EXPECTED}; at least 1ms, at most ${MOST_DAYS}d` }
+    context.issues.push({ code: 'custom', message: 'not a duration', params, input: value })
+    return z.NEVER
+  })
