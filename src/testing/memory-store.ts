@@ -1,0 +1,70 @@
+import type { FeatureRecord, FeatureStore, FeatureWrite, TaskId, Version } from '../core/model.ts'
+
+const compare = (a: Version, b: Version): number => a.generation - b.generation || a.epoch - b.epoch || a.step - b.step
+
+interface Entry {
+  readonly version: Version
+  readonly record: FeatureRecord | undefined
+}
+
+/** A feature store in memory, for tests: it passes the same conformance suite as the real ones. */
+export class MemoryStore implements FeatureStore {
+  private entries = new Map<string, Entry>()
+  private marks = new Map<string, Version>()
+  private readonly aliases = new Map<string, { namespace: string; generation: number }>()
+
+  async write({ namespace, names, batch }: FeatureWrite): Promise<'written' | 'behind'> {
+    const markName = `${namespace}|${batch.task}`
+    const mark = this.marks.get(markName)
+    if (batch.said && (!mark || compare(mark, batch.said) < 0)) return 'behind'
+    for (const { key, at, values } of batch.emissions) {
+      const name = `${namespace}:${key}`
+      const known = this.entries.get(name)
+      if (known && compare(known.version, batch.version) > 0) continue
+      const record = values && { at, version: batch.version, values: named(names, values) }
+      this.entries.set(name, { version: batch.version, record: record ?? undefined })
+    }
+    if (!batch.partial && (!mark || compare(mark, batch.version) < 0)) this.marks.set(markName, batch.version)
+    return 'written'
+  }
+
+  async mark(namespace: string, task: TaskId): Promise<Version | undefined> {
+    return this.marks.get(`${namespace}|${task}`)
+  }
+
+  async read(namespace: string, ids: readonly string[]): Promise<readonly (FeatureRecord | undefined)[]> {
+    return ids.map((id) => this.entries.get(`${namespace}:${id}`)?.record)
+  }
+
+  async alias(topology: string): Promise<string | undefined> {
+    return this.aliases.get(topology)?.namespace
+  }
+
+  async moveAlias(topology: string, namespace: string, generation: number): Promise<void> {
+    const known = this.aliases.get(topology)
+    if (!known || generation > known.generation) this.aliases.set(topology, { namespace, generation })
+  }
+
+  /** A copy to go back to. */
+  snapshot(): () => void {
+    const entries = new Map(this.entries)
+    const marks = new Map(this.marks)
+    return () => {
+      this.entries = new Map(entries)
+      this.marks = new Map(marks)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.entries.clear()
+  }
+}
+
+function named(names: readonly string[], values: readonly (number | null)[]): Record<string, number> {
+  const found: Record<string, number> = {}
+  for (const [i, name] of names.entries()) {
+    const value = values[i]
+    if (value !== null && value !== undefined) found[name] = value
+  }
+  return found
+}
