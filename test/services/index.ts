@@ -28,6 +28,7 @@ export function describeWith<N extends ServiceName>(
       const answer = await obtain(name)
       if ('address' in answer) Object.assign(services, { [name]: answer.address })
       else if ('missing' in answer && process.env.CI !== 'true')
+        // skipped aloud: the title says what is missing and why
         return void test.skip(`needs ${name}, which is missing: ${answer.missing}`)
       else
         return void test(`needs ${name}`, () => {

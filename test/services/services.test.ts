@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { Kafka, logLevel } from 'kafkajs'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { dockerAnswers } from './docker.ts'
 import { describeWith, uniqueName } from './index.ts'
 import { start as startKafka } from './kafka.ts'
 import { ask, type Service } from './recipe.ts'
@@ -28,11 +29,9 @@ describeWith(['kafka'], 'Kafka for tests', ({ kafka }) => {
     const { brokers } = own
     await createTopic(brokers, 'kept')
     await produce(brokers, 'kept', 'before')
-    const killed = own.pid
     await own.kill9()
-    expect(own.pid).toBeUndefined()
+    await expect(ask(Number(brokers[0]?.split(':')[1]), '')).rejects.toThrow('ECONNREFUSED')
     await own.restart()
-    expect(own.pid).not.toBe(killed)
     await produce(brokers, 'kept', 'after')
     expect(await consume(brokers, 'kept', 2)).toEqual(['before', 'after'])
   })
@@ -59,7 +58,7 @@ describeWith(['registry'], 'schema registry for tests', ({ registry }) => {
   })
 })
 
-describeWith(['redis'], 'Redis for tests', ({ redis }) => {
+describeWith(['redis'], 'Redis for tests', async ({ redis }) => {
   test('gives back what was set', async () => {
     const client = connectRedis(redis.url)
     const key = uniqueName('set')
@@ -79,7 +78,10 @@ describeWith(['redis'], 'Redis for tests', ({ redis }) => {
     expect(await client.get('key')).toBe(kept)
   })
 
-  test('leaves neither process nor data behind when the process that started it is killed', async () => {
+  // a container is ended by testcontainers' own reaper, and its data is not in a directory of this machine
+  const asProcess = test.skipIf(await dockerAnswers())
+
+  asProcess('leaves neither process nor data behind when the process that started it is killed', async () => {
     const script = `import { start } from './redis.ts'
       const { pid, url } = await start()
       process.stdout.write(JSON.stringify({ pid, url }))
@@ -95,7 +97,7 @@ describeWith(['redis'], 'Redis for tests', ({ redis }) => {
     await expect(ask(Number(new URL(url).port), 'PING\r\n')).rejects.toThrow('ECONNREFUSED')
   })
 
-  test('answers no longer and has no data once it is stopped', async () => {
+  asProcess('answers no longer and has no data once it is stopped', async () => {
     const own = await startRedis()
     const port = Number(new URL(own.url).port)
     const directory = (await ask(port, 'CONFIG GET dir\r\n')).toString().split('\r\n')[4] as string
@@ -123,7 +125,9 @@ const kafkaClient = (brokers: string[]) => new Kafka({ brokers, logLevel: logLev
 
 async function createTopic(brokers: string[], topic: string): Promise<void> {
   const admin = kafkaClient(brokers).admin()
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true })
+  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: false })
+  // kafkajs's own wait for leaders gives up where the broker does not know its new topic yet
+  await vi.waitFor(() => admin.fetchTopicMetadata({ topics: [topic] }), 10_000)
   await admin.disconnect()
 }
 
