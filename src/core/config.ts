@@ -1,0 +1,192 @@
+/**
+ * `millrace.yaml`: where things are. Every setting is optional; without a file everything is embedded, under `.millrace/`.
+ * What topologies do is said in files of their own.
+ */
+import { z } from 'zod'
+import { duration } from './duration.ts'
+import { environmentIn } from './environment.ts'
+import { addIssues, describe } from './issues.ts'
+import { loadPart, type PartFolder, partNames } from './part.ts'
+import { nearest } from './suggest.ts'
+import type { YamlFile } from './yaml.ts'
+
+const name = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and -, beginning with a letter, at most 63 long')
+export const topicName = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,249}$/, "a topic's name: A-Z, a-z, 0-9, '.', '_' and '-', at most 249")
+export const fieldPath = z.string().regex(/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, 'a field, such as storeId or store.id')
+export const oneOrMore = <T extends z.ZodType>(one: T, expected: string) =>
+  z.union([one.transform((value) => [value]), z.array(one).min(1)], expected)
+
+export const start = z
+  .union(
+    [z.enum(['earliest', 'latest']), z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))],
+    'earliest, latest or a time such as 2026-01-31T00:00:00Z',
+  )
+  .describe('Where a topology begins that has no position yet: earliest, latest, or an ISO time (record timestamps).')
+
+const topic = z
+  .strictObject({
+    schema: z
+      .string()
+      .optional()
+      .describe('Avro schema file, from the project directory; schemas/<topic>.avsc when left out.'),
+    time: fieldPath
+      .optional()
+      .describe('Field with the event time (timestamp-millis); the record timestamp when left out.'),
+    id: fieldPath.optional().describe('Field that names the event, for ties between events of one time.'),
+    key: oneOrMore(fieldPath, 'a field or a list of fields')
+      .optional()
+      .describe('Fields that the topic is keyed by, when producers promise it; topologies by them read it directly.'),
+    partitions: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .optional()
+      .describe('Partitions the topic has, or is made with; needed with `key`.'),
+    retention: z
+      .union([z.literal('forever').transform(() => -1), duration], 'a duration such as 7d, or forever')
+      .optional()
+      .describe('How long records are kept where Millrace makes the topic.'),
+  })
+  .refine((topic) => topic.key === undefined || topic.partitions !== undefined, {
+    path: ['key'],
+    message: '`key` stands without `partitions`',
+    params: { expected: 'partitions: the fixed number the topic has, since its keys are spread over it' },
+  })
+
+const positive = (most: number) => z.int().min(1).max(most)
+
+const engine = z.strictObject({
+  idle: duration.default(2_000).describe('A source read to its end counts as silent after this long.'),
+  heartbeat: duration.default(1_000).describe('How often mappers say how far time has gone when there are no rows.'),
+  skew: duration.default(300_000).describe('An event this far after its record timestamp goes to the dead letters.'),
+  shufflePartitions: positive(1024)
+    .default(8)
+    .describe('Partitions of shuffle topics. Changing it rebuilds the topologies that shuffle.'),
+  shuffleRetention: duration
+    .default(7 * 86_400_000)
+    .describe('How long frames are kept: longer than the oldest backup of the state.'),
+  batch: z
+    .strictObject({
+      maxRecords: positive(100_000).default(10_000).describe('Records a task applies before it commits, when behind.'),
+      maxKeys: positive(8_000).default(2_000).describe('Keys one commit may change, when behind.'),
+    })
+    .prefault({}),
+  cacheKeys: positive(100_000_000).default(200_000).describe('Keys a worker keeps in memory over all its tasks.'),
+  start: start.default('earliest'),
+  retry: z
+    .strictObject({
+      first: duration.default(100).describe('Pause before the first repetition after a failed service.'),
+      most: duration.default(10_000).describe('Longest pause; each is twice the one before.'),
+    })
+    .prefault({}),
+  deadLetters: z
+    .strictObject({
+      topic: topicName.optional().describe('<deployment>-dead-letters when left out.'),
+      partitions: positive(1024).default(1).describe('Partitions it is made with.'),
+    })
+    .prefault({}),
+})
+
+const base = z.strictObject({
+  deployment: name.default('millrace').describe('Prefix of everything this deployment names in shared services.'),
+  topics: z.record(topicName, topic).default({}).describe('What must be known of topics.'),
+  engine: engine.prefault({}),
+  http: z
+    .strictObject({
+      host: z.string().min(1).default('127.0.0.1').describe('Address to listen at.'),
+      port: z.int().min(0).max(65_535).default(8080).describe('Port; 0 takes a free one.'),
+    })
+    .prefault({}),
+  topologies: z
+    .string()
+    .min(1)
+    .default('topologies')
+    .describe('Folder of the topology files, from the project directory.'),
+})
+
+/** Sections that a part takes, the folder it is in, and the kind when nothing is said. */
+const PARTS = {
+  transport: { folder: 'transports', kind: 'embedded' },
+  registry: { folder: 'registries', kind: 'file' },
+  state: { folder: 'state', kind: 'embedded' },
+  store: { folder: 'stores', kind: 'embedded' },
+} as const satisfies Record<string, { folder: PartFolder; kind: string }>
+type Section = keyof typeof PARTS
+
+/** A part that is chosen, and its settings as its own schema gave them. */
+export interface PartChoice {
+  readonly kind: string
+  readonly settings: unknown
+}
+
+export type TopicConfig = z.output<typeof topic>
+export type EngineConfig = z.output<typeof engine> & { readonly deadLetters: { readonly topic: string } }
+export type Config = Omit<z.output<typeof base>, 'engine'> & { readonly engine: EngineConfig } & Readonly<
+    Record<Section, PartChoice>
+  >
+
+/**
+ * Validates a `millrace.yaml`; undefined when anything is wrong, and `yaml.problems` says what. Texts may hold `${NAME}`
+ * of the environment. An empty file is right.
+ */
+export async function readConfig(
+  yaml: YamlFile,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Config | undefined> {
+  const value = yaml.value ?? {}
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    yaml.add([], { code: 'bad-value', message: `the file is ${describe(value)}`, expected: 'a mapping of settings' })
+    return undefined
+  }
+  const inserted = environmentIn(yaml, value, environment)
+  const sections = { ...(inserted.value as Record<string, unknown>) }
+  const parts: Partial<Record<Section, PartChoice>> = {}
+  for (const section of Object.keys(PARTS) as Section[]) {
+    const choice = await choosePart(yaml, section, sections[section], inserted.check)
+    if (choice) parts[section] = choice
+    delete sections[section]
+  }
+  const rest = inserted.check(base, sections)
+  if (!rest.success) addIssues(yaml, [], sections, rest.error.issues, SHOWN)
+  if (yaml.problems.length > 0 || !rest.success) return undefined
+  const { engine, ...others } = rest.data
+  const deadLetters = { ...engine.deadLetters, topic: engine.deadLetters.topic ?? `${others.deployment}-dead-letters` }
+  return { ...others, ...(parts as Record<Section, PartChoice>), engine: { ...engine, deadLetters } }
+}
+
+/** The keys as a person sees them, for suggestions. */
+const SHOWN = base.extend({ transport: z.unknown(), registry: z.unknown(), state: z.unknown(), store: z.unknown() })
+
+async function choosePart(
+  yaml: YamlFile,
+  section: Section,
+  value: unknown,
+  check: <T>(schema: z.ZodType<T>, value: unknown) => z.ZodSafeParseResult<T>,
+): Promise<PartChoice | undefined> {
+  const { folder, kind: usual } = PARTS[section]
+  if (typeof (value ?? {}) !== 'object' || Array.isArray(value)) {
+    const expected = `a mapping such as { kind: ${usual} }`
+    yaml.add([section], { code: 'bad-value', message: `${section} is ${describe(value)}`, expected })
+    return undefined
+  }
+  const { kind = usual, ...settings } = (value ?? {}) as Record<string, unknown>
+  const names = partNames(folder)
+  if (typeof kind !== 'string' || !names.includes(kind)) {
+    const fault = {
+      code: 'unknown-part',
+      message: `no ${section} of this kind`,
+      expected: `one of ${names.join(', ')}`,
+    } as const
+    yaml.add([section, 'kind'], { ...fault, suggestion: nearest(String(kind), names) })
+    return undefined
+  }
+  const part = await loadPart<unknown, unknown>(folder, kind)
+  const parsed = check(part.config, settings)
+  if (parsed.success) return { kind, settings: parsed.data }
+  addIssues(yaml, [section], settings, parsed.error.issues, part.config)
+  return undefined
+}

@@ -1,0 +1,128 @@
+/** Functions, as `f(x)` or `x.f()`. */
+import { nearest } from '../suggest.ts'
+import {
+  BOOL,
+  DOUBLE,
+  describe,
+  ExpressionError,
+  INT,
+  isText,
+  type Run,
+  STRING,
+  type Type,
+  type Typed,
+} from './types.ts'
+
+type Apply = (value: never, argument: never) => unknown
+interface Call {
+  readonly type: Type
+  /** Types it takes, then the second argument's; a call with one argument has one list. */
+  readonly takes: readonly (readonly Type['kind'][])[]
+  readonly apply: (type: Type) => Apply
+}
+
+const TEXT: readonly Type['kind'][] = ['string', 'enum']
+const test = (apply: (value: string, part: string) => boolean): Call => ({
+  type: BOOL,
+  takes: [TEXT, TEXT],
+  apply: () => apply,
+})
+
+const CALLS: Readonly<Record<string, Call>> = {
+  startsWith: test((value, part) => value.startsWith(part)),
+  endsWith: test((value, part) => value.endsWith(part)),
+  contains: test((value, part) => value.includes(part)),
+  size: {
+    type: INT,
+    takes: [[...TEXT, 'list', 'map']],
+    apply: (type) => (isText(type) ? characters : (value: object) => Object.keys(value).length),
+  },
+  int: {
+    type: INT,
+    takes: [['int', 'double', ...TEXT]],
+    apply: () => (value: number | string) =>
+      typeof value === 'string' ? (WHOLE.test(value) ? whole(Number(value)) : null) : whole(Math.trunc(value)),
+  },
+  double: {
+    type: DOUBLE,
+    takes: [['int', 'double', ...TEXT]],
+    apply: () => (value: number | string) =>
+      typeof value === 'string' ? (DECIMAL.test(value) ? Number(value) : null) : value,
+  },
+  string: { type: STRING, takes: [['int', 'double', 'bool', ...TEXT]], apply: () => String },
+}
+
+const METHODS = ['startsWith', 'endsWith', 'contains', 'size']
+const WHOLE = /^[+-]?\d{1,19}$/
+const DECIMAL = /^[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,4})?$/
+const whole = (value: number) => (Number.isSafeInteger(value) ? value + 0 : null)
+
+/** Unicode characters, not UTF-16 units. */
+function characters(text: string): number {
+  let count = 0
+  for (const _ of text) count++
+  return count
+}
+
+const REFUSED: Readonly<Record<string, string>> = {
+  matches: 'regular expressions are refused: their run time has no bound; use startsWith, endsWith, contains or in',
+  exists: '',
+  exists_one: '',
+  all: '',
+  filter: '',
+  map: '',
+  bind: '',
+  timestamp: 'times are whole numbers here: milliseconds since 1970-01-01T00:00:00Z',
+  duration: 'times are whole numbers here: milliseconds',
+}
+
+/** The call of `name` at `start`; `method` when written `x.f()`. */
+export function call(name: string, values: readonly Typed[], start: number, method: boolean): Typed {
+  const found = Object.hasOwn(CALLS, name) ? CALLS[name] : undefined
+  if (!found || (method && !METHODS.includes(name))) throw unknown(name, start)
+  const [value, argument] = values
+  if (values.length !== found.takes.length || !value) {
+    const expected = METHODS.slice(0, 3).includes(name) ? `text.${name}("…")` : `${name}(value)`
+    throw new ExpressionError(start, `${name} is given ${values.length - (method ? 1 : 0)} values`, { expected })
+  }
+  for (const [i, one] of values.entries())
+    if (one.type.kind !== 'null' && !found.takes[i]?.includes(one.type.kind))
+      throw new ExpressionError(one.start, `${name} does not take ${describe(one.type)}`, {
+        expected: [...new Set(found.takes[i]?.map((kind) => (kind === 'enum' ? 'string' : kind)))].join(', '),
+      })
+  const apply = found.apply(value.type) as (value: unknown, argument: unknown) => unknown
+  return { type: found.type, start, run: argument ? onTwo(value.run, argument.run, apply) : onOne(value.run, apply) }
+}
+
+/** Why a call cannot be; asked before its arguments are looked at, since macros have arguments of their own kind. */
+export function refusal(name: string, start: number): ExpressionError | undefined {
+  const reason = Object.hasOwn(REFUSED, name) ? REFUSED[name] : undefined
+  if (reason === undefined) return undefined
+  return new ExpressionError(
+    start,
+    reason === '' ? `${name}() is not in this version; of the macros only has() is` : reason,
+  )
+}
+
+function unknown(name: string, start: number): ExpressionError {
+  const names = ['has', ...Object.keys(CALLS)]
+  return new ExpressionError(start, `no function '${name}'`, {
+    expected: `one of ${names.join(', ')}`,
+    suggestion: nearest(name, names),
+  })
+}
+
+function onOne(run: Run, apply: (value: unknown, argument: unknown) => unknown): Run {
+  return (event) => {
+    const value = run(event)
+    return value === null ? null : apply(value, undefined)
+  }
+}
+
+function onTwo(first: Run, second: Run, apply: (value: unknown, argument: unknown) => unknown): Run {
+  return (event) => {
+    const a = first(event)
+    const b = second(event)
+    return a === null || b === null ? null : apply(a, b)
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Expressions over one event: a part of the Common Expression Language (CEL), checked against the topic's Avro
+ * schema once and compiled to closures.
+ *
+ * - The record is `event`; its fields are `event.store.id`. A bare field path (`prepSeconds`) stands for `event.prepSeconds`.
+ * - Every field may be null. Null in arithmetic, a comparison, a function or a condition gives null;
+ *   `== null` and `!= null` ask for it, `has(event.a.b)` says whether there is a value. `&&` and `||` are
+ *   three-valued: `false && null` is false, `true || null` is true. A condition that is null in the end is false.
+ * - Nothing fails while running: a division of whole numbers by zero, a text that is no number, a missing entry of a map or
+ *   list, and a whole number beyond ±(2^53 - 1) are null. A number that is not finite in the end is null.
+ * - int and double do not mix in `+ - * / % == != in`, as in CEL; `<` and its kin compare both. int divides towards zero.
+ * - Times are whole numbers: milliseconds since 1970-01-01T00:00:00Z.
+ * - A text compared with an enum must be one of its symbols.
+ * - Left out: `matches` (its run time has no bound), macros but for has(), maps, bytes, unsigned numbers.
+ *
+ * The library parses; types are checked here because its checker knows neither null nor enums (`event.x == null`
+ * is an error to it), and run here because its whole numbers are BigInt. Where both apply they agree: a property test.
+ */
+import { Environment, ParseError, type ParseResult, serialize } from '@marcbachmann/cel-js'
+import type { AvroType } from '../schema.ts'
+import { Compilation, MAX_DEPTH } from './compile.ts'
+import { eventType } from './event-type.ts'
+import { describe, type Event, ExpressionError, isNumber, isText, type Typed } from './types.ts'
+
+export { ExpressionError } from './types.ts'
+
+const MAX_LENGTH = 4096
+
+interface Result {
+  readonly bool: boolean
+  readonly number: number | null
+  readonly text: string | null
+}
+/** What is wanted: `bool`, never null; `number`, finite or null; `text`, where a whole number becomes its digits. */
+export type Expected = keyof Result
+
+export interface Expression<E extends Expected = Expected> {
+  /** Equal for expressions that differ only in spacing and brackets. */
+  readonly canonical: string
+  /** Never throws for an event of the schema; undefined fields count as null. */
+  readonly evaluate: (event: Event) => Result[E]
+  /** Paths of the fields it reads. */
+  readonly fields: readonly (readonly string[])[]
+  readonly type: string
+}
+
+const environment = new Environment({ limits: { maxDepth: MAX_DEPTH } })
+const BARE = /^\s*(?!(?:true|false|null|event)\b)[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\s*$/
+
+/** Throws `ExpressionError` with the offset in `text` of what is wrong. `event` is the record's type. */
+export function compileExpression<E extends Expected>(
+  text: string,
+  { event, expects }: { readonly event: AvroType; readonly expects: E },
+): Expression<E> {
+  if (text.length > MAX_LENGTH) throw new ExpressionError(0, `the expression is longer than ${MAX_LENGTH} characters`)
+  const lead = BARE.test(text) ? 'event.'.length : 0
+  try {
+    const { ast } = parse(lead ? `event.${text.trimStart()}` : text)
+    const compilation = new Compilation(eventType(event))
+    const typed = compilation.compile(ast)
+    return {
+      canonical: serialize(ast),
+      evaluate: finish[expects](typed) as Expression<E>['evaluate'],
+      fields: [...compilation.fields.values()],
+      type: typed.type.kind,
+    }
+  } catch (error) {
+    if (!(error instanceof ExpressionError) || lead === 0) throw error
+    const { offset, message, code, expected, suggestion } = error
+    const shift = lead - (text.length - text.trimStart().length)
+    throw new ExpressionError(Math.max(0, offset - shift), message, {
+      code,
+      suggestion,
+      ...(expected === undefined ? {} : { expected }),
+    })
+  }
+}
+
+function parse(text: string): ParseResult {
+  try {
+    return environment.parse(text)
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw new ExpressionError(0, 'the expression cannot be parsed')
+    const offset = Math.min(error.range?.start ?? 0, text.length)
+    throw new ExpressionError(offset, error.summary.replace('Unexpected token: EOF', 'the expression ends too early'), {
+      expected: 'an expression such as event.x == "A"',
+    })
+  }
+}
+
+const finish: { readonly [E in Expected]: (typed: Typed) => (event: Event) => Result[E] } = {
+  bool(typed) {
+    demand(typed, typed.type.kind === 'bool', 'true or false, such as event.x == "A"')
+    const { run } = typed
+    return (event) => run(event) === true
+  },
+  number(typed) {
+    demand(typed, isNumber(typed.type), 'a number')
+    const { run } = typed
+    return (event) => {
+      const value = run(event)
+      return Number.isFinite(value) ? (value as number) : null
+    }
+  },
+  text(typed) {
+    demand(typed, isText(typed.type) || typed.type.kind === 'int', 'a text or a whole number')
+    const { run } = typed
+    if (typed.type.kind !== 'int') return run as (event: Event) => string | null
+    return (event) => {
+      const value = run(event)
+      return value === null ? null : String(value)
+    }
+  },
+}
+
+function demand(typed: Typed, fits: boolean, expected: string): void {
+  if (!fits) throw new ExpressionError(typed.start, `this is ${describe(typed.type)}`, { expected })
+}

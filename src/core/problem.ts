@@ -1,0 +1,57 @@
+/** What is wrong in a file: everything that `millrace check` says is one of these. */
+
+export type ProblemCode =
+  | 'yaml-syntax'
+  | 'file-unreadable'
+  | 'unknown-key'
+  | 'missing-key'
+  | 'bad-value'
+  | 'bad-duration'
+  | 'missing-variable'
+  | 'unknown-part'
+  | 'unknown-topic'
+  | 'unknown-field'
+  | 'missing-schema'
+  | 'invalid-schema'
+  | 'bad-expression'
+  | 'duplicate-name'
+
+export interface Problem {
+  /** Relative to the project's directory. */
+  readonly file: string
+  /** Both count from 1; columns are UTF-16 units, as editors count them. */
+  readonly line: number
+  readonly column: number
+  readonly code: ProblemCode
+  /** What was found. Never a value that came from the environment. */
+  readonly message: string
+  /** What would be right. */
+  readonly expected?: string
+  /** The nearest right name. */
+  readonly suggestion?: string
+}
+
+/** A problem before it has a place. */
+export type Fault = Pick<Problem, 'code' | 'message'> & {
+  readonly expected?: string | undefined
+  readonly suggestion?: string | undefined
+}
+
+/** By file, then by place; the same problem at the same place only once. */
+export function sortProblems(problems: readonly Problem[]): Problem[] {
+  const once = new Map(problems.map((p) => [`${p.file}:${p.line}:${p.column}:${p.message}`, p]))
+  return [...once.values()].sort(
+    (a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0) || a.line - b.line || a.column - b.column,
+  )
+}
+
+/** One line `file:line:column: what was found`, and indented below it what was expected and the nearest right name. */
+export function renderProblems(problems: readonly Problem[]): string {
+  return problems
+    .flatMap((p) => [
+      `${p.file}:${p.line}:${p.column}: ${p.message}`,
+      ...(p.expected === undefined ? [] : [`    expected ${p.expected}`]),
+      ...(p.suggestion === undefined ? [] : [`    did you mean ${p.suggestion}?`]),
+    ])
+    .join('\n')
+}

@@ -1,0 +1,165 @@
+/**
+ * YAML with places: every value of a file can be pointed at as line and column, also the middle of a text.
+ * Hostile input ends in problems: size, depth, aliases and the number of problems are bounded.
+ */
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type Scalar } from 'yaml'
+import type { Fault, Problem } from './problem.ts'
+
+export const MAX_BYTES = 1024 * 1024
+const MAX_DEPTH = 64
+const MAX_ALIASES = 100
+const MAX_PROBLEMS = 100
+
+export type Path = readonly (string | number)[]
+
+/** Points at the key of a mapping's entry instead of its value, or at an offset inside the text that stands there. */
+export type Where = 'key' | number
+
+export class YamlFile {
+  readonly file: string
+  /** Plain JavaScript: objects without prototype, arrays, texts, numbers, booleans, null. */
+  readonly value: unknown
+  readonly problems: Problem[] = []
+  private readonly text: string
+  private readonly lines = new LineCounter()
+  private readonly root: Node | null
+  private readonly resolve: (node: unknown) => unknown
+  private aliases = 0
+
+  /** `file` is the name said in problems. */
+  constructor(file: string, text: string) {
+    this.file = file
+    this.text = text
+    if (Buffer.byteLength(text) > MAX_BYTES) {
+      this.root = null
+      this.resolve = (node) => node
+      this.report(0, { code: 'yaml-syntax', message: `the file is larger than ${MAX_BYTES} bytes` })
+      return
+    }
+    const document = parseDocument(text, { lineCounter: this.lines, prettyErrors: false, uniqueKeys: false })
+    this.root = document.contents
+    this.resolve = (node) => (isAlias(node) ? node.resolve(document) : node)
+    for (const found of [...document.errors, ...document.warnings].slice(0, MAX_PROBLEMS))
+      this.report(found.pos[0], { code: 'yaml-syntax', message: found.message, expected: HINTS[found.code] })
+    this.value = this.plain(this.root, 0)
+  }
+
+  /** Adds a problem at a path; where nothing stands there, at the nearest thing above it. */
+  add(path: Path, fault: Fault, where?: Where): void {
+    this.report(this.offset(path, where), fault)
+  }
+
+  private report(offset: number, fault: Fault): void {
+    if (this.problems.length === MAX_PROBLEMS) return
+    const { line, col } = this.lines.linePos(offset)
+    const { code, message, expected, suggestion } = fault
+    this.problems.push({
+      file: this.file,
+      line: Math.max(1, line),
+      column: Math.max(1, col),
+      code,
+      message,
+      ...(expected === undefined ? {} : { expected }),
+      ...(suggestion === undefined ? {} : { suggestion }),
+    })
+  }
+
+  private offset(path: Path, where: Where | undefined): number {
+    let node: unknown = this.root
+    let offset = this.root?.range?.[0] ?? 0
+    for (const [i, step] of path.entries()) {
+      node = this.resolve(node)
+      if (isSeq(node)) node = node.items[Number(step)]
+      else if (isMap(node)) {
+        const pair = node.items.find((item) => keyOf(item) === String(step))
+        if (!pair) return offset
+        offset = (pair.key as Node).range?.[0] ?? offset
+        if (where === 'key' && i === path.length - 1) return offset
+        node = pair.value
+      } else return offset
+      offset = (node as Node | null)?.range?.[0] ?? offset
+    }
+    return typeof where === 'number' && isScalar(node) ? this.inside(node, where) : offset
+  }
+
+  /** Where the character at `offset` of a scalar's value stands in the file; the scalar's start when that can't be told. */
+  private inside(scalar: Scalar, offset: number): number {
+    const [start, end] = scalar.range ?? [0, 0]
+    const value = String(scalar.value)
+    const block = scalar.type === 'BLOCK_LITERAL' || scalar.type === 'BLOCK_FOLDED'
+    const double = scalar.type === 'QUOTE_DOUBLE'
+    let at = block ? this.text.indexOf('\n', start) + 1 : start + (double || scalar.type === 'QUOTE_SINGLE' ? 1 : 0)
+    const isSpace = () => /\s/.test(this.text[at] ?? '')
+    for (let i = 0; at < end; ) {
+      const wanted = value[i]
+      const found = this.text[at]
+      if (wanted === found && (wanted !== '\n' || block)) {
+        if (i === offset) return at
+        i++
+        if (found === "'" && scalar.type === 'QUOTE_SINGLE') at++
+        at++
+      } else if (double && found === '\\') {
+        if (i === offset) return at
+        i++
+        at += ESCAPES[this.text[at + 1] ?? ''] ?? 2
+      } else if (isSpace()) {
+        if (i === offset) return at
+        if (/\s/.test(wanted ?? '')) i++
+        while (at < end && isSpace()) at++
+      } else return i >= value.length ? at : start
+    }
+    return offset >= value.length && end > start ? end - (double || scalar.type === 'QUOTE_SINGLE' ? 1 : 0) : start
+  }
+
+  private plain(raw: unknown, depth: number): unknown {
+    const place = (raw as Node | null)?.range?.[0] ?? 0
+    if (isAlias(raw) && ++this.aliases > MAX_ALIASES) {
+      if (this.aliases === MAX_ALIASES + 1)
+        this.report(place, { code: 'yaml-syntax', message: `aliases stand for more than ${MAX_ALIASES} values` })
+      return null
+    }
+    const node = this.resolve(raw)
+    if (isAlias(raw) && node === undefined) {
+      this.report(place, { code: 'yaml-syntax', message: `no anchor &${raw.source} stands before this alias` })
+      return null
+    }
+    if (depth > MAX_DEPTH) {
+      this.report(place, { code: 'yaml-syntax', message: `nested deeper than ${MAX_DEPTH}` })
+      return null
+    }
+    if (isScalar(node)) return node.value
+    if (isSeq(node)) return node.items.map((item) => this.plain(item, depth + 1))
+    if (!isMap(node)) return null
+    const object: Record<string, unknown> = Object.create(null)
+    for (const pair of node.items) {
+      const key = keyOf(pair)
+      const keyPlace = (pair.key as Node | null)?.range?.[0] ?? place
+      if (key === undefined)
+        this.report(keyPlace, { code: 'yaml-syntax', message: 'a key is not a text', expected: 'a name' })
+      else if (key === '__proto__')
+        this.report(keyPlace, { code: 'unknown-key', message: `'${key}' is refused as a key` })
+      else if (Object.hasOwn(object, key))
+        this.report(keyPlace, { code: 'duplicate-name', message: `'${key}' stands twice`, expected: 'each key once' })
+      else object[key] = this.plain(pair.value, depth + 1)
+    }
+    return object
+  }
+}
+
+function keyOf(pair: Pair): string | undefined {
+  return isScalar(pair.key) && pair.key.value !== null ? String(pair.key.value) : undefined
+}
+
+/** Source characters of an escape in double quotes, where not 2. */
+const ESCAPES: Readonly<Record<string, number>> = { x: 4, u: 6, U: 10 }
+
+const QUOTE =
+  "expressions with ': ', ' #', or with [ ] { } , inside { } in single quotes, or the mapping on lines of its own"
+const HINTS: Readonly<Record<string, string>> = {
+  BLOCK_AS_IMPLICIT_KEY: QUOTE,
+  BAD_SCALAR_START: QUOTE,
+  MISSING_CHAR: QUOTE,
+  UNEXPECTED_TOKEN: QUOTE,
+  MULTIPLE_DOCS: 'one document per file',
+  TAB_AS_INDENT: 'spaces',
+}
