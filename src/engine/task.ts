@@ -84,6 +84,8 @@ export class TaskRunner {
   /** Asks the transport to deliver again from where the tasks of the partition stand. */
   private readonly rewind: () => void
   private readonly ended = new AbortController()
+  /** Cuts pauses short, at the end and when draining. */
+  private readonly hurry = new AbortController()
   private draining = false
   private firstOpen: PromiseWithResolvers<Position | undefined> = Promise.withResolvers()
   private readonly finished: Promise<void>
@@ -124,6 +126,7 @@ export class TaskRunner {
   /** Ends at the next `await`, whatever is under way: the partition is another's. */
   close(): Promise<void> {
     this.ended.abort()
+    this.hurry.abort()
     this.task.inbox.close()
     return this.finished
   }
@@ -131,6 +134,7 @@ export class TaskRunner {
   /** Finishes the step under way, makes it durable, ends. What waits in the inbox is left for the next owner. */
   drain(): Promise<void> {
     this.draining = true
+    this.hurry.abort()
     this.task.inbox.nudge()
     return this.finished
   }
@@ -156,7 +160,7 @@ export class TaskRunner {
           break
         }
         this.reopening(error)
-        await this.context.clock.wait(pause, this.ended.signal)
+        await this.context.clock.wait(pause, this.hurry.signal)
         pause = Math.min(pause * 2, this.context.settings.retryMax)
       }
     }
@@ -200,7 +204,7 @@ export class TaskRunner {
         this.condition = this.condition === 'opening' ? 'opening' : 'waiting'
         this.reason = `${what}: ${messageOf(error)}`
         log.warn({ task: this.task.id, code: codeOf(error), reason: messageOf(error) }, `${what} failed; trying again`)
-        await clock.wait(pause, this.ended.signal)
+        await clock.wait(pause, this.hurry.signal)
       }
     }
   }

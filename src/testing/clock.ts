@@ -1,0 +1,57 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { WallClock } from '../core/clock.ts'
+import type { Millis } from '../core/model.ts'
+
+/** Turns of the event loop after which work that waits for no real I/O has come to rest. */
+const TURNS = 12
+
+/** A clock that stands still until it is moved. */
+export class VirtualClock implements WallClock {
+  private time: Millis
+  private sleepers: { readonly at: Millis; readonly wake: () => void }[] = []
+
+  constructor(start: Millis = Date.UTC(2026, 0, 1)) {
+    this.time = start
+  }
+
+  now(): Millis {
+    return this.time
+  }
+
+  wait(ms: Millis, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const sleeper = { at: this.time + ms, wake: resolve }
+      this.sleepers.push(sleeper)
+      signal?.addEventListener(
+        'abort',
+        () => {
+          this.sleepers = this.sleepers.filter((other) => other !== sleeper)
+          resolve()
+        },
+        { once: true },
+      )
+    })
+  }
+
+  /** Moves on by `ms`, stopping at each moment somebody waits for, until all work that this causes has come to rest. */
+  async advance(ms: Millis): Promise<void> {
+    const until = this.time + ms
+    await this.rest()
+    for (;;) {
+      const next = this.sleepers.reduce<Millis>((low, { at }) => Math.min(low, at), Number.POSITIVE_INFINITY)
+      if (next > until) break
+      this.time = Math.max(this.time, next)
+      const due = this.sleepers.filter(({ at }) => at <= this.time)
+      this.sleepers = this.sleepers.filter(({ at }) => at > this.time)
+      for (const { wake } of due) wake()
+      await this.rest()
+    }
+    this.time = until
+  }
+
+  /** Lets everything that waits for no clock run to its end. */
+  async rest(): Promise<void> {
+    for (let i = 0; i < TURNS; i++) await turn()
+  }
+}
