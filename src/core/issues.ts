@@ -91,7 +91,7 @@ export function describe(found: unknown): string {
 }
 
 /** Keys that an object schema knows at a path; empty where it takes any. */
-function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
+export function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
   let at: z.core.$ZodType | undefined = schema
   for (let i = 0; at; ) {
     const def = at._zod.def as Def

@@ -285,7 +285,7 @@ describe('the library as oracle', () => {
   const events = fc.record({
     n: fc.integer({ min: -20, max: 20 }),
     m: fc.integer({ min: -3, max: 3 }),
-    d: fc.double({ noNaN: true, min: -50, max: 50 }),
+    d: fc.integer({ min: -200, max: 200 }).map((quarters) => quarters / 4),
     x: fc.constantFrom(0, 0.5, -2, 3),
     s: fc.constantFrom('', 'a', 'ab', 'b\u{1F600}', '12', '-3'),
     t: fc.constantFrom('', 'a', 'x'),
@@ -310,8 +310,8 @@ describe('the library as oracle', () => {
           'true',
           'false',
           'has(event.r.a)',
-          'event.type == "PICKED"',
-          'event.type in ["PICKED", "CREATED"]',
+          '(event.type == "PICKED")',
+          '(event.type in ["PICKED", "CREATED"])',
         ),
         form('($0 $1 $2)', bool, fc.constantFrom('&&', '||', '==', '!='), bool),
         form('!$0', bool),
@@ -345,7 +345,7 @@ describe('the library as oracle', () => {
       ),
       text: fc.oneof(
         shallow,
-        fc.constantFrom('event.s', 'event.t', '"a"', '"7"', 'event.type', 'event.l[1]'),
+        fc.constantFrom('event.s', 'event.t', '"a"', '"7"', 'string(event.type)', 'event.l[1]'),
         form('($0 + $1)', text, text),
         form('string($0)', int),
         form('string($0)', bool),
@@ -366,6 +366,7 @@ describe('the library as oracle', () => {
     const evaluate = library.parse(text)
     try {
       const found = evaluate({ event: ints })
+      if (typeof found === 'number' && !Number.isFinite(found)) return null
       return typeof found === 'bigint' ? Number(found) : found
     } catch {
       return NOTHING[expects]
