@@ -1,8 +1,8 @@
 /** Feature values as JSON: from catalog and store to the text of an answer. The hot path of the API. */
 import type { FeatureRecord, FeatureStore, Millis } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
+import { nearest } from '../core/suggest.ts'
 import type { EntityCatalog } from './catalog.ts'
-import { nearest } from './nearest.ts'
 import { Problem } from './problem.ts'
 
 export const ID_BYTES = 1024
