@@ -162,12 +162,13 @@ export function ask(port: number, request: string | Uint8Array): Promise<Buffer>
 
 /**
  * A shell that outlives this process just long enough to end the service and to remove its directory. It learns of
- * the service's pid by its input, and of the end of this process, however it came, by the end of its input.
+ * the service's pid by its input, and of the end of this process, however it came, by the end of its input. It removes
+ * the directory a second time because a process that is being killed may still write into it.
  */
 function startGuard(directory: string) {
   const script = `pid=; while read -r line; do pid=$line; done
     [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null
-    [ -z "$0" ] || rm -rf "$0"`
+    [ -z "$0" ] || rm -rf "$0" 2>/dev/null || { sleep 1; rm -rf "$0"; }`
   const shell = spawn('sh', ['-c', script, directory], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
   shell.unref()
   if (shell.stdin instanceof Socket) shell.stdin.unref()
