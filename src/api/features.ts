@@ -5,7 +5,7 @@ import { nearest } from '../core/suggest.ts'
 import type { EntityCatalog } from './catalog.ts'
 import { Problem } from './problem.ts'
 
-export const ID_BYTES = 1024
+const ID_BYTES = 1024
 const ALIAS_MS = 1000
 
 export interface FeaturesOptions {
@@ -183,7 +183,7 @@ function isoJson(at: Millis): string {
 }
 
 /** Something a caller sent, short enough to be said back. */
-export function shown(text: string): string {
+function shown(text: string): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text
 }
 

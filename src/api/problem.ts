@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 
 /** The one table of HTTP problems. A name is never used again for another thing. */
-export const PROBLEMS = {
+const PROBLEMS = {
   'path-unknown': { status: 404, title: 'There is nothing at this path' },
   'entity-unknown': { status: 404, title: 'No such entity' },
   'feature-unknown': { status: 400, title: 'No such feature' },
@@ -17,7 +17,7 @@ export const PROBLEMS = {
   'store-unavailable': { status: 503, title: 'The feature store does not answer' },
 } as const satisfies Record<string, { status: number; title: string }>
 
-export type ProblemName = keyof typeof PROBLEMS
+type ProblemName = keyof typeof PROBLEMS
 
 /** Thrown by whatever cannot answer. `detail` says what was found and what to do; it is shown to the caller. */
 export class Problem extends Error {
