@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { z } from 'zod'
+
+const file = (what: string) => z.string().min(1).optional().describe(`${what}: path of a PEM file.`)
+const millis = (ms: number) => z.number().int().positive().default(ms)
+
+export const kafkaConfig = z.strictObject({
+  brokers: z
+    .array(z.string().regex(/^[^\s:]+:\d{1,5}$/, 'expected host:port'))
+    .min(1)
+    .describe('Addresses to start from, `host:port` each; the other brokers are found from there.'),
+  clientId: z.string().min(1).default('millrace').describe('Name shown by the brokers for these connections.'),
+  ssl: z
+    .union([
+      z.boolean(),
+      z.strictObject({ ca: file('Authority'), cert: file('Client certificate'), key: file('Its private key') }),
+    ])
+    .default(false)
+    .describe('TLS: `true` for the authorities that Node trusts, or files of your own.'),
+  sasl: z
+    .strictObject({
+      mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).describe('How the password is proven.'),
+      username: z.string().min(1).describe('User name.'),
+      password: z.string().min(1).describe('Password. Never logged.'),
+    })
+    .optional()
+    .describe('Who we are to the brokers; without it, nobody.'),
+  sessionTimeout: millis(10_000).describe('A silent member loses its partitions after this time, in ms.'),
+  heartbeat: millis(500).describe('Time between signs of life to the group, in ms. A rebalance is noticed that late.'),
+  maxBytesPerPartition: z
+    .number()
+    .int()
+    .positive()
+    .default(4 << 20)
+    .describe('Most bytes of one partition in one fetch; one larger record still comes.'),
+  maxWaitTime: millis(200).describe('How long a broker holds back an empty answer to a fetch, in ms.'),
+  refresh: millis(5_000).describe('How often to look for new partitions and recreated topics, in ms.'),
+  replicationFactor: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe('Copies of each partition of topics made here. Default: 3, or as many as there are brokers.'),
+  minInsyncReplicas: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe('Copies that must have a record before it counts as written. Default: 2 of 3 copies, else 1.'),
+  connectionTimeout: millis(3_000).describe('How long a connection may take to stand, in ms.'),
+  requestTimeout: millis(10_000).describe('How long a broker may take to answer one request, in ms.'),
+  retryFor: millis(5_000).describe('How long a failed request is tried again before the call is rejected, in ms.'),
+})
+
+export type KafkaConfig = z.infer<typeof kafkaConfig>
+
+/** TLS settings with the files read; relative paths start from `directory`. */
+export async function tlsOf(
+  ssl: KafkaConfig['ssl'],
+  directory: string,
+): Promise<boolean | { ca?: Buffer; cert?: Buffer; key?: Buffer }> {
+  if (typeof ssl === 'boolean') return ssl
+  const named = Object.entries(ssl).filter(([, path]) => path !== undefined)
+  return Object.fromEntries(
+    await Promise.all(named.map(async ([name, path]) => [name, await readFile(resolve(directory, path as string))])),
+  )
+}

@@ -1,0 +1,183 @@
+/**
+ * kafkajs as this transport uses it: how a client is made, where its log goes, and the few things of it that its own
+ * types leave out. The version is pinned for their sake.
+ */
+import { createRequire } from 'node:module'
+import { connect, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { Cluster, Kafka, LogEntry, Message } from 'kafkajs'
+import type { Log } from '../../core/part.ts'
+import type { KafkaConfig, tlsOf } from './config.ts'
+
+export type Library = typeof import('kafkajs')
+
+/** A request of Kafka's protocol as kafkajs's connections take it. */
+export interface ProtocolRequest<T> {
+  readonly request: {
+    readonly apiKey: number
+    readonly apiVersion: number
+    readonly apiName: string
+    encode(): Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>
+  }
+  readonly response: { decode(bytes: Buffer): Promise<T>; parse(decoded: T): Promise<T> }
+}
+
+interface ConnectionPool {
+  send<T>(request: ProtocolRequest<T>): Promise<T>
+}
+
+export interface PartitionAnswers {
+  readonly partition: number
+  readonly offset: string
+  readonly errorCode: number
+}
+
+/** One broker. Every method rejects with kafkajs's errors; `retriable` on them says whether to try again. */
+export interface Broker {
+  readonly connectionPool: ConnectionPool
+  readonly versions: Readonly<Record<number, { readonly maxVersion: number } | undefined>> | null
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  isConnected(): boolean
+  listOffsets(request: {
+    replicaId: number
+    isolationLevel: number
+    topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[]
+  }): Promise<{ responses: { topic: string; partitions: PartitionAnswers[] }[] }>
+  findGroupCoordinator(request: { groupId: string; coordinatorType: number }): Promise<{
+    coordinator: { nodeId: number }
+  }>
+  offsetFetch(request: {
+    groupId: string
+    topics: { topic: string; partitions: { partition: number }[] }[]
+  }): Promise<{ responses: { topic: string; partitions: PartitionAnswers[] }[] }>
+  createTopics(request: {
+    topics: {
+      topic: string
+      numPartitions: number
+      replicationFactor: number
+      configEntries: { name: string; value: string }[]
+    }[]
+    timeout: number
+  }): Promise<unknown>
+  produce(request: {
+    acks: number
+    timeout: number
+    topicData: { topic: string; partitions: { partition: number; messages: Message[] }[] }[]
+  }): Promise<{ topics: { topicName: string; partitions: { partition: number; errorCode: number }[] }[] }>
+}
+
+/** What kafkajs's clusters make brokers with. */
+export interface BrokerMaker {
+  readonly rootLogger: object
+  readonly connectionPoolBuilder: { build(address?: { host: string; port: number }): Promise<ConnectionPool> }
+  readonly brokerPool: { createBroker(options: object): Broker }
+}
+
+/** The cluster that kafkajs makes for a consumer; it hands it out to partition assigners only. */
+export function brokerMaker(kafka: Kafka): BrokerMaker {
+  let made: Cluster | undefined
+  kafka.consumer({
+    groupId: 'none',
+    partitionAssigners: [
+      ({ cluster }) => {
+        made = cluster
+        return { name: 'none', version: 0, assign: async () => [], protocol: () => ({ name: '', metadata: NOTHING }) }
+      },
+    ],
+  })
+  return made as unknown as BrokerMaker
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** Every socket of one client, so that it can be ended whatever state kafkajs is in. */
+export class Sockets {
+  private readonly open = new Set<Socket>()
+  private readonly all: Set<Sockets>
+  private ended = false
+
+  /** Keeps itself in `all` until it is ended. */
+  constructor(all: Set<Sockets>) {
+    this.all = all
+    all.add(this)
+  }
+
+  make(host: string, port: number, tls: object | undefined, connected: () => void): Socket {
+    if (this.ended) throw new Error('this client has been closed')
+    const address = { host, port }
+    const name = isIP(host) ? {} : { servername: host }
+    const socket = tls ? connectTls({ ...address, ...name, ...tls }, connected) : connect(address, connected)
+    socket.setKeepAlive(true, 30_000)
+    this.open.add(socket)
+    socket.once('close', () => this.open.delete(socket))
+    return socket
+  }
+
+  /** With an error, since kafkajs does not listen for `close`: requests under way are rejected. */
+  end(): void {
+    this.ended = true
+    this.all.delete(this)
+    for (const socket of this.open) socket.destroy(new Error('the client is being closed'))
+  }
+}
+
+export interface Connecting {
+  readonly library: Library
+  readonly config: KafkaConfig
+  readonly tls: Awaited<ReturnType<typeof tlsOf>>
+  readonly log: Log
+  /** Those of every client made and not yet ended. */
+  readonly sockets: Set<Sockets>
+}
+
+/** A client of its own: members of one group must not share one, kafkajs mixes their offsets up. */
+export function makeKafka({ library, config, tls, log }: Connecting, sockets: Sockets): Kafka {
+  stopNegativeTimers()
+  return new library.Kafka({
+    brokers: config.brokers,
+    clientId: config.clientId,
+    ssl: tls,
+    ...(config.sasl ? { sasl: config.sasl as { mechanism: 'plain'; username: string; password: string } } : {}),
+    connectionTimeout: config.connectionTimeout,
+    authenticationTimeout: config.requestTimeout,
+    requestTimeout: config.requestTimeout,
+    // all five, since kafkajs has others when NODE_ENV is `test`
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, factor: 0.2, multiplier: 2, retries: 4 },
+    socketFactory: ({ host, port, ssl, onConnect }) => sockets.make(host, port, ssl || undefined, onConnect),
+    logLevel: library.logLevel.WARN,
+    logCreator: () => (entry) => tell(log, library, entry),
+  })
+}
+
+/** What happens in every rebalance and in every restart of a broker, and is mended by itself. */
+const ORDINARY =
+  /rebalanc|not aware of this member|coordinator|Connection|Closed connection|leader|does not host|seed broker|aware of all|timed out|Illegal generation|different generation/i
+
+function tell(log: Log, library: Library, { namespace, level, log: entry }: LogEntry): void {
+  // only fields known to hold neither secrets nor records
+  const fields = { from: `kafkajs ${namespace}`, broker: entry.broker, group: entry.groupId, error: entry.error }
+  const isOrdinary = ORDINARY.test(entry.message) || ORDINARY.test(String(entry.error))
+  if (isOrdinary || level > library.logLevel.WARN) log.debug(fields, entry.message)
+  else log.warn(fields, entry.message)
+}
+
+let timersAreStopped = false
+
+/**
+ * After every answer kafkajs sets a timer for requests that wait, with a negative time when none does: a wasted timer
+ * each, and on Node 24 a warning each. It is set only when some wait. https://github.com/tulios/kafkajs/issues/1751
+ */
+function stopNegativeTimers(): void {
+  if (timersAreStopped) return
+  timersAreStopped = true
+  interface Queue {
+    pending: unknown[]
+    scheduleCheckPendingRequests(): void
+  }
+  const queue = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as { prototype: Queue }
+  const schedule = queue.prototype.scheduleCheckPendingRequests
+  queue.prototype.scheduleCheckPendingRequests = function (this: Queue) {
+    if (this.pending.length > 0) schedule.call(this)
+  }
+}

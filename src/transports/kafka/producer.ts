@@ -1,0 +1,119 @@
+/**
+ * Writing. kafkajs's own producer may resolve with a partition unwritten when its leader moves meanwhile, and copies
+ * a partition's records once per record. So requests are made here: a partition counts as written when the broker
+ * that leads it has said so, and only then does its next request go out.
+ */
+import type { Message } from 'kafkajs'
+import { MillraceError } from '../../core/errors.ts'
+import { partitionOf } from '../../core/key.ts'
+import type { Draft } from '../../core/model.ts'
+import type { Client } from './client.ts'
+import type { TopicMetadata } from './metadata.ts'
+
+/** Brokers take 1 MiB per partition and request unless told otherwise; a larger record goes alone. */
+const MAX_CHUNK_BYTES = 1_000_000
+/** Brokers take 100 MiB per request unless told otherwise. */
+const MAX_REQUEST_BYTES = 32 << 20
+/** Upper bound of what a record costs beside key, value and headers. */
+const RECORD_OVERHEAD_BYTES = 40
+
+/** What one partition is to get, in order. */
+interface Lane {
+  readonly topic: string
+  readonly partition: number
+  readonly chunks: { readonly messages: Message[]; bytes: number }[]
+}
+
+export async function write(client: Client, drafts: readonly Draft[], timeout: number): Promise<void> {
+  if (drafts.length === 0) return
+  const names = new Set(drafts.map((draft) => draft.topic))
+  const topics = await client.patiently('writing', () => client.topicsNamed(names))
+  const lanes = lanesOf(drafts, topics)
+  while (lanes.size > 0) await client.patiently('writing', () => writeRound(client, lanes, timeout))
+}
+
+function lanesOf(drafts: readonly Draft[], topics: ReadonlyMap<string, TopicMetadata>): Set<Lane> {
+  const byTopic = new Map(
+    [...topics].map(([topic, { leaders }]) => [topic, new Array<Lane | undefined>(leaders.length)]),
+  )
+  const lanes = new Set<Lane>()
+  const now = String(Date.now())
+  let unkeyed = 0
+  for (const draft of drafts) {
+    const { topic, key, value, timestamp, headers } = draft
+    const ofTopic = byTopic.get(topic) as (Lane | undefined)[]
+    const count = ofTopic.length
+    const partition = draft.partition ?? (key === null ? unkeyed++ % count : partitionOf(key, count))
+    let lane = ofTopic[partition]
+    if (!lane) {
+      if (!Number.isInteger(partition) || partition < 0 || partition >= count)
+        throw new MillraceError('topic-missing', `topic ${topic} has ${count} partitions, so no partition ${partition}`)
+      lane = { topic, partition, chunks: [] }
+      ofTopic[partition] = lane
+      lanes.add(lane)
+    }
+    const message: Message = { key, value, timestamp: timestamp === undefined ? now : String(timestamp) }
+    if (headers) message.headers = headers as Record<string, string | Buffer>
+    append(lane, message, sizeOf(draft))
+  }
+  return lanes
+}
+
+function append({ chunks }: Lane, message: Message, bytes: number): void {
+  const last = chunks.at(-1)
+  if (last && last.bytes + bytes <= MAX_CHUNK_BYTES) {
+    last.messages.push(message)
+    last.bytes += bytes
+  } else chunks.push({ messages: [message], bytes })
+}
+
+function sizeOf({ key, value, headers }: Draft): number {
+  let bytes = RECORD_OVERHEAD_BYTES + lengthOf(key) + lengthOf(value)
+  for (const name in headers) bytes += 10 + Buffer.byteLength(name) + lengthOf(headers[name] as string | Buffer)
+  return bytes
+}
+
+function lengthOf(part: string | Buffer | null): number {
+  if (part === null) return 0
+  return typeof part === 'string' ? Buffer.byteLength(part) : part.length
+}
+
+/** The next chunk of every lane, one request per leader. What was acknowledged leaves the lanes, also when this rejects. */
+async function writeRound(client: Client, lanes: Set<Lane>, timeout: number): Promise<void> {
+  const topics = await client.topicsNamed(new Set([...lanes].map((lane) => lane.topic)))
+  const byLeader = new Map<number, { lanes: Lane[]; bytes: number }>()
+  for (const lane of lanes) {
+    const leader = topics.get(lane.topic)?.leaders[lane.partition] ?? -1
+    const request = byLeader.get(leader) ?? { lanes: [], bytes: 0 }
+    const bytes = lane.chunks[0]?.bytes ?? 0
+    if (request.lanes.length > 0 && request.bytes + bytes > MAX_REQUEST_BYTES) continue
+    request.lanes.push(lane)
+    request.bytes += bytes
+    byLeader.set(leader, request)
+  }
+  const requests = [...byLeader].map(async ([leader, request]) => {
+    const written = await produce(client, leader, request.lanes, timeout)
+    for (const lane of request.lanes) {
+      if (!written.has(`${lane.topic}/${lane.partition}`))
+        throw new Error(`broker ${leader} did not acknowledge ${lane.topic}/${lane.partition}`)
+      lane.chunks.shift()
+      if (lane.chunks.length === 0) lanes.delete(lane)
+    }
+  })
+  for (const outcome of await Promise.allSettled(requests)) if (outcome.status === 'rejected') throw outcome.reason
+}
+
+/** Resolves to `topic/partition` of all that was acknowledged by every in-sync replica. */
+async function produce(client: Client, leader: number, lanes: readonly Lane[], timeout: number): Promise<Set<string>> {
+  const byTopic = Map.groupBy(lanes, (lane) => lane.topic)
+  const topicData = [...byTopic].map(([topic, ofTopic]) => ({
+    topic,
+    partitions: ofTopic.map(({ partition, chunks }) => ({ partition, messages: chunks[0]?.messages ?? [] })),
+  }))
+  const answer = await client.ask(leader, (broker) => broker.produce({ acks: -1, timeout, topicData }))
+  return new Set(
+    answer.topics.flatMap(({ topicName, partitions }) =>
+      partitions.filter(({ errorCode }) => errorCode === 0).map(({ partition }) => `${topicName}/${partition}`),
+    ),
+  )
+}
