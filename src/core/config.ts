@@ -130,32 +130,43 @@ export type Config = Omit<z.output<typeof base>, 'engine'> & { readonly engine: 
   >
 
 /**
- * Validates a `millrace.yaml`; undefined when anything is wrong, and `yaml.problems` says what. Texts may hold `${NAME}`
- * of the environment. An empty file is right.
+ * Validates a `millrace.yaml`; what is wrong is among `yaml.problems`. The answer is to be used only where there are none: otherwise
+ * it has defaults in the place of what is wrong, so that what builds on it can be checked too. Texts may hold `${NAME}` of the
+ * environment. An empty file is right.
  */
 export async function readConfig(
   yaml: YamlFile,
   environment: Readonly<Record<string, string | undefined>>,
-): Promise<Config | undefined> {
-  const value = yaml.value ?? {}
+): Promise<Config> {
+  let value = yaml.value ?? {}
   if (typeof value !== 'object' || Array.isArray(value)) {
     yaml.add([], { code: 'bad-value', message: `the file is ${describe(value)}`, expected: 'a mapping of settings' })
-    return undefined
+    value = {}
   }
   const inserted = environmentIn(yaml, value, environment)
   const sections = { ...(inserted.value as Record<string, unknown>) }
-  const parts: Partial<Record<Section, PartChoice>> = {}
+  const parts = {} as Record<Section, PartChoice>
   for (const section of Object.keys(PARTS) as Section[]) {
-    const choice = await choosePart(yaml, section, sections[section], inserted.check)
-    if (choice) parts[section] = choice
+    parts[section] = await choosePart(yaml, section, sections[section], inserted.check)
     delete sections[section]
   }
-  const rest = inserted.check(base, sections)
-  if (!rest.success) addIssues(yaml, [], sections, rest.error.issues, SHOWN)
-  if (yaml.problems.length > 0 || !rest.success) return undefined
-  const { engine, ...others } = rest.data
+  const parsed = inserted.check(base, sections)
+  if (!parsed.success) addIssues(yaml, [], sections, parsed.error.issues, SHOWN)
+  const { engine, ...others } = parsed.success ? parsed.data : base.parse(rightPart(sections))
   const deadLetters = { ...engine.deadLetters, topic: engine.deadLetters.topic ?? `${others.deployment}-dead-letters` }
-  return { ...others, ...(parts as Record<Section, PartChoice>), engine: { ...engine, deadLetters } }
+  return { ...others, ...parts, engine: { ...engine, deadLetters } }
+}
+
+/** The sections, and the topics, that are right by themselves; a wrong topic stays by its name. */
+function rightPart(sections: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const right: Record<string, unknown> = {}
+  for (const [key, schema] of Object.entries(base.shape))
+    if (schema.safeParse(sections[key]).success) right[key] = sections[key]
+  const { topics } = sections
+  if (right.topics !== undefined || typeof topics !== 'object' || topics === null) return right
+  const named = Object.entries(topics).filter(([name]) => topicName.safeParse(name).success)
+  right.topics = Object.fromEntries(named.map(([name, one]) => [name, topic.safeParse(one).success ? one : {}]))
+  return right
 }
 
 /** The keys as a person sees them, for suggestions. */
@@ -166,12 +177,12 @@ async function choosePart(
   section: Section,
   value: unknown,
   check: <T>(schema: z.ZodType<T>, value: unknown) => z.ZodSafeParseResult<T>,
-): Promise<PartChoice | undefined> {
+): Promise<PartChoice> {
   const { folder, kind: usual } = PARTS[section]
   if (typeof (value ?? {}) !== 'object' || Array.isArray(value)) {
     const expected = `a mapping such as { kind: ${usual} }`
     yaml.add([section], { code: 'bad-value', message: `${section} is ${describe(value)}`, expected })
-    return undefined
+    return { kind: usual, settings: undefined }
   }
   const { kind = usual, ...settings } = (value ?? {}) as Record<string, unknown>
   const names = partNames(folder)
@@ -182,11 +193,11 @@ async function choosePart(
       expected: `one of ${names.join(', ')}`,
     } as const
     yaml.add([section, 'kind'], { ...fault, suggestion: nearest(String(kind), names) })
-    return undefined
+    return { kind: usual, settings: undefined }
   }
   const part = await loadPart<unknown, unknown>(folder, kind)
   const parsed = check(part.config, settings)
   if (parsed.success) return { kind, settings: parsed.data }
   addIssues(yaml, [section], settings, parsed.error.issues, part.config)
-  return undefined
+  return { kind, settings: undefined }
 }

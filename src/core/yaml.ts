@@ -33,23 +33,24 @@ export class YamlFile {
     if (Buffer.byteLength(text) > MAX_BYTES) {
       this.root = null
       this.resolve = (node) => node
-      this.report(0, { code: 'yaml-syntax', message: `the file is larger than ${MAX_BYTES} bytes` })
+      this.addAt(0, { code: 'yaml-syntax', message: `the file is larger than ${MAX_BYTES} bytes` })
       return
     }
     const document = parseDocument(text, { lineCounter: this.lines, prettyErrors: false, uniqueKeys: false })
     this.root = document.contents
     this.resolve = (node) => (isAlias(node) ? node.resolve(document) : node)
     for (const found of [...document.errors, ...document.warnings].slice(0, MAX_PROBLEMS))
-      this.report(found.pos[0], { code: 'yaml-syntax', message: found.message, expected: HINTS[found.code] })
+      this.addAt(found.pos[0], { code: 'yaml-syntax', message: found.message, expected: HINTS[found.code] })
     this.value = this.plain(this.root, 0)
   }
 
   /** Adds a problem at a path; where nothing stands there, at the nearest thing above it. */
   add(path: Path, fault: Fault, where?: Where): void {
-    this.report(this.offset(path, where), fault)
+    this.addAt(this.offset(path, where), fault)
   }
 
-  private report(offset: number, fault: Fault): void {
+  /** Adds a problem at an offset in the file's text. */
+  addAt(offset: number, fault: Fault): void {
     if (this.problems.length === MAX_PROBLEMS) return
     const { line, col } = this.lines.linePos(offset)
     const { code, message, expected, suggestion } = fault
@@ -115,16 +116,16 @@ export class YamlFile {
     const place = (raw as Node | null)?.range?.[0] ?? 0
     if (isAlias(raw) && ++this.aliases > MAX_ALIASES) {
       if (this.aliases === MAX_ALIASES + 1)
-        this.report(place, { code: 'yaml-syntax', message: `aliases stand for more than ${MAX_ALIASES} values` })
+        this.addAt(place, { code: 'yaml-syntax', message: `aliases stand for more than ${MAX_ALIASES} values` })
       return null
     }
     const node = this.resolve(raw)
     if (isAlias(raw) && node === undefined) {
-      this.report(place, { code: 'yaml-syntax', message: `no anchor &${raw.source} stands before this alias` })
+      this.addAt(place, { code: 'yaml-syntax', message: `no anchor &${raw.source} stands before this alias` })
       return null
     }
     if (depth > MAX_DEPTH) {
-      this.report(place, { code: 'yaml-syntax', message: `nested deeper than ${MAX_DEPTH}` })
+      this.addAt(place, { code: 'yaml-syntax', message: `nested deeper than ${MAX_DEPTH}` })
       return null
     }
     if (isScalar(node)) return node.value
@@ -135,11 +136,11 @@ export class YamlFile {
       const key = keyOf(pair)
       const keyPlace = (pair.key as Node | null)?.range?.[0] ?? place
       if (key === undefined)
-        this.report(keyPlace, { code: 'yaml-syntax', message: 'a key is not a text', expected: 'a name' })
+        this.addAt(keyPlace, { code: 'yaml-syntax', message: 'a key is not a text', expected: 'a name' })
       else if (key === '__proto__')
-        this.report(keyPlace, { code: 'unknown-key', message: `'${key}' is refused as a key` })
+        this.addAt(keyPlace, { code: 'unknown-key', message: `'${key}' is refused as a key` })
       else if (Object.hasOwn(object, key))
-        this.report(keyPlace, { code: 'duplicate-name', message: `'${key}' stands twice`, expected: 'each key once' })
+        this.addAt(keyPlace, { code: 'duplicate-name', message: `'${key}' stands twice`, expected: 'each key once' })
       else object[key] = this.plain(pair.value, depth + 1)
     }
     return object

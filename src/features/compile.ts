@@ -1,0 +1,241 @@
+/** From a declaration to a flow: everything checked against the schemas, every expression a closure, every column shared. */
+import { createHash } from 'node:crypto'
+import type { Config } from '../core/config.ts'
+import { entityId } from '../core/key.ts'
+import type { Event, FeatureSpec, Flow, FlowSource, Millis, RowPlan, Sink } from '../core/model.ts'
+import type { YamlFile } from '../core/yaml.ts'
+import {
+  type Compiled,
+  canonicalOf,
+  columnOf,
+  compileWritten,
+  EXPECTS,
+  fillOf,
+  type TopologyColumn,
+} from './columns.ts'
+import type { Declaration, FeatureDeclaration, Output } from './declaration.ts'
+import { featureReducer } from './reducer.ts'
+import { compileField, type SourceTopic } from './topics.ts'
+
+export interface TopologyFeature {
+  readonly name: string
+  readonly type: 'long' | 'double'
+  /** Its value where nothing is known of the entity. */
+  readonly default: number | null
+  readonly as: string
+  /** Name of the aggregation: `window`. */
+  readonly aggregation: string
+  readonly description: string | undefined
+}
+
+/** A topology of kind `features` that is right, and all that is said of it. */
+export interface FeatureTopology {
+  readonly name: string
+  /** Relative to the project's directory. */
+  readonly file: string
+  readonly entity: string
+  /** Field paths that name the entity, and the names of the key fields in outputs. */
+  readonly by: readonly string[]
+  readonly keyFields: readonly string[]
+  readonly from: readonly string[]
+  readonly tags: readonly string[]
+  readonly owner: Declaration['owner']
+  readonly description: string | undefined
+  readonly outputs: readonly Output[]
+  readonly features: readonly TopologyFeature[]
+  readonly generation: string
+  readonly definition: string
+  readonly declaredAt: Millis
+  readonly flow: (sinks: readonly Sink[]) => Flow
+}
+
+/** Undefined when anything is wrong; the problems are then the file's. */
+export function compileTopology(
+  yaml: YamlFile,
+  declaration: Declaration,
+  config: Config,
+  sources: readonly SourceTopic[],
+  declaredAt: Millis,
+): FeatureTopology | undefined {
+  const before = yaml.problems.length
+  const where =
+    declaration.where === undefined ? undefined : compileWritten(yaml, ['where'], declaration.where, sources, 'bool')
+  const key = compileKey(yaml, declaration, sources)
+  const keyFields = declaration.by.map((path) => path.replaceAll('.', '_'))
+  const columns = new Map<string, TopologyColumn>()
+  const specs = declaration.features.map((feature) => specOf(yaml, feature, sources, columns))
+  for (const { name } of declaration.features)
+    if (name === 'at' || keyFields.includes(name)) {
+      const message = `'${name}' is a field of every result already`
+      yaml.add(['features', name], { code: 'duplicate-name', message, expected: 'another name' }, 'key')
+    }
+  if (yaml.problems.length > before) return undefined
+
+  const { topology: name, entity, by, from, tags, owner, description, to: outputs } = declaration
+  const features = declaration.features.map(describeFeature)
+  const direct = readsDirectly(declaration, sources)
+  const shuffle = direct === undefined ? config.engine.shufflePartitions : undefined
+  const generation = fingerprint({
+    sources: [...from].sort(),
+    by,
+    where: where && canonicalOf(where, sources),
+    partitions: shuffle ?? direct,
+    shuffled: shuffle !== undefined,
+  })
+  const topics = sources.map(({ name, time, id }) => [name, time?.canonical, id?.canonical])
+  const definition = fingerprint({ declared: yaml.value, topics })
+  const flowSources = sources.map((source) => sourceOf(source, columns, key, where))
+  const slots = slotsOf(declaration.features, specs as FeatureSpec[])
+  const names = features.map((feature) => feature.name)
+  const defaults = features.map((feature) => feature.default)
+  return {
+    name,
+    file: yaml.file,
+    entity,
+    by,
+    keyFields,
+    from,
+    tags,
+    owner,
+    description,
+    outputs,
+    features,
+    generation,
+    definition,
+    declaredAt,
+    flow: (sinks) => ({
+      name,
+      generation,
+      definition,
+      declaredAt,
+      sources: flowSources,
+      shuffle,
+      start: declaration.start ?? config.engine.start,
+      reducer: (known) => featureReducer(known, slots, names, defaults, declaration.forgetAfter ?? Infinity),
+      features: names,
+      sinks,
+    }),
+  }
+}
+
+function compileKey(yaml: YamlFile, { by }: Declaration, sources: readonly SourceTopic[]): Compiled<'text'>[] {
+  return by.map((path, i) => {
+    const at = Array.isArray((yaml.value as { by: unknown }).by) ? ['by', i] : ['by']
+    const compiled = sources.map((source) => [source.name, compileField(yaml, at, path, source.type, 'text')] as const)
+    return new Map(compiled.flatMap(([topic, field]) => (field ? [[topic, field]] : [])))
+  })
+}
+
+/** Compiles a feature's expressions and takes up their columns; undefined when any is wrong. */
+function specOf(
+  yaml: YamlFile,
+  feature: FeatureDeclaration,
+  sources: readonly SourceTopic[],
+  columns: Map<string, TopologyColumn>,
+): FeatureSpec | undefined {
+  const kinds = { when: 'flag', of: 'number', ...feature.aggregation.aggregation.expressions } as const
+  const ids: Record<string, string> = {}
+  for (const [key, written] of Object.entries(feature.expressions)) {
+    const kind = kinds[key as keyof typeof kinds]
+    const compiled = compileWritten(yaml, ['features', feature.name, key], written, sources, EXPECTS[kind])
+    if (!compiled) return undefined
+    const column = columnOf(kind, compiled, sources)
+    columns.set(column.id, column)
+    ids[key] = column.id
+  }
+  const { name, config, as, operator } = feature
+  return { name, config, columns: ids, as, operator }
+}
+
+function slotsOf(features: readonly FeatureDeclaration[], specs: readonly FeatureSpec[]) {
+  const kinds = new Map(features.map(({ by, aggregation }) => [by, aggregation.aggregation]))
+  return [...kinds].flatMap(([by, aggregation]) => aggregation.slots(specs.filter((_, i) => features[i]?.by === by)))
+}
+
+function describeFeature(feature: FeatureDeclaration): TopologyFeature {
+  const { name, operator, as, by, description } = feature
+  return { name, type: operator.type, default: feature.default ?? operator.empty, as, aggregation: by, description }
+}
+
+/** Partitions of the one source that is keyed by the dimension; undefined where rows must be shuffled. */
+function readsDirectly({ by }: Declaration, sources: readonly SourceTopic[]): number | undefined {
+  const [source] = sources
+  if (sources.length !== 1 || !source) return undefined
+  const { key, partitions } = source.config
+  return key?.length === by.length && key.every((path, i) => path === by[i]) ? partitions : undefined
+}
+
+function sourceOf(
+  { name, time, id }: SourceTopic,
+  columns: ReadonlyMap<string, TopologyColumn>,
+  key: readonly Compiled<'text'>[],
+  where: Compiled<'bool'> | undefined,
+): FlowSource {
+  const parts = key.map((part) => part.get(name))
+  const filter = where?.get(name)
+  const used = [...columns.values()].map((column) => column.compiled.get(name))
+  const read = [...parts, filter, time, id, ...used].flatMap((expression) => expression?.fields ?? [])
+  const plan: RowPlan = {
+    columns: [...columns.values()].map((column) => ({ id: column.id, kind: column.kind, fill: fillOf(column, name) })),
+    where: filter?.evaluate ?? (where ? () => false : () => true),
+    key: keyOf(parts.flatMap((part) => (part ? [part.evaluate] : []))),
+    time: time?.evaluate,
+    id: id?.evaluate,
+  }
+  return { topic: name, fields: outermost(read), plan }
+}
+
+function keyOf(parts: readonly ((event: Event) => string | null)[]): RowPlan['key'] {
+  const [only] = parts
+  if (parts.length === 1 && only) return only
+  return (event) => {
+    const values: string[] = []
+    for (const part of parts) {
+      const value = part(event)
+      if (value === null) return null
+      values.push(value)
+    }
+    return entityId(values)
+  }
+}
+
+/** Each path once, and none below another. */
+function outermost(paths: readonly (readonly string[])[]): string[][] {
+  const texts = [...new Set(paths.map((path) => path.join('.')))].sort()
+  return texts.filter((text) => !texts.some((other) => text.startsWith(`${other}.`))).map((text) => text.split('.'))
+}
+
+/** Eight hex digits that stay the same as long as the content does, in whatever order its keys stand. */
+function fingerprint(content: unknown): string {
+  const sorted = (_: string, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value
+  return createHash('sha256').update(JSON.stringify(content, sorted)).digest('hex').slice(0, 8)
+}
+
+/** Avro schema of one result: the key's fields as texts, `at`, and every feature, null where it has no value. */
+export function outputSchema(
+  topology: Pick<FeatureTopology, 'name' | 'entity' | 'description' | 'keyFields' | 'features'>,
+) {
+  const { name, entity, description, keyFields, features } = topology
+  return {
+    type: 'record',
+    name: name
+      .split('-')
+      .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+      .join(''),
+    namespace: 'millrace',
+    doc: description ?? `Features of ${entity}, by ${name}.`,
+    fields: [
+      ...keyFields.map((field) => ({ name: field, type: 'string', doc: `Names the ${entity}.` })),
+      { name: 'at', type: { type: 'long', logicalType: 'timestamp-millis' }, doc: 'The values hold as of this time.' },
+      ...features.map((feature) => ({
+        name: feature.name,
+        type: ['null', feature.type],
+        default: null,
+        doc: feature.description ?? `${feature.as}, ${feature.aggregation}`,
+      })),
+    ],
+  }
+}

@@ -1,0 +1,239 @@
+/** A topology of kind `features` as it is written, checked as far as that goes without schemas. */
+import { z } from 'zod'
+import { fieldPath, oneOrMore, start, topicName } from '../core/config.ts'
+import { duration } from '../core/duration.ts'
+import { addIssues, describe, keysAt } from '../core/issues.ts'
+import type { Operator } from '../core/model.ts'
+import { nearest } from '../core/suggest.ts'
+import type { Path, YamlFile } from '../core/yaml.ts'
+import type { FeatureParts, LoadedAggregation } from './parts.ts'
+
+const name = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and -, beginning with a letter, at most 63 long')
+const featureName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]{0,62}$/, 'a name of a-z, 0-9 and _, beginning with a letter, at most 63 long')
+
+const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String)
+/** One CEL expression for every source topic, or one per topic: a topic left out never matches, and has no value. */
+const expression = z.union(
+  [scalar, z.record(topicName, scalar)],
+  'an expression, or a mapping of topics to expressions',
+)
+export type Written = z.output<typeof expression>
+
+const shape = z.strictObject({
+  topology: name.describe('Name of the topology: of its state, its consumer tasks and its feature namespace.'),
+  kind: z.literal('features'),
+  from: oneOrMore(topicName, 'a topic or a list of topics').describe('Source topics.'),
+  where: expression.optional().describe('Events to take; all when left out.'),
+  entity: name.describe('What the features are of, as the API calls it: store, courier.'),
+  by: oneOrMore(fieldPath, 'a field or a list of fields').describe(
+    'Fields that name the entity, on every source topic.',
+  ),
+  features: z.record(featureName, z.record(z.string(), z.unknown())).describe('Features by name.'),
+  to: z
+    .array(z.union([z.string(), z.record(z.string(), z.unknown())], 'a sink such as store, or { topic: name }'))
+    .min(1)
+    .default(['store'])
+    .describe('Where results go.'),
+  start: start.optional(),
+  forgetAfter: duration.optional().describe('An entity with no event for this long is forgotten; never when left out.'),
+  tags: z.array(name).default([]).describe('Workers may be told to run certain tags only.'),
+  owner: z
+    .strictObject({ domain: z.string().optional(), product: z.string().optional(), service: z.string().optional() })
+    .optional()
+    .describe('For the catalog and for cost.'),
+  description: z.string().optional(),
+})
+
+export interface Declaration extends Omit<z.output<typeof shape>, 'features' | 'to'> {
+  readonly features: readonly FeatureDeclaration[]
+  readonly to: readonly Output[]
+}
+
+/** A sink by the name of its part, and its settings. */
+export interface Output {
+  readonly kind: string
+  readonly settings: unknown
+}
+
+export interface FeatureDeclaration {
+  readonly name: string
+  readonly by: string
+  readonly aggregation: LoadedAggregation
+  readonly config: unknown
+  readonly as: string
+  readonly operator: Operator
+  readonly default: number | undefined
+  readonly description: string | undefined
+  /** As written, by key: `when`, `of` and the aggregation's own. */
+  readonly expressions: Readonly<Record<string, Written>>
+}
+
+/** Reads one file; undefined when it is not a declaration at all. Whatever is wrong is among `yaml.problems`. */
+export function readDeclaration(yaml: YamlFile, parts: FeatureParts): Declaration | undefined {
+  if (typeof yaml.value !== 'object' || yaml.value === null || Array.isArray(yaml.value)) {
+    const expected = 'a mapping with topology, kind, from, entity, by and features'
+    yaml.add([], { code: 'bad-value', message: `the file is ${describe(yaml.value)}`, expected })
+    return undefined
+  }
+  const parsed = shape.safeParse(yaml.value)
+  if (!parsed.success) addIssues(yaml, [], yaml.value, parsed.error.issues, shape)
+  const written = (yaml.value as { features?: unknown }).features
+  const features = Object.entries(isMapping(written) ? written : {}).flatMap(([feature, value]) =>
+    isMapping(value) ? (readFeature(yaml, feature, value, parts) ?? []) : [],
+  )
+  if (!parsed.success) return undefined
+  if (Object.keys(parsed.data.features).length === 0)
+    yaml.add(['features'], { code: 'missing-key', message: 'there are no features', expected: 'at least one' })
+  return { ...parsed.data, features, to: parsed.data.to.flatMap((sink, i) => readOutput(yaml, i, sink, parts) ?? []) }
+}
+
+const common = z.object({
+  as: z.string(),
+  of: expression.optional(),
+  when: expression.optional(),
+  default: z.number().optional(),
+  description: z.string().optional(),
+})
+
+function readFeature(
+  yaml: YamlFile,
+  feature: string,
+  value: Mapping,
+  parts: FeatureParts,
+): FeatureDeclaration | undefined {
+  const at = ['features', feature]
+  const by = chooseAggregation(yaml, at, value, parts)
+  const aggregation = by === undefined ? undefined : parts.aggregations.get(by)
+  if (by === undefined || !aggregation) return undefined
+  const settings = aggregation.part.config
+  const own = z.object(
+    Object.fromEntries(Object.keys(aggregation.aggregation.expressions).map((key) => [key, expression])),
+  )
+  refuseOthers(yaml, at, value, [by, ...[common, own, settings].flatMap((schema) => keysAt(schema, []))])
+
+  const shared = parse(yaml, at, value, common)
+  const expressions = parse(yaml, at, value, own)
+  const config = parse(yaml, at, value, settings)
+  if (!shared || !expressions || !config) return undefined
+  const operator = parts.operators.get(shared.data.as)
+  if (!operator) {
+    const names = [...parts.operators.keys()]
+    const fault = { code: 'unknown-part', message: `no operator '${shared.data.as}'` } as const
+    yaml.add([...at, 'as'], {
+      ...fault,
+      expected: `one of ${names.join(', ')}`,
+      suggestion: nearest(shared.data.as, names),
+    })
+    return undefined
+  }
+  const { as, of, when, default: fallback, description } = shared.data
+  checkUse(yaml, at, as, operator, of, fallback)
+  return {
+    name: feature,
+    by,
+    aggregation,
+    config: config.data,
+    as,
+    operator,
+    default: fallback,
+    description,
+    expressions: { ...(of === undefined ? {} : { of }), ...(when === undefined ? {} : { when }), ...expressions.data },
+  }
+}
+
+function chooseAggregation(yaml: YamlFile, at: Path, value: Mapping, parts: FeatureParts): string | undefined {
+  const names = [...parts.aggregations.keys()]
+  const chosen = Object.keys(value).filter((key) => names.includes(key))
+  if (chosen.length === 1) return chosen[0]
+  const expected = `one of ${names.join(', ')}`
+  const name = at.at(-1)
+  if (chosen.length > 1) {
+    const message = `feature '${name}' is both ${chosen.join(' and ')}`
+    yaml.add([...at, chosen[1] as string], { code: 'bad-value', message, expected }, 'key')
+    return undefined
+  }
+  const message = `feature '${name}' does not say which events it remembers`
+  const suggestion = Object.keys(value).flatMap((key) => nearest(key, names) ?? [])[0]
+  yaml.add(at, { code: 'missing-key', message, expected, suggestion }, 'key')
+  return undefined
+}
+
+function refuseOthers(yaml: YamlFile, at: Path, value: Mapping, known: readonly string[]): void {
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue
+    const expected = `one of ${[...new Set(known)].join(', ')}`
+    yaml.add(
+      [...at, key],
+      { code: 'unknown-key', message: `unknown key '${key}'`, expected, suggestion: nearest(key, known) },
+      'key',
+    )
+  }
+}
+
+/** Parses the keys that the schema knows. */
+function parse<T>(yaml: YamlFile, at: Path, value: Mapping, schema: z.ZodType<T>): { readonly data: T } | undefined {
+  const keys = keysAt(schema, [])
+  const piece = Object.fromEntries(Object.entries(value).filter(([key]) => keys.includes(key)))
+  const parsed = schema.safeParse(piece)
+  if (parsed.success) return parsed
+  addIssues(yaml, at, piece, parsed.error.issues, schema)
+  return undefined
+}
+
+function checkUse(
+  yaml: YamlFile,
+  at: Path,
+  as: string,
+  operator: Operator,
+  of: Written | undefined,
+  fallback?: number,
+): void {
+  if (operator.of === 'required' && of === undefined)
+    yaml.add(
+      at,
+      { code: 'missing-key', message: `'of' is missing`, expected: `of: the field that ${as} is taken of` },
+      'key',
+    )
+  if (fallback === undefined) return
+  const place = [...at, 'default']
+  if (operator.empty !== null) {
+    const message = `${as} over nothing is ${operator.empty}, so a default is never used`
+    yaml.add(place, { code: 'bad-value', message, expected: 'no default' }, 'key')
+  } else if (operator.type === 'long' && !Number.isSafeInteger(fallback))
+    yaml.add(place, { code: 'bad-value', message: `${fallback} as default of ${as}`, expected: 'a whole number' })
+}
+
+/** `store`, or `{ topic: name }`: the key that names the part is one of its settings. */
+function readOutput(yaml: YamlFile, index: number, written: string | Mapping, parts: FeatureParts): Output | undefined {
+  const at = ['to', index]
+  const names = [...parts.sinks.keys()]
+  const kind =
+    typeof written === 'string'
+      ? written
+      : (Object.keys(written).find((key) => names.includes(key)) ?? Object.keys(written)[0])
+  const part = parts.sinks.get(kind ?? '')
+  if (kind === undefined || !part) {
+    const fault = {
+      code: 'unknown-part',
+      message: `no sink '${kind ?? ''}'`,
+      expected: `one of ${names.join(', ')}`,
+    } as const
+    yaml.add(at, { ...fault, suggestion: nearest(kind ?? '', names) })
+    return undefined
+  }
+  const settings = typeof written === 'string' ? {} : written
+  const parsed = part.config.safeParse(settings)
+  if (parsed.success) return { kind, settings: parsed.data }
+  addIssues(yaml, at, settings, parsed.error.issues, part.config)
+  return undefined
+}
+
+type Mapping = Readonly<Record<string, unknown>>
+
+function isMapping(value: unknown): value is Mapping {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,140 @@
+/** Topics as topologies see them: schema, event time, id and key, checked against each other. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Config, TopicConfig } from '../core/config.ts'
+import { compileExpression, type Expression, ExpressionError } from '../core/expression/index.ts'
+import type { Fault } from '../core/problem.ts'
+import { type RecordType, SchemaError, topicType } from '../core/schema.ts'
+import { MAX_BYTES, YamlFile } from '../core/yaml.ts'
+
+export interface SourceTopic {
+  readonly name: string
+  readonly type: RecordType
+  readonly config: TopicConfig
+  readonly time: Expression<'number'> | undefined
+  readonly id: Expression<'text'> | undefined
+}
+
+/** Asks where schemas are that no file holds; undefined when there is none. */
+export type RemoteSchema = (topic: string) => Promise<unknown>
+
+/** `missing`: neither declared nor has a schema anywhere. `wrong`: its problem is told already. */
+export type FoundTopic = SourceTopic | 'missing' | 'wrong'
+
+/**
+ * Finds a topic's schema and checks what `millrace.yaml` says of it. Problems go to that file, or to the schema's own, whose
+ * YamlFile is then among `files`.
+ */
+export async function findTopic(
+  name: string,
+  {
+    directory,
+    config,
+    yaml,
+    files,
+    remoteSchema,
+  }: {
+    readonly directory: string
+    readonly config: Config
+    readonly yaml: YamlFile
+    readonly files: YamlFile[]
+    readonly remoteSchema: RemoteSchema | undefined
+  },
+): Promise<FoundTopic> {
+  const declared = Object.hasOwn(config.topics, name) ? config.topics[name] : undefined
+  const path = declared?.schema ?? `schemas/${name}.avsc`
+  const text = await readText(join(directory, path))
+  const at = ['topics', name]
+  if (text === undefined) {
+    const remote = declared?.schema === undefined ? await remoteSchema?.(name) : undefined
+    if (remote !== undefined) return checkSchema(name, remote, (fault) => yaml.add(at, fault, 'key'))
+    if (!declared) return 'missing'
+    const message = `topic ${name} has no schema: there is no file ${path}`
+    yaml.add(
+      declared.schema === undefined ? at : [...at, 'schema'],
+      { code: 'missing-schema', message, expected: 'an Avro schema (.avsc)' },
+      declared.schema === undefined ? 'key' : undefined,
+    )
+    return 'wrong'
+  }
+  const file = new YamlFile(path, text)
+  files.push(file)
+  const schema = file.problems.length === 0 ? parseJson(text, file) : undefined
+  return schema === undefined ? 'wrong' : checkSchema(name, schema, (fault, place) => file.add(place, fault))
+
+  function checkSchema(
+    topic: string,
+    schema: unknown,
+    add: (fault: Fault, place: readonly (string | number)[]) => void,
+  ): FoundTopic {
+    try {
+      return describeTopic(topic, topicType(schema), declared ?? {}, yaml)
+    } catch (error) {
+      if (!(error instanceof SchemaError)) throw error
+      const { code, message, expected, suggestion } = error
+      add({ code, message, expected, suggestion }, error.path)
+      return 'wrong'
+    }
+  }
+}
+
+function describeTopic(name: string, type: RecordType, config: TopicConfig, yaml: YamlFile): FoundTopic {
+  const before = yaml.problems.length
+  const compile = <E extends 'number' | 'text'>(key: 'time' | 'id', expects: E): Expression<E> | undefined => {
+    const path = config[key]
+    return path === undefined ? undefined : compileField(yaml, ['topics', name, key], path, type, expects)
+  }
+  const time = compile('time', 'number')
+  if (time && time.type !== 'int')
+    yaml.add(['topics', name, 'time'], {
+      code: 'bad-value',
+      message: `time is of type ${time.type}`,
+      expected: 'a timestamp, or a long in milliseconds',
+    })
+  const id = compile('id', 'text')
+  for (const [i, path] of (config.key ?? []).entries())
+    compileField(yaml, ['topics', name, 'key', i], path, type, 'text')
+  return yaml.problems.length > before ? 'wrong' : { name, type, config, time, id }
+}
+
+/** A field path that must name a field of the record. */
+export function compileField<E extends 'number' | 'text'>(
+  yaml: YamlFile,
+  at: readonly (string | number)[],
+  path: string,
+  type: RecordType,
+  expects: E,
+): Expression<E> | undefined {
+  try {
+    return compileExpression(`event.${path}`, { event: type, expects })
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error
+    const { code, message, expected, suggestion, offset } = error
+    yaml.add(at, { code, message, expected, suggestion }, Math.max(0, offset - 'event.'.length))
+    return undefined
+  }
+}
+
+/** YAML reads JSON, so it can point into it; but not all that it reads is JSON. */
+function parseJson(text: string, file: YamlFile): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const [, reason = 'not JSON', position = '0'] =
+      /^(.*?) in JSON at position (\d+)/.exec((error as Error).message) ?? []
+    file.addAt(Number(position), { code: 'invalid-schema', message: reason, expected: 'JSON' })
+    return undefined
+  }
+}
+
+/** Undefined when there is no such file. */
+export async function readText(path: string): Promise<string | undefined> {
+  try {
+    const bytes = await readFile(path)
+    return bytes.length > MAX_BYTES ? ' '.repeat(MAX_BYTES + 1) : bytes.toString('utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw error
+  }
+}
