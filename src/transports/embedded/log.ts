@@ -93,7 +93,7 @@ export class PartitionLog {
     try {
       for (;;) {
         const frame = cursor.take()
-        if (frame) segment.note(frame.base, frame.newest, frame.bytes.length)
+        if (frame) segment.note(frame, frame.bytes.length)
         else if (!(await cursor.fill(segment.size))) break
       }
     } catch (error) {
@@ -191,7 +191,7 @@ export class PartitionLog {
       throw error
     }
     for (const frame of frames) {
-      segment.note(this.end, frame.newest, frame.bytes.length)
+      segment.note({ ...frame, base: this.end }, frame.bytes.length)
       this.end += frame.count
     }
     segment.size += size
@@ -229,6 +229,9 @@ export class PartitionLog {
       try {
         const position = await segment.positionAt(time)
         if (position !== undefined) return position
+        const ends = await segment.end()
+        const next = this.segments[this.segments.indexOf(segment) + 1]
+        if (next && next.base !== ends) throw segment.hole(ends, next)
       } catch (error) {
         // Retention may have been faster.
         if (this.segments.includes(segment)) throw this.remember(error)
@@ -261,12 +264,4 @@ export class PartitionLog {
     await this.file?.close()
     this.file = undefined
   }
-}
-
-/** The clear stop for a segment that ends elsewhere than the next begins. */
-export function hole(segment: Segment, ends: Position, next: Segment): ClearStop {
-  return new ClearStop(
-    'log-corrupt',
-    `${segment.path} ends at byte ${segment.size} before position ${ends}, but ${next.path} follows`,
-  )
 }

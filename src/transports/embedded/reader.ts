@@ -3,7 +3,7 @@ import type { InputRecord, Position } from '../../core/model.ts'
 import type { Cursor } from './cursor.ts'
 import { codeOf } from './files.ts'
 import { decodeRecords, FRAME_BYTES, FRAME_RECORDS, type Frame } from './frame.ts'
-import { hole, type PartitionLog } from './log.ts'
+import type { PartitionLog } from './log.ts'
 import type { Segment } from './segment.ts'
 
 export interface Chunk {
@@ -109,7 +109,7 @@ export class LogReader {
   private async advance({ segment, cursor }: { segment: Segment; cursor: Cursor }): Promise<void> {
     const following = this.log.segments.find(({ base }) => base > segment.base)
     if (!following || cursor.offset < segment.size) return
-    if (cursor.position !== following.base) throw hole(segment, cursor.position, following)
+    if (cursor.position !== following.base) throw segment.hole(cursor.position, following)
     await this.release()
   }
 

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ClearStop } from '../../core/errors.ts'
 import type { InputRecord, Millis, Position } from '../../core/model.ts'
 import { Cursor } from './cursor.ts'
 import { decodeRecords, type Frame } from './frame.ts'
@@ -27,9 +28,11 @@ export class Segment {
   private newest: Millis = Number.NEGATIVE_INFINITY
   private readonly points: Point[] = []
   private indexed = 0
+  private next: Position
 
   constructor(directory: string, base: Position, size: number, seed: number) {
     this.base = base
+    this.next = base
     this.path = join(directory, segmentName(base))
     this.size = size
     this.seed = seed
@@ -42,11 +45,12 @@ export class Segment {
   }
 
   /** Takes the next frame into the index. */
-  note(base: Position, newest: Millis, bytes: number): void {
+  note({ base, count, newest }: Pick<Frame, 'base' | 'count' | 'newest'>, bytes: number): void {
     if (this.indexed - (this.points.at(-1)?.offset ?? -INDEX_EVERY) >= INDEX_EVERY)
       this.points.push({ position: base, offset: this.indexed, newestBefore: this.newest })
     this.newest = Math.max(this.newest, newest)
     this.indexed += bytes
+    this.next = base + count
   }
 
   /** Reads what the index does not cover yet. Throws `log-corrupt`. */
@@ -54,7 +58,7 @@ export class Segment {
     if (this.indexed >= this.size) return
     await this.walk(undefined, (frame, cursor) => {
       // Somebody else may be indexing too.
-      if (cursor.offset - frame.bytes.length === this.indexed) this.note(frame.base, frame.newest, frame.bytes.length)
+      if (cursor.offset - frame.bytes.length === this.indexed) this.note(frame, frame.bytes.length)
       return false
     })
   }
@@ -63,6 +67,20 @@ export class Segment {
   async newestTimestamp(): Promise<Millis> {
     await this.index()
     return this.newest
+  }
+
+  /** Position after its last record. */
+  async end(): Promise<Position> {
+    await this.index()
+    return this.next
+  }
+
+  /** The clear stop for a segment that ends elsewhere than the next begins. */
+  hole(ends: Position, next: Segment): ClearStop {
+    return new ClearStop(
+      'log-corrupt',
+      `${this.path} is damaged at byte ${this.size}: it ends before position ${ends}, but ${next.path} follows`,
+    )
   }
 
   /** First record stamped at or after `time`. */
