@@ -26,6 +26,38 @@ interface ConnectionPool {
   send<T>(request: ProtocolRequest<T>): Promise<T>
 }
 
+/** Answers of partitions, each with Kafka's error code. */
+export interface ProduceAnswer {
+  readonly topics: readonly {
+    readonly topicName: string
+    readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[]
+  }[]
+}
+
+interface ProduceOptions {
+  readonly acks: number
+  readonly timeout: number
+  readonly topicData: { topic: string; partitions: { partition: number; messages: Message[] }[] }[]
+}
+
+const PRODUCE_VERSION = 7
+const internal = createRequire(import.meta.url)
+
+/** kafkajs's own would throw for all partitions when one was refused. */
+export function produceRequest(options: ProduceOptions): ProtocolRequest<ProduceAnswer> {
+  const produce = internal('kafkajs/src/protocol/requests/produce') as {
+    protocol(of: { version: number }): (options: ProduceOptions) => ProtocolRequest<ProduceAnswer>
+  }
+  const { request, response } = produce.protocol({ version: PRODUCE_VERSION })(options)
+  return { request, response: { decode: response.decode, parse: async (answer) => answer } }
+}
+
+/** kafkajs's error for one of Kafka's codes, with its `type` and whether it is `retriable`. */
+export function errorOf(code: number): Error {
+  const { createErrorFromCode } = internal('kafkajs/src/protocol/error') as { createErrorFromCode(code: number): Error }
+  return createErrorFromCode(code)
+}
+
 export interface PartitionAnswers {
   readonly partition: number
   readonly offset: string
@@ -60,11 +92,6 @@ export interface Broker {
     }[]
     timeout: number
   }): Promise<unknown>
-  produce(request: {
-    acks: number
-    timeout: number
-    topicData: { topic: string; partitions: { partition: number; messages: Message[] }[] }[]
-  }): Promise<{ topics: { topicName: string; partitions: { partition: number; errorCode: number }[] }[] }>
 }
 
 /** What kafkajs's clusters make brokers with. */
@@ -175,7 +202,7 @@ function stopNegativeTimers(): void {
     pending: unknown[]
     scheduleCheckPendingRequests(): void
   }
-  const queue = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as { prototype: Queue }
+  const queue = internal('kafkajs/src/network/requestQueue') as { prototype: Queue }
   const schedule = queue.prototype.scheduleCheckPendingRequests
   queue.prototype.scheduleCheckPendingRequests = function (this: Queue) {
     if (this.pending.length > 0) schedule.call(this)

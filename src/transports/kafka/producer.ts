@@ -8,6 +8,7 @@ import { MillraceError } from '../../core/errors.ts'
 import { partitionOf } from '../../core/key.ts'
 import type { Draft } from '../../core/model.ts'
 import type { Client } from './client.ts'
+import { errorOf, produceRequest } from './library.ts'
 import type { TopicMetadata } from './metadata.ts'
 
 /** Brokers take 1 MiB per partition and request unless told otherwise; a larger record goes alone. */
@@ -92,28 +93,39 @@ async function writeRound(client: Client, lanes: Set<Lane>, timeout: number): Pr
     byLeader.set(leader, request)
   }
   const requests = [...byLeader].map(async ([leader, request]) => {
-    const written = await produce(client, leader, request.lanes, timeout)
+    const codes = await produce(client, leader, request.lanes, timeout)
+    let failure: Error | undefined
     for (const lane of request.lanes) {
-      if (!written.has(`${lane.topic}/${lane.partition}`))
-        throw new Error(`broker ${leader} did not acknowledge ${lane.topic}/${lane.partition}`)
-      lane.chunks.shift()
-      if (lane.chunks.length === 0) lanes.delete(lane)
+      const code = codes.get(`${lane.topic}/${lane.partition}`)
+      if (code === 0) {
+        lane.chunks.shift()
+        if (lane.chunks.length === 0) lanes.delete(lane)
+      } else if (code === undefined)
+        failure = new Error(`broker ${leader} says nothing of ${lane.topic}/${lane.partition}`)
+      else failure = errorOf(code)
     }
+    if (failure) throw failure
   })
   for (const outcome of await Promise.allSettled(requests)) if (outcome.status === 'rejected') throw outcome.reason
 }
 
-/** Resolves to `topic/partition` of all that was acknowledged by every in-sync replica. */
-async function produce(client: Client, leader: number, lanes: readonly Lane[], timeout: number): Promise<Set<string>> {
+/** Kafka's error code by `topic/partition`; 0 where every in-sync replica has the records. */
+async function produce(
+  client: Client,
+  leader: number,
+  lanes: readonly Lane[],
+  timeout: number,
+): Promise<ReadonlyMap<string, number>> {
   const byTopic = Map.groupBy(lanes, (lane) => lane.topic)
   const topicData = [...byTopic].map(([topic, ofTopic]) => ({
     topic,
     partitions: ofTopic.map(({ partition, chunks }) => ({ partition, messages: chunks[0]?.messages ?? [] })),
   }))
-  const answer = await client.ask(leader, (broker) => broker.produce({ acks: -1, timeout, topicData }))
-  return new Set(
+  const request = produceRequest({ acks: -1, timeout, topicData })
+  const answer = await client.ask(leader, (broker) => broker.connectionPool.send(request))
+  return new Map(
     answer.topics.flatMap(({ topicName, partitions }) =>
-      partitions.filter(({ errorCode }) => errorCode === 0).map(({ partition }) => `${topicName}/${partition}`),
+      partitions.map(({ partition, errorCode }) => [`${topicName}/${partition}`, errorCode] as const),
     ),
   )
 }

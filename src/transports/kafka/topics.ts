@@ -18,6 +18,8 @@ export async function createTopic(client: Client, spec: TopicSpec, config: Kafka
     if (standsAsDeclared(metadata, spec)) return
     await requestTopic(client, spec, metadata, config)
     if (!standsAsDeclared(await client.metadata([name]), spec)) throw new Error('the brokers do not know it yet')
+    // leaders are named before they serve
+    await offsets(client, name, LATEST)
   })
 }
 
