@@ -1,0 +1,89 @@
+import { z } from 'zod'
+import type { ByteReader, ByteWriter } from '../core/bytes.ts'
+import type { Aggregation, Column, FeatureSpec, Millis, Operator, Slot } from '../core/model.ts'
+import type { Part } from '../core/part.ts'
+import { type Selection, selection, slotText } from '../core/selection.ts'
+
+const config = z.strictObject({
+  lifetime: z.literal(true).describe('true: every event since the topology began counts, for ever.'),
+})
+type Config = z.output<typeof config>
+
+/** `acc` is undefined until the first event. */
+interface Total {
+  acc: unknown
+}
+
+/** Features that say the same are one; each other one keeps an accumulator of its operator. */
+class LifetimeSlot implements Slot<Total> {
+  readonly id: string
+  readonly columns
+  readonly features
+  private readonly selected: Selection
+  private readonly operator: Operator
+
+  constructor(id: string, specs: readonly FeatureSpec<Config>[]) {
+    const [first] = specs as [FeatureSpec<Config>]
+    this.id = id
+    this.selected = selection(first)
+    this.columns = this.selected.columns
+    this.features = specs.map(({ name }) => name)
+    this.operator = first.operator
+  }
+
+  create(): Total {
+    return { acc: undefined }
+  }
+
+  add(total: Total, columns: readonly (Column | undefined)[], row: number, time: Millis): void {
+    if (!this.selected.takes(columns, row)) return
+    const value = this.selected.value(columns, row)
+    if (Number.isNaN(value)) return
+    total.acc ??= this.operator.create()
+    this.operator.add(total.acc, value, time)
+  }
+
+  expire(): void {
+    // nothing is ever too old for a lifetime
+  }
+
+  nextExpiry(): Millis {
+    return Number.POSITIVE_INFINITY
+  }
+
+  isEmpty(total: Total): boolean {
+    return total.acc === undefined
+  }
+
+  results({ acc }: Total, _now: Millis, out: (number | null)[], at: number): void {
+    const result = acc === undefined ? this.operator.empty : this.operator.result(acc)
+    out.fill(result, at, at + this.features.length)
+  }
+
+  encode({ acc }: Total, to: ByteWriter): void {
+    to.byte(acc === undefined ? 0 : 1)
+    if (acc !== undefined) this.operator.encode(acc, to)
+  }
+
+  decode(from: ByteReader): Total {
+    return { acc: from.byte() === 0 ? undefined : this.operator.decode(from) }
+  }
+}
+
+const lifetime: Aggregation<Config> = {
+  expressions: {},
+  slots: (features) => {
+    const idOf = (spec: FeatureSpec<Config>) => `lifetime/1 ${slotText({ as: spec.as })} ${selection(spec).text}`.trim()
+    return [...Map.groupBy(features, idOf)].map(([id, specs]) => new LifetimeSlot(id, specs))
+  },
+}
+
+const part: Part<Config, Aggregation<Config>> = {
+  summary: 'Every event there ever was.',
+  config,
+  example: 'delivered_total: { lifetime: true, as: count, when: event.type == "ORDER_DELIVERED" }',
+  notes: `Counts from when the feature was declared, and from where the topology began to read. Only the operator's
+accumulator is kept, a few bytes per key; nothing expires.`,
+  open: () => lifetime,
+}
+export default part

@@ -1,0 +1,146 @@
+import type { ByteReader, ByteWriter } from '../../core/bytes.ts'
+import type { Millis, Operator } from '../../core/model.ts'
+import { pack, unpack } from '../../core/packing.ts'
+
+/** Events in a block: small enough to scan and to write often, large enough that a long window has few. */
+export const BLOCK = 512
+
+/**
+ * Up to 512 events in order of time, at `from` to `to - 1` of the arrays; `from` moves on as the clock passes events.
+ * Events of one time stand in no promised order: nothing a window says depends on it.
+ */
+export class Block {
+  from = 0
+  to = 0
+  times: Float64Array
+  /** Undefined where events have no value of their own. */
+  values: Float64Array | undefined
+  /** Must its segment be written? */
+  changed = true
+  /** Names its segment. */
+  readonly name: number
+  /** Accumulators over everything between `from` and `to`, by number of the operator, as far as they were asked for. */
+  private partials: unknown[] = []
+
+  constructor(name: number, capacity: number, valued: boolean) {
+    this.name = name
+    this.times = new Float64Array(capacity)
+    this.values = valued ? new Float64Array(capacity) : undefined
+  }
+
+  get first(): Millis {
+    return this.times[this.from] as number
+  }
+
+  get last(): Millis {
+    return this.times[this.to - 1] as number
+  }
+
+  get isFull(): boolean {
+    return this.to - this.from === BLOCK
+  }
+
+  /** Index of the first event after `time`. */
+  after(time: Millis): number {
+    let low = this.from
+    let high = this.to
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.times[middle] as number) > time) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
+  /** The block must not be full. `operators`: those that `partial` is asked for, in the same order. */
+  insert(time: Millis, value: number, operators: readonly Operator[]): void {
+    if (this.to === this.times.length) this.makeRoom()
+    const isNewest = this.from === this.to || time >= this.last
+    const at = isNewest ? this.to : this.after(time)
+    if (!isNewest) {
+      this.times.copyWithin(at + 1, at, this.to)
+      this.values?.copyWithin(at + 1, at, this.to)
+    }
+    this.times[at] = time
+    if (this.values) this.values[at] = value
+    this.to++
+    this.changed = true
+    for (let i = 0; i < this.partials.length; i++) {
+      const acc = this.partials[i]
+      if (acc !== undefined) (operators[i] as Operator).add(acc, value, time)
+    }
+  }
+
+  private makeRoom(): void {
+    const count = this.to - this.from
+    if (count * 2 <= this.times.length || this.times.length >= BLOCK) {
+      this.times.copyWithin(0, this.from, this.to)
+      this.values?.copyWithin(0, this.from, this.to)
+    } else {
+      const larger = this.copy(this.name, this.from, Math.min(BLOCK, count * 2))
+      this.times = larger.times
+      this.values = larger.values
+    }
+    this.from = 0
+    this.to = count
+  }
+
+  private copy(name: number, from: number, capacity: number): Block {
+    const copy = new Block(name, capacity, this.values !== undefined)
+    copy.times.set(this.times.subarray(from, this.to))
+    copy.values?.set((this.values as Float64Array).subarray(from, this.to))
+    copy.to = this.to - from
+    return copy
+  }
+
+  /** Keeps the older half and answers a block of that name with the newer one. */
+  split(name: number): Block {
+    const middle = (this.from + this.to) >> 1
+    const newer = this.copy(name, middle, BLOCK)
+    this.to = middle
+    this.changed = true
+    this.partials = []
+    return newer
+  }
+
+  /** Forgets events up to `time`. What is stored of the block is not outdated by it. */
+  drop(time: Millis): void {
+    if (this.from === this.to || this.first > time) return
+    this.from = this.after(time)
+    this.partials = []
+  }
+
+  /** Adds the events from index `from` on. */
+  addTo(acc: unknown, operator: Operator, from: number): void {
+    const { times, values, to } = this
+    for (let i = from; i < to; i++) operator.add(acc, values ? (values[i] as number) : 1, times[i] as number)
+  }
+
+  /** Accumulator of operator `number` over all events; not to be changed. */
+  partial(operator: Operator, number: number): unknown {
+    let acc = this.partials[number]
+    if (acc === undefined) {
+      acc = operator.create()
+      this.addTo(acc, operator, this.from)
+      this.partials[number] = acc
+    }
+    return acc
+  }
+
+  encode(to: ByteWriter): void {
+    to.varint(this.to - this.from)
+    if (this.from === this.to) return
+    pack(this.times, this.from, this.to, to)
+    if (this.values) pack(this.values, this.from, this.to, to)
+  }
+
+  static decode(from: ByteReader, name: number, valued: boolean): Block {
+    const count = from.varint()
+    const block = new Block(name, Math.max(8, count), valued)
+    if (count > 0) unpack(from, block.times, count)
+    if (count > 0 && block.values) unpack(from, block.values, count)
+    block.to = count
+    block.changed = false
+    return block
+  }
+}

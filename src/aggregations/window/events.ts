@@ -1,0 +1,153 @@
+import { ByteReader, ByteWriter } from '../../core/bytes.ts'
+import type { Millis, Operator } from '../../core/model.ts'
+import { BLOCK, Block } from './block.ts'
+
+/** Events of one key in order of time, as blocks like the leaves of a B+ tree. No block is empty. */
+export class Events {
+  blocks: Block[] = []
+  private nextName = 0
+  /** Blocks that stand in the store as segments. */
+  private readonly stored = new Set<number>()
+  /** Segments still to be attached, and the index of their block. */
+  private readonly lacking = new Map<string, number>()
+  private readonly valued: boolean
+
+  constructor(valued: boolean) {
+    this.valued = valued
+  }
+
+  insert(time: Millis, value: number, operators: readonly Operator[]): void {
+    const { blocks } = this
+    if (blocks.length === 0) blocks.push(new Block(this.nextName++, 8, this.valued))
+    const at = this.blockFor(time)
+    let block = blocks[at] as Block
+    if (block.isFull) {
+      const goesOn = at === blocks.length - 1 && time >= block.last
+      const newer = goesOn ? new Block(this.nextName++, BLOCK, this.valued) : block.split(this.nextName++)
+      blocks.splice(at + 1, 0, newer)
+      if (goesOn || time >= newer.first) block = newer
+    }
+    block.insert(time, value, operators)
+  }
+
+  /** The last block that begins no later than `time`, else the first. Late events are rare: the last is tried first. */
+  private blockFor(time: Millis): number {
+    const { blocks } = this
+    let low = 0
+    let high = blocks.length - 1
+    if (time >= (blocks[high] as Block).first) return high
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if ((blocks[middle] as Block).first <= time) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+
+  /** Index of the first block with an event after `time`. */
+  blockAfter(time: Millis): number {
+    let low = 0
+    let high = this.blocks.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.blocks[middle] as Block).last > time) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
+  /** The earliest event time after `time`. */
+  earliestAfter(time: Millis): Millis | undefined {
+    const block = this.blocks[this.blockAfter(time)]
+    return block?.times[block.after(time)]
+  }
+
+  drop(time: Millis): void {
+    const gone = this.blockAfter(time)
+    if (gone > 0) this.blocks.splice(0, gone)
+    this.blocks[0]?.drop(time)
+  }
+
+  /** Result of operator `number` over the events after `time`: whole blocks by what is remembered of them. */
+  result(operator: Operator, number: number, time: Millis): number | null {
+    const { blocks } = this
+    const acc = operator.create()
+    let at = this.blockAfter(time)
+    const boundary = blocks[at]
+    if (boundary && boundary.first <= time) {
+      boundary.addTo(acc, operator, boundary.after(time))
+      at++
+    }
+    for (; at < blocks.length; at++) operator.merge(acc, (blocks[at] as Block).partial(operator, number))
+    return operator.result(acc)
+  }
+
+  // ---- bytes: up to one block stands in the main bytes; of more, the main bytes hold the names
+
+  private get isInline(): boolean {
+    return this.blocks.length <= 1
+  }
+
+  encode(to: ByteWriter): void {
+    const [only] = this.blocks
+    to.byte(this.isInline ? INLINE : SEGMENTS)
+    if (!this.isInline) {
+      to.varint(this.nextName)
+      to.varint(this.blocks.length)
+      for (const { name } of this.blocks) to.varint(name)
+    } else if (only) only.encode(to)
+    else to.varint(0)
+  }
+
+  static decode(from: ByteReader, valued: boolean): Events {
+    const events = new Events(valued)
+    const form = from.byte()
+    if (form === INLINE) {
+      const only = Block.decode(from, events.nextName++, valued)
+      if (only.to > 0) events.blocks.push(only)
+    } else if (form === SEGMENTS) {
+      events.nextName = from.varint()
+      const names = Array.from({ length: from.varint() }, () => from.varint())
+      for (const [at, name] of names.entries()) {
+        events.blocks.push(new Block(name, 0, valued))
+        events.stored.add(name)
+        events.lacking.set(String(name), at)
+      }
+    } else throw new RangeError(`a window has no form ${form}`)
+    return events
+  }
+
+  missing(): string[] {
+    return [...this.lacking.keys()]
+  }
+
+  attach(name: string, bytes: Uint8Array): void {
+    const at = this.lacking.get(name)
+    if (at === undefined) throw new RangeError(`a window lacks no segment ${name}`)
+    this.blocks[at] = Block.decode(new ByteReader(bytes), Number(name), this.valued)
+    this.lacking.delete(name)
+  }
+
+  changed(): [string, Uint8Array | null][] {
+    const changes: [string, Uint8Array | null][] = []
+    const kept = new Set<number>()
+    for (const block of this.isInline ? [] : this.blocks) {
+      kept.add(block.name)
+      if (this.stored.has(block.name) && !block.changed) continue
+      const to = new ByteWriter(BLOCK * 8)
+      block.encode(to)
+      changes.push([String(block.name), to.take()])
+      block.changed = false
+      this.stored.add(block.name)
+    }
+    for (const name of this.stored) {
+      if (kept.has(name)) continue
+      changes.push([String(name), null])
+      this.stored.delete(name)
+    }
+    return changes
+  }
+}
+
+const INLINE = 0
+const SEGMENTS = 1

@@ -1,0 +1,112 @@
+import { z } from 'zod'
+import type { ByteReader, ByteWriter } from '../../core/bytes.ts'
+import { duration } from '../../core/duration.ts'
+import type { Aggregation, Column, FeatureSpec, Millis, Operator, Segments, Slot } from '../../core/model.ts'
+import type { Part } from '../../core/part.ts'
+import { type Selection, selection } from '../../core/selection.ts'
+import { Events } from './events.ts'
+
+const config = z.strictObject({
+  window: duration.describe('Length of the sliding window: events younger than this count. 500ms, 30s, 10m, 2h, 7d.'),
+})
+type Config = z.output<typeof config>
+
+/** Windows of any length over the same values share the events of the longest. */
+class WindowSlot implements Slot<Events> {
+  readonly id: string
+  readonly columns
+  readonly features
+  private readonly selected: Selection
+  private readonly windows: readonly { readonly length: Millis; readonly operator: Operator; readonly number: number }[]
+  private readonly operators: readonly Operator[]
+  private readonly lengths: readonly Millis[]
+  private readonly longest: Millis
+
+  constructor(id: string, specs: readonly FeatureSpec<Config>[]) {
+    this.id = id
+    this.selected = selection(specs[0] as FeatureSpec<Config>)
+    this.columns = this.selected.columns
+    this.features = specs.map(({ name }) => name)
+    this.operators = [...new Set(specs.map(({ operator }) => operator))]
+    this.windows = specs.map(({ config, operator }) => ({
+      length: config.window,
+      operator,
+      number: this.operators.indexOf(operator),
+    }))
+    this.lengths = [...new Set(specs.map(({ config }) => config.window))]
+    this.longest = Math.max(...this.lengths)
+  }
+
+  create(): Events {
+    return new Events(this.selected.valued)
+  }
+
+  add(
+    events: Events,
+    columns: readonly (Column | undefined)[],
+    row: number,
+    time: Millis,
+    _tie: number,
+    clock: Millis,
+  ): void {
+    if (time <= clock - this.longest || !this.selected.takes(columns, row)) return
+    const value = this.selected.value(columns, row)
+    if (!Number.isNaN(value)) events.insert(time, value, this.operators)
+  }
+
+  expire(events: Events, clock: Millis): void {
+    events.drop(clock - this.longest)
+  }
+
+  /** When all events have left but the clock has not passed them yet: a time by which it will have, to be rid of them. */
+  nextExpiry(events: Events, now: Millis): Millis {
+    let next = Number.POSITIVE_INFINITY
+    if (this.isEmpty(events)) return next
+    for (const length of this.lengths) {
+      const earliest = events.earliestAfter(now - length)
+      if (earliest !== undefined) next = Math.min(next, earliest + length)
+    }
+    return next === Number.POSITIVE_INFINITY ? now + this.longest : next
+  }
+
+  isEmpty(events: Events): boolean {
+    return events.blocks.length === 0
+  }
+
+  results(events: Events, now: Millis, out: (number | null)[], at: number): void {
+    for (const { length, operator, number } of this.windows) out[at++] = events.result(operator, number, now - length)
+  }
+
+  encode(events: Events, to: ByteWriter): void {
+    events.encode(to)
+  }
+
+  decode(from: ByteReader): Events {
+    return Events.decode(from, this.selected.valued)
+  }
+
+  readonly segments: Segments<Events> = {
+    missing: (events) => events.missing(),
+    attach: (events, name, bytes) => events.attach(name, bytes),
+    changed: (events) => events.changed(),
+  }
+}
+
+const window: Aggregation<Config> = {
+  expressions: {},
+  slots: (features) =>
+    [...Map.groupBy(features, (spec) => `window/1 ${selection(spec).text}`.trim())].map(
+      ([id, specs]) => new WindowSlot(id, specs),
+    ),
+}
+
+const part: Part<Config, Aggregation<Config>> = {
+  summary: 'The events of the last while: exact, sliding, and back to nothing by itself when no new event comes.',
+  config,
+  example: 'orders_10m: { window: 10m, as: count, when: event.type == "ORDER_CREATED" }',
+  notes: `At time T the events with T - window < time ≤ T count, whatever the order of arrival. Every event is kept for the
+longest of the windows that share \`of\` and \`when\`: 2 to 16 bytes each, more than 512 of them in segments of which only
+changed ones are written. Nothing is ever subtracted, so float sums do not drift. A lengthened window fills up from then on.`,
+  open: () => window,
+}
+export default part

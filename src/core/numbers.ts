@@ -1,0 +1,115 @@
+/**
+ * Sums that hardly depend on the order of what is added: "double-double" arithmetic, two doubles that together carry
+ * about 106 bits. Whole numbers are exact while the total stays below 2^100; other sums are off by at most about
+ * count × 2^-104 of the sum of magnitudes. Sources: T. J. Dekker, "A floating-point technique for extending the
+ * available precision", 1971 (product); D. E. Knuth, TAOCP vol. 2, 4.2.2 (sum).
+ */
+import type { ByteReader, ByteWriter } from './bytes.ts'
+
+/** 2^27 + 1: splits a double into two halves whose products are exact. */
+const SPLITTER = 134_217_729
+
+export class WideSum {
+  private high = 0
+  private low = 0
+
+  add(value: number): void {
+    const { high } = this
+    const sum = high + value
+    const part = sum - high
+    const rest = high - (sum - part) + (value - part) + this.low
+    this.high = sum + rest
+    this.low = rest - (this.high - sum)
+  }
+
+  /** Adds `a * b` without rounding the product. */
+  addProduct(a: number, b: number): void {
+    const product = a * b
+    const wideA = SPLITTER * a
+    const highA = wideA - (wideA - a)
+    const lowA = a - highA
+    const wideB = SPLITTER * b
+    const highB = wideB - (wideB - b)
+    const lowB = b - highB
+    this.add(product)
+    const rest = lowA * lowB - (product - highA * highB - lowA * highB - highA * lowB)
+    if (rest !== 0) this.add(rest)
+  }
+
+  merge(from: WideSum): void {
+    this.add(from.high)
+    this.add(from.low)
+  }
+
+  /** The nearest double; NaN when a sum or product passed the range of doubles. */
+  get value(): number {
+    return this.high + this.low
+  }
+
+  /** `count * this - sum * sum`, the one difference that a variance needs, before it is rounded. */
+  spread(count: number, sum: WideSum): number {
+    const difference = new WideSum()
+    difference.addProduct(count, this.high)
+    difference.addProduct(count, this.low)
+    difference.addProduct(-sum.high, sum.high)
+    difference.addProduct(-2 * sum.high, sum.low)
+    difference.addProduct(-sum.low, sum.low)
+    return difference.value
+  }
+
+  encode(to: ByteWriter): void {
+    to.double(this.high)
+    to.double(this.low)
+  }
+
+  static decode(from: ByteReader): WideSum {
+    const sum = new WideSum()
+    sum.high = from.double()
+    sum.low = from.double()
+    return sum
+  }
+}
+
+/** Number, sum and sum of squares: what mean and population variance are made of. Whole numbers give the same bits in any order. */
+export class Moments {
+  private count = 0
+  private sum = new WideSum()
+  private squares = new WideSum()
+
+  add(value: number): void {
+    this.count++
+    this.sum.add(value)
+    this.squares.addProduct(value, value)
+  }
+
+  merge(from: Moments): void {
+    this.count += from.count
+    this.sum.merge(from.sum)
+    this.squares.merge(from.squares)
+  }
+
+  /** Null over nothing, and where values beyond 1e140 pass the range of doubles. */
+  variance(): number | null {
+    const { count } = this
+    return finite(Math.max(0, this.squares.spread(count, this.sum)) / count / count)
+  }
+
+  encode(to: ByteWriter): void {
+    to.varint(this.count)
+    this.sum.encode(to)
+    this.squares.encode(to)
+  }
+
+  static decode(from: ByteReader): Moments {
+    const moments = new Moments()
+    moments.count = from.varint()
+    moments.sum = WideSum.decode(from)
+    moments.squares = WideSum.decode(from)
+    return moments
+  }
+}
+
+/** The number, or null where it is NaN or infinite: results travel as JSON and as nullable doubles. */
+export function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null
+}
