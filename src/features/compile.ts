@@ -37,7 +37,7 @@ export interface FeatureTopology {
   /** Field paths that name the entity, and the names of the key fields in outputs. */
   readonly by: readonly string[]
   readonly keyFields: readonly string[]
-  readonly from: readonly string[]
+  readonly sources: readonly SourceTopic[]
   readonly tags: readonly string[]
   readonly owner: Declaration['owner']
   readonly description: string | undefined
@@ -94,7 +94,7 @@ export function compileTopology(
     entity,
     by,
     keyFields,
-    from,
+    sources,
     tags,
     owner,
     description,

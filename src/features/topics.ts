@@ -9,6 +9,8 @@ import { MAX_BYTES, YamlFile } from '../core/yaml.ts'
 
 export interface SourceTopic {
   readonly name: string
+  /** Parsed JSON, as the file or the registry has it. */
+  readonly schema: unknown
   readonly type: RecordType
   readonly config: TopicConfig
   readonly time: Expression<'number'> | undefined
@@ -68,7 +70,7 @@ export async function findTopic(
     add: (fault: Fault, place: readonly (string | number)[]) => void,
   ): FoundTopic {
     try {
-      return describeTopic(topic, topicType(schema), declared ?? {}, yaml)
+      return describeTopic(topic, schema, topicType(schema), declared ?? {}, yaml)
     } catch (error) {
       if (!(error instanceof SchemaError)) throw error
       const { code, message, expected, suggestion } = error
@@ -78,7 +80,13 @@ export async function findTopic(
   }
 }
 
-function describeTopic(name: string, type: RecordType, config: TopicConfig, yaml: YamlFile): FoundTopic {
+function describeTopic(
+  name: string,
+  schema: unknown,
+  type: RecordType,
+  config: TopicConfig,
+  yaml: YamlFile,
+): FoundTopic {
   const before = yaml.problems.length
   const compile = <E extends 'number' | 'text'>(key: 'time' | 'id', expects: E): Expression<E> | undefined => {
     const path = config[key]
@@ -94,7 +102,7 @@ function describeTopic(name: string, type: RecordType, config: TopicConfig, yaml
   const id = compile('id', 'text')
   for (const [i, path] of (config.key ?? []).entries())
     compileField(yaml, ['topics', name, 'key', i], path, type, 'text')
-  return yaml.problems.length > before ? 'wrong' : { name, type, config, time, id }
+  return yaml.problems.length > before ? 'wrong' : { name, schema, type, config, time, id }
 }
 
 /** A field path that must name a field of the record. */

@@ -1,0 +1,96 @@
+import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { checkProject } from '../features/check.ts'
+import type { Terminal } from './console.ts'
+
+export interface FeatureOptions {
+  readonly directory: string
+  readonly url?: string
+  readonly feature?: readonly string[]
+  readonly json?: boolean
+}
+
+interface Answer {
+  readonly entity: string
+  readonly id: string
+  readonly found: boolean
+  readonly features: Readonly<
+    Record<string, { readonly value: number | null; readonly asOf: string | null; readonly topology: string }>
+  >
+}
+
+export async function getFeatures(
+  entity: string,
+  id: string,
+  options: FeatureOptions,
+  terminal: Terminal,
+): Promise<number> {
+  const answer = await ask(await addressOf(entity, id, options, terminal), terminal)
+  if (!answer) return 1
+  terminal.out.write(options.json ? `${JSON.stringify(answer)}\n` : table(answer))
+  return 0
+}
+
+export async function watchFeatures(
+  entity: string,
+  id: string,
+  options: FeatureOptions & { every: number },
+  terminal: Terminal,
+): Promise<number> {
+  const address = await addressOf(entity, id, options, terminal)
+  let before = ''
+  while (!terminal.stopSignal.aborted) {
+    const answer = await ask(address, terminal)
+    if (!answer) return 1
+    const values = JSON.stringify(Object.values(answer.features).map(({ value }) => value))
+    if (values !== before)
+      terminal.out.write(
+        options.json ? `${JSON.stringify(answer)}\n` : `${new Date().toISOString()}\n${table(answer)}\n`,
+      )
+    before = values
+    await sleep(options.every, undefined, { signal: terminal.stopSignal }).catch(() => undefined)
+  }
+  return 0
+}
+
+async function addressOf(
+  entity: string,
+  id: string,
+  { directory, url, feature }: FeatureOptions,
+  terminal: Terminal,
+): Promise<string> {
+  const { project } =
+    url === undefined ? await checkProject(resolve(directory), { environment: terminal.environment }) : {}
+  const { host, port } = project?.config.http ?? { host: '127.0.0.1', port: 8080 }
+  const base = url ?? `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${port}`
+  const query = feature === undefined ? '' : `?features=${feature.map(encodeURIComponent).join(',')}`
+  return `${base.replace(/\/$/, '')}/v1/features/${encodeURIComponent(entity)}/${encodeURIComponent(id)}${query}`
+}
+
+async function ask(address: string, { error }: Terminal): Promise<Answer | undefined> {
+  const base = new URL(address).origin
+  try {
+    const response = await fetch(address)
+    const body = (await response.json()) as Answer & { title?: string; detail?: string }
+    if (response.ok) return body
+    error(`millrace features: ${body.title ?? response.status}. ${body.detail ?? ''}`)
+  } catch {
+    error(
+      `millrace features: nothing answers at ${base}. Is \`millrace dev\` or \`millrace run\` running there? Give another place by --url.`,
+    )
+  }
+  return undefined
+}
+
+function table({ entity, id, found, features }: Answer): string {
+  const rows = Object.entries(features).map(
+    ([name, { value, asOf, topology }]) => [name, value === null ? '-' : String(value), asOf ?? '-', topology] as const,
+  )
+  const width = (column: 0 | 1 | 2) => Math.max(0, ...rows.map((row) => row[column].length))
+  const [names, values, times] = [width(0), width(1), width(2)]
+  const lines = rows.map(
+    ([name, value, asOf, topology]) =>
+      `  ${name.padEnd(names)}  ${value.padStart(values)}  ${asOf.padEnd(times)}  ${topology}`,
+  )
+  return `${entity} ${id}${found ? '' : ' (never seen: defaults)'}\n${lines.join('\n')}\n`
+}
