@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { MemberEvents, Partition, Position } from '../../core/model.ts'
+import type { MemberEvents, Millis, Partition, Position } from '../../core/model.ts'
 import type { Log } from '../../core/part.ts'
 import type { PartitionLog } from './log.ts'
 import { type Chunk, LogReader } from './reader.ts'
 
-/** Before what failed is tried again. */
+/** Before what failed is tried again, longer every time. */
 const PAUSE_MS = 200
+const LONGEST_PAUSE_MS = 5_000
+const longer = (pause: number) => Math.min(pause * 2, LONGEST_PAUSE_MS)
 
 /** Feeds one partition to one member, until stopped. */
 export class Feed {
@@ -15,6 +17,8 @@ export class Feed {
   private readonly report: Log
   private readonly stopping = new AbortController()
   private reader: LogReader | undefined
+  /** The member was told that the partition is its own, and not yet that it is no longer. */
+  private told = false
   private sought: Position | undefined
   /** Ends a wait for new records. */
   private wake: (() => void) | undefined
@@ -35,8 +39,13 @@ export class Feed {
     this.stopping.abort()
     this.wake?.()
     this.abandon?.()
-    this.on.closed(this.partition)
+    this.close()
     await this.reader?.close()
+  }
+
+  private close(): void {
+    if (this.told) this.on.closed(this.partition)
+    this.told = false
   }
 
   seek(position: Position): void {
@@ -49,10 +58,11 @@ export class Feed {
   }
 
   private async run(): Promise<void> {
-    while (!this.stopped) {
-      const position = await this.attempt('the member could not say where to start', () =>
-        this.on.opened(this.partition),
-      )
+    for (let pause = PAUSE_MS; !this.stopped; pause = longer(pause)) {
+      const position = await this.attempt('the member could not say where to start', () => {
+        this.told = true
+        return this.on.opened(this.partition)
+      })
       const log = await this.attempt('the partition could not be opened', this.openLog)
       if (position === undefined || !log) return
       // What was sought before the member answered is older than its answer.
@@ -62,8 +72,8 @@ export class Feed {
       // Retention has overtaken the member, or it knows more than the log: it has to say anew where to go on.
       const { start, end } = log.range
       this.report.error({ ...this.partition, start, end }, 'the position to read from is outside the log')
-      this.on.closed(this.partition)
-      await this.pause()
+      this.close()
+      await this.pause(pause)
     }
   }
 
@@ -104,25 +114,25 @@ export class Feed {
       })
     } catch (error) {
       this.report.error({ ...this.partition, error }, 'a member rejected a batch, which it must not; delivered again')
-      await this.pause()
+      await this.pause(PAUSE_MS)
       if (this.sought === undefined) await this.move(log, chunk.records[0]?.position ?? chunk.next)
     }
   }
 
   /** Tries until it works; undefined when stopped. */
   private async attempt<T>(failed: string, work: () => Promise<T>): Promise<T | undefined> {
-    while (!this.stopped) {
+    for (let pause = PAUSE_MS; !this.stopped; pause = longer(pause)) {
       try {
         return await work()
       } catch (error) {
         if (!this.stopped) this.report.error({ ...this.partition, error }, `${failed}; tried again`)
-        await this.pause()
+        await this.pause(pause)
       }
     }
     return undefined
   }
 
-  private async pause(): Promise<void> {
-    await sleep(PAUSE_MS, undefined, { signal: this.stopping.signal }).catch(() => undefined)
+  private async pause(ms: Millis): Promise<void> {
+    await sleep(ms, undefined, { signal: this.stopping.signal }).catch(() => undefined)
   }
 }

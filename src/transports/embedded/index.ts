@@ -29,6 +29,7 @@ const config = z.strictObject({
   segmentBytes: z
     .int()
     .min(1024)
+    .max(1024 * 1024 * 1024)
     .default(64 * 1024 * 1024)
     .describe('Bytes after which a partition goes on in a new file. Retention drops whole files.'),
   fsync: z

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { ClearStop, MillraceError } from '../../core/errors.ts'
@@ -49,6 +49,7 @@ export class Topics {
   static async open(options: TopicsOptions): Promise<Topics> {
     const topics = new Topics(options)
     await mkdir(options.directory, { recursive: true })
+    await syncDirectory(dirname(options.directory))
     for (const name of await readdir(options.directory)) {
       const path = join(options.directory, name, 'topic.json')
       try {
@@ -133,18 +134,22 @@ export class Topics {
     return log
   }
 
-  /** Drops what topics need not keep any longer. */
+  /** Drops what topics need not keep any longer. A partition that fails does not keep the others from it. */
   async retain(now: Millis): Promise<void> {
+    const failures: unknown[] = []
     for (const [name, { partitions, retentionMs, compacted }] of this.topics) {
       if (retentionMs < 0 || compacted) continue
       for (let partition = 0; partition < partitions && this.topics.has(name); partition++)
-        await (await this.partition({ topic: name, partition })).retain(now - retentionMs)
+        await this.partition({ topic: name, partition })
+          .then((log) => log.retain(now - retentionMs))
+          .catch((error) => failures.push(error))
     }
+    if (failures.length > 0) throw failures[0]
   }
 
   /** Forces to the disk what was written without that. */
   async sync(): Promise<void> {
-    for (const log of this.logs()) await (await log).sync()
+    for (const log of await Promise.allSettled(this.logs())) if (log.status === 'fulfilled') await log.value.sync()
   }
 
   async close(): Promise<void> {
