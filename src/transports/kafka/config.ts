@@ -5,7 +5,7 @@ import { z } from 'zod'
 const file = (what: string) => z.string().min(1).optional().describe(`${what}: path of a PEM file.`)
 const millis = (ms: number) => z.number().int().positive().default(ms)
 
-export const kafkaConfig = z.strictObject({
+const settings = z.strictObject({
   brokers: z
     .array(z.string().regex(/^[^\s:]+:\d{1,5}$/, 'expected host:port'))
     .min(1)
@@ -51,6 +51,11 @@ export const kafkaConfig = z.strictObject({
   connectionTimeout: millis(3_000).describe('How long a connection may take to stand, in ms.'),
   requestTimeout: millis(10_000).describe('How long a broker may take to answer one request, in ms.'),
   retryFor: millis(5_000).describe('How long a failed request is tried again before the call is rejected, in ms.'),
+})
+
+export const kafkaConfig = settings.refine(({ heartbeat, sessionTimeout }) => heartbeat < sessionTimeout, {
+  path: ['heartbeat'],
+  message: 'must be shorter than sessionTimeout',
 })
 
 export type KafkaConfig = z.infer<typeof kafkaConfig>

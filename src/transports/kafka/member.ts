@@ -15,7 +15,7 @@ import { type Session, type SessionEvents, within } from './session.ts'
 
 const REOPEN_PAUSE_MS = 500
 const FIRST_RESTART_PAUSE_MS = 200
-const LONGEST_RESTART_PAUSE_MS = 5_000
+const LONGEST_RESTART_PAUSE_MS = 3_000
 /** What the transport is given by its caller when a member leaves. */
 const LEAVE_WITHIN_MS = 900
 /**

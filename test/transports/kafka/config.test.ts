@@ -1,0 +1,49 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { parse } from 'yaml'
+import { tlsOf } from '../../../src/transports/kafka/config.ts'
+import kafka from '../../../src/transports/kafka/index.ts'
+import { openKafka, Said } from './open.ts'
+
+describe('the configuration', () => {
+  it('has a valid example', () => {
+    const { transport } = parse(kafka.example) as { transport: { kafka: unknown } }
+    expect(kafka.config.parse(transport.kafka)).toMatchObject({ sessionTimeout: 10_000, maxWaitTime: 200 })
+  })
+
+  it.each([
+    { brokers: [] },
+    { brokers: ['no-port'] },
+    { brokers: ['a:1'], unknown: 1 },
+    { brokers: ['a:1'], sasl: { mechanism: 'plain' } },
+    { brokers: ['a:1'], sessionTimeout: 1_000, heartbeat: 1_000 },
+  ])('refuses $0', (config) => {
+    expect(kafka.config.safeParse(config).success).toBe(false)
+  })
+
+  it('reads the files of TLS from the folder of the configuration', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'millrace-tls-'))
+    onTestFinished(() => rm(directory, { recursive: true }))
+    await writeFile(join(directory, 'ca.pem'), 'authority')
+    expect(await tlsOf({ ca: 'ca.pem' }, directory)).toEqual({ ca: Buffer.from('authority') })
+  })
+})
+
+describe('where nothing like Kafka answers', () => {
+  it('rejects in bounded time, and names no password in errors or log', async () => {
+    const server = createServer((socket) => socket.end('not kafka'))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void server.close())
+    const { port } = server.address() as { port: number }
+    const log = new Said()
+    const sasl = { mechanism: 'plain', username: 'me', password: 'hunter2' }
+    const transport = await openKafka([`127.0.0.1:${port}`], { sasl, retryFor: 300, requestTimeout: 500 }, log)
+    onTestFinished(() => transport.close())
+    const failure = await transport.topics(['orders']).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'transport-failed' })
+    expect(String(failure) + log.lines.join('\n')).not.toContain('hunter2')
+  })
+})
