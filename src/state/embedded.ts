@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { type Entries, type Lmdb, openLmdb } from '../connections/lmdb.ts'
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { Fenced, MillraceError } from '../core/errors.ts'
+import { type Entries, type Lmdb, openLmdb } from '../core/lmdb.ts'
 import type { Millis, OpenState, Position, State, StateChange, TaskId } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
 
@@ -24,7 +24,8 @@ process does nothing else while it lasts. A full device is a \`disk-full\` error
 the next commit succeeds. The folder grows as needed and never shrinks; what is freed inside is used again. A second
 process on the folder is refused (\`already-running\`); the lock of a process that died is taken over. Not for network
 file systems, nor for one folder mounted into several containers.`,
-  open: async ({ path }, context) => new EmbeddedState(await openLmdb(resolve(context.directory, path))),
+  open: async ({ path }, context) =>
+    new EmbeddedState(await openLmdb(await import('lmdb'), resolve(context.directory, path))),
 }
 export default part
 

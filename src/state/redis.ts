@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
-import { connectRedis, luaScript, type RedisConnection, redisConfig } from '../connections/redis.ts'
 import { Fenced } from '../core/errors.ts'
 import type { Millis, OpenState, State, StateChange, TaskId } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
+import { connectRedis, luaScript, type RedisConnection, redisConfig } from '../core/redis.ts'
 
 const part: Part<z.infer<typeof redisConfig>, State> = {
   summary: 'State in Redis, for workers on several machines: one atomic call per commit.',
@@ -13,7 +13,7 @@ const part: Part<z.infer<typeof redisConfig>, State> = {
 Lua call; it is as durable as Redis is told to be: with \`appendfsync everysec\` a power cut may take the last second,
 and the tasks then compute it again from their own position. Use \`maxmemory-policy noeviction\`: an evicted key is
 lost state. One large commit delays other calls (5,000 keys of 450 B: about 16 ms).`,
-  open: async (config, context) => new RedisState(await connectRedis(config, context, 'state')),
+  open: async (config, context) => new RedisState(connectRedis(await import('ioredis'), config, context, 'state')),
 }
 export default part
 

@@ -124,7 +124,9 @@ export function stateSuite(suite: StateSuite): void {
         await state.commit(old, change(1, { a: 'kept', b: 'kept' }, { a: 10 }))
         const open = await state.open(task)
         await expect(state.read(old, ['a'])).rejects.toThrow(Fenced)
-        await expect(state.commit(old, change(2, { a: 'lost', b: null, c: 'lost' }, { a: 5, c: 1 }))).rejects.toThrow(Fenced)
+        await expect(state.commit(old, change(2, { a: 'lost', b: null, c: 'lost' }, { a: 5, c: 1 }))).rejects.toThrow(
+          Fenced,
+        )
         await expect(state.due(old, 100, 10)).rejects.toThrow(Fenced)
         await expect(state.check(old)).rejects.toThrow(Fenced)
         await expect(scanned(state, old)).rejects.toThrow(Fenced)

@@ -1,12 +1,12 @@
 /** LMDB for the embedded state and feature stores: one environment per path and process, shared by all who open it. */
 import { statfsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { RootDatabase } from 'lmdb'
-import { MillraceError } from '../core/errors.ts'
+import type * as LmdbModule from 'lmdb'
 import { lockDirectory } from './directory-lock.ts'
+import { MillraceError } from './errors.ts'
 
 /** Keys are ordered by their bytes and at most 1,978 long. */
-export type Entries = RootDatabase<Buffer, Buffer>
+export type Entries = LmdbModule.RootDatabase<Buffer, Buffer>
 
 export interface Lmdb {
   /** Reads what is committed; all that one job reads is of one moment. Throws `store-failed`. */
@@ -29,10 +29,13 @@ interface Shared extends Lmdb {
 
 const environments = new Map<string, Promise<Shared>>()
 
-/** Throws `already-running` when another process has the path, `disk-full`, `store-failed`. */
-export async function openLmdb(path: string): Promise<Lmdb> {
+/**
+ * `lmdb` is the module, which only the parts that use it load. Throws `already-running` when another process has the
+ * path, `disk-full`, `store-failed`.
+ */
+export async function openLmdb(lmdb: typeof LmdbModule, path: string): Promise<Lmdb> {
   const directory = resolve(path)
-  const shared = await environmentAt(directory)
+  const shared = await environmentAt(lmdb, directory)
   shared.users++
   let left: Promise<void> | undefined
   const leave = async () => {
@@ -58,7 +61,7 @@ export async function openLmdb(path: string): Promise<Lmdb> {
   }
 }
 
-async function environmentAt(directory: string): Promise<Shared> {
+async function environmentAt(lmdb: typeof LmdbModule, directory: string): Promise<Shared> {
   for (;;) {
     const found = environments.get(directory)
     if (!found) break
@@ -66,19 +69,18 @@ async function environmentAt(directory: string): Promise<Shared> {
     if (!shared.gone) return shared
     await shared.gone
   }
-  const opening = openEnvironment(directory)
+  const opening = openEnvironment(lmdb, directory)
   environments.set(directory, opening)
   opening.catch(() => environments.delete(directory))
   return opening
 }
 
-async function openEnvironment(directory: string): Promise<Shared> {
-  const { open } = await import('lmdb')
+async function openEnvironment(lmdb: typeof LmdbModule, directory: string): Promise<Shared> {
   const unlock = lockDirectory(directory)
   let entries: Entries
   try {
     // without `overlappingSync` a commit is on the disk when it returns, as plain LMDB has it
-    entries = open({ path: directory, encoding: 'binary', keyEncoding: 'binary', overlappingSync: false })
+    entries = lmdb.open({ path: directory, encoding: 'binary', keyEncoding: 'binary', overlappingSync: false })
   } catch (error) {
     unlock()
     throw storeError(error, directory)

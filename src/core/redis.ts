@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type * as Ioredis from 'ioredis'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
-import { MillraceError } from '../core/errors.ts'
-import type { PartContext } from '../core/part.ts'
+import { MillraceError } from './errors.ts'
+import type { PartContext } from './part.ts'
 
 export const redisConfig = z.strictObject({
   url: z
@@ -44,12 +45,19 @@ export interface RedisConnection {
   close(): Promise<void>
 }
 
-/** Starts to connect and goes on trying for ever; does not wait for it. */
-export async function connectRedis(config: RedisConfig, context: PartContext, name: string): Promise<RedisConnection> {
-  const { Redis } = await import('ioredis')
+/**
+ * Starts to connect and goes on trying for ever; does not wait for it. `ioredis` is the module, which only the parts
+ * that use it load; `name` tells what the connection is for, in logs and in Redis' list of clients.
+ */
+export function connectRedis(
+  ioredis: typeof Ioredis,
+  config: RedisConfig,
+  context: PartContext,
+  name: string,
+): RedisConnection {
   const { timeoutMs } = config
   const ca = config.tls?.ca && readFileSync(resolve(context.directory, config.tls.ca))
-  const client = new Redis(config.url, {
+  const client = new ioredis.Redis(config.url, {
     connectionName: `millrace-${name}`,
     protocol: 2,
     ...(config.tls && { tls: ca ? { ca } : {} }),

@@ -1,0 +1,141 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import type { FeatureWrite } from '../../src/core/model.ts'
+import type { PartContext } from '../../src/core/part.ts'
+import redis from '../../src/stores/redis.ts'
+import { featureStoreSuite } from '../../src/testing/store.ts'
+import { describeWith, uniqueName } from '../services/index.ts'
+import { start } from '../services/redis.ts'
+
+const ignore = () => undefined
+const log = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+const context: PartContext = { directory: '.', deployment: 'shop', log }
+const open = async (url: string, prefix?: string, timeoutMs = 5000) =>
+  redis.open({ url, timeoutMs, ...(prefix && { prefix }) }, context)
+
+const write = (step: number, entities: Record<string, number[] | null>, said?: number): FeatureWrite => ({
+  namespace: 'store-load@5d1f',
+  names: ['orders_10m', 'prep mean'],
+  batch: {
+    task: 'reduce/store-load@5d1f/3',
+    version: { generation: 1, epoch: 1_790_000_000_000, step },
+    upto: 1,
+    said: said === undefined ? undefined : { generation: 1, epoch: 1_790_000_000_000, step: said },
+    emissions: Object.entries(entities).map(([key, values]) => ({ key, at: 1_789_999_999_123, values, cause: '1' })),
+  },
+})
+
+describeWith(['redis'], 'features on Redis', ({ redis: { url } }) => {
+  featureStoreSuite({
+    name: 'redis',
+    async open() {
+      const prefix = uniqueName('features')
+      const store = await open(url, prefix)
+      return { store, another: async () => open(url, prefix), close: () => store.close() }
+    },
+  })
+
+  describe('the layout', () => {
+    it('is what docs/redis-layout.md says', async () => {
+      const own = await start()
+      const { Redis } = await import('ioredis')
+      const client = new Redis(own.url)
+      const store = await open(own.url)
+      try {
+        await store.write(write(1, { 'S-17': [12, -0], gone: [1, 1] }))
+        await store.write(write(2, { gone: null }))
+        await store.moveAlias('store-load', 'store-load@5d1f', 1_700_000_000_000)
+        expect((await client.keys('*')).sort()).toEqual([
+          'shop:alias:store-load',
+          'shop:features:store-load@5d1f:S-17',
+          'shop:features:store-load@5d1f:gone',
+          'shop:marks:store-load@5d1f',
+        ])
+        expect(await client.hgetall('shop:features:store-load@5d1f:S-17')).toEqual({
+          '@v': '1.1790000000000.1',
+          '@at': '1789999999123',
+          orders_10m: '12',
+          'prep mean': '-0',
+        })
+        expect(await client.hgetall('shop:features:store-load@5d1f:gone')).toEqual({ '@v': '1.1790000000000.2' })
+        expect(await client.hgetall('shop:marks:store-load@5d1f')).toEqual({
+          'reduce/store-load@5d1f/3': '1.1790000000000.2',
+        })
+        expect(await client.hgetall('shop:alias:store-load')).toEqual({
+          namespace: 'store-load@5d1f',
+          generation: '1700000000000',
+        })
+      } finally {
+        client.disconnect()
+        await store.close()
+        await own.stop()
+      }
+    })
+
+    it('keeps the version of a forgotten entity for a day, and everything else for ever', async () => {
+      const prefix = uniqueName('features')
+      const { Redis } = await import('ioredis')
+      const client = new Redis(url)
+      const store = await open(url, prefix)
+      const key = `${prefix}:features:store-load@5d1f:a`
+      try {
+        await store.write(write(1, { a: null }))
+        expect(await client.ttl(key)).toBeGreaterThan(86_000)
+        expect(await client.ttl(key)).toBeLessThanOrEqual(86_400)
+        await store.write(write(2, { a: [1, 2] }))
+        expect(await client.ttl(key)).toBe(-1)
+        expect(await client.ttl(`${prefix}:marks:store-load@5d1f`)).toBe(-1)
+      } finally {
+        client.disconnect()
+        await store.close()
+      }
+    })
+  })
+
+  describe('a Redis that fails', () => {
+    it('fails calls in bounded time while it is down, and serves again by itself', async () => {
+      const own = await start({ appendonly: true, settings: { appendfsync: 'always' } })
+      const store = await open(own.url, 'down', 300)
+      try {
+        await store.write(write(1, { a: [1, 2] }))
+        await own.kill9()
+        await expect(store.write(write(2, { a: [3, 4] }))).rejects.toMatchObject({ code: 'store-failed' })
+        await expect(store.read('store-load@5d1f', ['a', 'b'])).rejects.toMatchObject({ code: 'store-failed' })
+        await own.restart()
+        const read = async () => (await store.read('store-load@5d1f', ['a']))[0]?.values
+        expect(await until(read)).toEqual({ orders_10m: 1, 'prep mean': 2 })
+        expect(await store.write(write(2, { a: [3, 4] }, 1))).toBe('written')
+      } finally {
+        await store.close()
+        await own.stop()
+      }
+    })
+
+    it('that lost everything answers behind', async () => {
+      const own = await start()
+      const { Redis } = await import('ioredis')
+      const client = new Redis(own.url)
+      const store = await open(own.url)
+      try {
+        await store.write(write(1, { a: [1, 2] }))
+        await client.flushall()
+        expect(await store.write(write(2, { a: [3, 4] }, 1))).toBe('behind')
+        expect(await client.dbsize()).toBe(0)
+      } finally {
+        client.disconnect()
+        await store.close()
+        await own.stop()
+      }
+    })
+  })
+})
+
+async function until<T>(call: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await call()
+    } catch {
+      await sleep(10)
+    }
+  }
+}
