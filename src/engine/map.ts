@@ -139,7 +139,7 @@ export class MapTask implements Task {
   private mapper!: RecordMapper
   private partitions = 0
   private after: number[] = []
-  private done: Position = 0
+  done: Position = 0
   private committedAt: Millis = 0
   private saidAt: Millis[] = []
   private silentSince: Millis | undefined

@@ -76,7 +76,7 @@ export class ReduceTask<S = unknown> implements Task {
   private reducer!: Reducer<S>
   private sources!: Sources
   private step_ = 0
-  private done: Position = 0
+  done: Position = 0
   private said: Version | undefined
   private toldLive = false
   private committedAt: Millis = 0
@@ -197,8 +197,7 @@ export class ReduceTask<S = unknown> implements Task {
     const emissions: Emission[] = []
     for (const [key, keyState] of batch.states)
       emissions.push(this.evaluate(key, keyState, time, batch.causes.get(key), bytes, timers))
-    const version = this.nextVersion()
-    await this.say(emissions, version)
+    const version = await this.say(emissions)
     await this.commit(bytes, timers, version)
     this.cache.settle(batch.states.keys())
     const topology = this.flow.name
@@ -302,24 +301,32 @@ export class ReduceTask<S = unknown> implements Task {
     return { generation: this.generation, epoch: this.state.epoch, step: ++this.step_ }
   }
 
-  private async say(emissions: readonly Emission[], version: Version): Promise<void> {
-    const batch: EmissionBatch = { task: this.id, version, upto: this.done, said: this.said, emissions }
-    for (const sink of this.flow.sinks) {
-      for (;;) {
-        const result = await this.patiently('writing results', () => sink.write(batch))
-        if (result.behind) {
-          await this.sayAll(sink)
-          continue
-        }
-        if (result.safe < batch.upto)
-          throw new MillraceError(
-            'config-invalid',
-            'a sink that holds results back cannot follow a topology with state',
-          )
-        await this.sendRefused(batch, result.refused ?? [])
-        break
-      }
+  /**
+   * Writes the emissions to every sink; answers the version that all of them then have. A sink that turns out to have
+   * gone back is told everything first; what that says has a newer version, so the emissions need a newer one still.
+   */
+  private async say(emissions: readonly Emission[]): Promise<Version> {
+    for (;;) {
+      const version = this.nextVersion()
+      const batch: EmissionBatch = { task: this.id, version, upto: this.done, said: this.said, emissions }
+      if (await this.writeTo(this.flow.sinks, batch)) return version
     }
+  }
+
+  /** False when a sink had to be told everything again. */
+  private async writeTo(sinks: readonly Sink[], batch: EmissionBatch): Promise<boolean> {
+    for (const sink of sinks) {
+      const { behind, safe, refused = [] } = await this.patiently('writing results', () => sink.write(batch))
+      if (behind) {
+        await this.sayAll(sink)
+        return false
+      }
+      if (safe < batch.upto) {
+        throw new MillraceError('config-invalid', 'a sink that holds results back cannot follow a topology with state')
+      }
+      await this.sendRefused(batch, refused)
+    }
+    return true
   }
 
   private async sendRefused(

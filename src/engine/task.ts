@@ -57,6 +57,8 @@ export interface Task {
   readonly inbox: Inbox
   /** Position to go on from after the last commit. */
   readonly position: Position
+  /** Position after what was processed; what lies between is committed soon. */
+  readonly done: Position
   /** Claims the state; answers where to read from. */
   open(patience: Patience): Promise<Position>
   /** Works off a part of what waits in the inbox. */
@@ -121,6 +123,11 @@ export class TaskRunner {
   /** Committed position; undefined while the task is being opened or is blocked. */
   get position(): Position | undefined {
     return this.condition === 'opening' || this.condition === 'blocked' ? undefined : this.task.position
+  }
+
+  /** Records between what was processed and the end of the log, as last read. */
+  get lag(): number {
+    return this.position === undefined ? 0 : Math.max(0, this.task.inbox.end - this.task.done)
   }
 
   /** Ends at the next `await`, whatever is under way: the partition is another's. */

@@ -143,13 +143,9 @@ export class Worker {
     )
   }
 
-  /** Records between the tasks' positions and the ends of their logs, as last read. */
+  /** Records that the tasks here have still to process, as last read. */
   lag(): number {
-    let lag = 0
-    for (const { runners } of this.feeds.values()) {
-      for (const { inbox, position } of runners) if (position !== undefined) lag += Math.max(0, inbox.end - position)
-    }
-    return lag
+    return [...this.feeds.values()].flatMap(({ runners }) => runners).reduce((sum, { lag }) => sum + lag, 0)
   }
 
   // ------------------------------------------------------------- partitions

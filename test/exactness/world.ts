@@ -1,0 +1,132 @@
+/** Work W1 on real servers: what the scenarios of `w1.services.test.ts` share. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished } from 'vitest'
+import { Oracle } from '../../bench/oracle.ts'
+import {
+  differences,
+  orderSchema,
+  type Produce,
+  produce,
+  type RunningWorker,
+  startWorker,
+  untilDone,
+  writeProject,
+} from '../../bench/w1.ts'
+import type { FeatureStore, Registry, Transport } from '../../src/core/model.ts'
+import { loadPart } from '../../src/core/part.ts'
+import { checkProject } from '../../src/features/check.ts'
+import { uniqueName } from '../services/index.ts'
+
+export const STORES = 10_000
+export const PARTITIONS = 8
+const silent = () => undefined
+const log = { debug: silent, info: silent, warn: silent, error: silent }
+
+/** How many events: all two million with CI=true, fewer on a developer's machine; `W1_EVENTS` overrides. */
+export const EVENTS = Number(process.env.W1_EVENTS ?? (process.env.CI === 'true' ? 2_000_000 : 200_000))
+
+export interface Addresses {
+  readonly kafka: { readonly brokers: readonly string[] }
+  readonly registry: { readonly url: string }
+  readonly redis: { readonly url: string }
+}
+
+export async function openPart<T>(
+  folder: 'transports' | 'registries' | 'stores',
+  kind: string,
+  settings: object,
+): Promise<T> {
+  const part = await loadPart<unknown, T>(folder, kind)
+  return part.open(part.config.parse(settings), { directory: tmpdir(), deployment: 'test', log })
+}
+
+/** One deployment of W1 with its own topic, state and features. */
+export class Deployment {
+  readonly name: string
+  readonly directory: string
+  readonly oracle = new Oracle()
+  readonly workers: RunningWorker[] = []
+  private readonly transport: Transport
+  private readonly store: FeatureStore
+
+  private constructor(name: string, directory: string, transport: Transport, store: FeatureStore) {
+    this.name = name
+    this.directory = directory
+    this.transport = transport
+    this.store = store
+  }
+
+  static async onServers({
+    kafka,
+    registry,
+    redis,
+  }: Addresses): Promise<{ deployment: Deployment; transport: Transport; schemaId: number }> {
+    const name = uniqueName('w1')
+    const directory = await mkdtemp(join(tmpdir(), 'millrace-w1-'))
+    const transport = await openPart<Transport>('transports', 'kafka', { brokers: kafka.brokers })
+    const schemas = await openPart<Registry>('registries', 'confluent', { url: registry.url })
+    const store = await openPart<FeatureStore>('stores', 'redis', { url: redis.url, prefix: name })
+    const deployment = new Deployment(name, directory, transport, store)
+    onTestFinished(async () => {
+      await Promise.all(deployment.workers.map((worker) => worker.kill()))
+      await transport.close()
+      await schemas.close()
+      await store.close()
+      await rm(directory, { recursive: true, force: true })
+    })
+    await writeProject(
+      directory,
+      {
+        deployment: name,
+        transport: { kind: 'kafka', brokers: kafka.brokers, sessionTimeout: '6s' },
+        registry: { kind: 'confluent', url: registry.url },
+        state: { kind: 'redis', url: redis.url, prefix: name },
+        store: { kind: 'redis', url: redis.url, prefix: name },
+        topics: { [name]: { schema: 'schemas/orders.avsc', time: 'occurredAt' } },
+        engine: { shufflePartitions: PARTITIONS },
+        http: { port: 0 },
+      },
+      (yaml) => yaml.replace('from: orders', `from: ${name}`),
+    )
+    await transport.create({ name, partitions: PARTITIONS, retentionMs: -1 })
+    const schemaId = await schemas.register(`${name}-value`, await orderSchema())
+    return { deployment, transport, schemaId }
+  }
+
+  produce(options: Omit<Produce, 'topic' | 'stores' | 'oracle' | 'count'>): Promise<void> {
+    return produce({ ...options, topic: this.name, count: EVENTS, stores: STORES, oracle: this.oracle })
+  }
+
+  async startWorker(): Promise<RunningWorker> {
+    const worker = await startWorker(this.directory)
+    this.workers.push(worker)
+    return worker
+  }
+
+  async stopWorker(worker: RunningWorker): Promise<void> {
+    expect(await worker.stop()).toBe(0)
+    this.workers.splice(this.workers.indexOf(worker), 1)
+  }
+
+  async killWorker(worker: RunningWorker): Promise<void> {
+    await worker.kill()
+    this.workers.splice(this.workers.indexOf(worker), 1)
+  }
+
+  /** Waits until all is computed, and holds every store against the oracle. */
+  async expectExact(): Promise<void> {
+    const { project, problems } = await checkProject(this.directory)
+    expect(problems).toEqual([])
+    const generation = project?.topologies[0]?.generation
+    try {
+      await untilDone(this.transport, this.name, this.name, `${this.name}.w1.${generation}.shuffle`, 600_000)
+    } catch (error) {
+      throw new Error(`${error}\n${this.workers.flatMap(({ output }) => output.slice(-20)).join('\n')}`, {
+        cause: error,
+      })
+    }
+    expect((await differences(this.store, `w1@${generation}`, this.oracle)).slice(0, 10)).toEqual([])
+  }
+}
