@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import type * as Ioredis from 'ioredis'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
+import { duration } from './duration.ts'
 import { MillraceError } from './errors.ts'
 import type { PartContext } from './part.ts'
 
@@ -24,12 +25,10 @@ export const redisConfig = z.strictObject({
     })
     .optional()
     .describe('Use TLS, also where the URL says `redis://`.'),
-  timeoutMs: z
-    .number()
-    .int()
-    .min(100)
+  timeout: duration
+    .refine((ms) => ms >= 100, 'at least 100ms')
     .default(5000)
-    .describe('Milliseconds that one call may take, waiting for the connection included; then it is given up.'),
+    .describe('How long one call may wait for the connection, and again as long for its answer; then it is given up.'),
 })
 export type RedisConfig = z.infer<typeof redisConfig>
 
@@ -38,7 +37,7 @@ export interface RedisConnection {
   readonly prefix: string
   /**
    * Sends what `call` sends, once the connection stands. Every failure is `store-failed`, and comes in bounded time:
-   * up to `timeoutMs` for the connection and as much for the answer. A call that was sent and failed may have been
+   * up to `timeout` for the connection and as much for the answer. A call that was sent and failed may have been
    * applied, or may still be; it is never sent again.
    */
   run<T>(call: (client: Redis) => Promise<T>): Promise<T>
@@ -55,16 +54,16 @@ export function connectRedis(
   context: PartContext,
   name: string,
 ): RedisConnection {
-  const { timeoutMs } = config
+  const { timeout } = config
   const ca = config.tls?.ca && readFileSync(resolve(context.directory, config.tls.ca))
   const client = new ioredis.Redis(config.url, {
     connectionName: `millrace-${name}`,
     protocol: 2,
     ...(config.tls && { tls: ca ? { ca } : {} }),
-    connectTimeout: timeoutMs,
-    commandTimeout: timeoutMs,
+    connectTimeout: timeout,
+    commandTimeout: timeout,
     // a peer that went away without a word is noticed, and the next call finds a new connection
-    socketTimeout: timeoutMs,
+    socketTimeout: timeout,
     // nothing waits in the client's own queues: whatever is under way when the connection breaks fails at once
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
@@ -88,7 +87,7 @@ export function connectRedis(
   return {
     prefix: config.prefix ?? context.deployment,
     async run(call) {
-      if (client.status !== 'ready') await ready(client, timeoutMs, () => reason)
+      if (client.status !== 'ready') await ready(client, timeout, () => reason)
       try {
         return await call(client)
       } catch (error) {

@@ -18,7 +18,7 @@ const config = z.strictObject({
 const part: Part<z.infer<typeof config>, State> = {
   summary: 'State on this machine: an LMDB database used by one process at a time.',
   config,
-  example: 'state:\n  embedded:\n    path: .millrace/state\n',
+  example: 'state:\n  kind: embedded\n  path: .millrace/state\n',
   notes: `A commit is on the disk (fsync) before it resolves. Commits that wait at the same time share one sync, and the
 process does nothing else while it lasts. A full device is a \`disk-full\` error: nothing is lost, and once there is room
 the next commit succeeds. The folder grows as needed and never shrinks; what is freed inside is used again. A second

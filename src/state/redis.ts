@@ -2,20 +2,32 @@ import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
 import { Fenced } from '../core/errors.ts'
 import type { Millis, OpenState, State, StateChange, TaskId } from '../core/model.ts'
-import type { Part } from '../core/part.ts'
+import type { Log, Part } from '../core/part.ts'
 import { connectRedis, luaScript, type RedisConnection, redisConfig } from '../core/redis.ts'
 
 const part: Part<z.infer<typeof redisConfig>, State> = {
   summary: 'State in Redis, for workers on several machines: one atomic call per commit.',
   config: redisConfig,
-  example: 'state:\n  redis:\n    url: redis://localhost:6379\n',
+  example: 'state:\n  kind: redis\n  url: redis://localhost:6379\n',
   notes: `Needs Redis 6.2 or later. Each task has three keys in one hash slot (docs/redis-layout.md). A commit is one
 Lua call; it is as durable as Redis is told to be: with \`appendfsync everysec\` a power cut may take the last second,
 and the tasks then compute it again from their own position. Use \`maxmemory-policy noeviction\`: an evicted key is
 lost state. One large commit delays other calls (5,000 keys of 450 B: about 16 ms).`,
-  open: async (config, context) => new RedisState(connectRedis(await import('ioredis'), config, context, 'state')),
+  async open(config, context) {
+    const redis = connectRedis(await import('ioredis'), config, context, 'state')
+    void warnOfEviction(redis, context.log)
+    return new RedisState(redis)
+  },
 }
 export default part
+
+/** Says it at the start, and does not wait for it: a server may refuse to tell. */
+async function warnOfEviction(redis: RedisConnection, log: Log): Promise<void> {
+  const info = await redis.run((client) => client.info('memory')).catch(() => '')
+  const policy = /^maxmemory_policy:(allkeys-\S+)/m.exec(info)?.[1]
+  if (!policy || /^maxmemory:0\s/m.test(info)) return
+  log.warn({ policy }, 'Redis may evict state when its memory is full; use maxmemory-policy noeviction')
+}
 
 /*
  * Numbers stay text in Lua wherever they could be printed: its doubles show 14 digits.

@@ -17,7 +17,7 @@ const config = z.strictObject({
 const part: Part<z.infer<typeof config>, FeatureStore> = {
   summary: 'Features on this machine: an LMDB database, written and read by one process.',
   config,
-  example: 'features:\n  embedded:\n    path: .millrace/features\n',
+  example: 'store:\n  kind: embedded\n  path: .millrace/features\n',
   notes: `A write is on the disk before it resolves; reads are of memory. A second process on the folder is refused
 (\`already-running\`). The version of a forgotten entity is kept for a day or longer. A number that is not finite
 counts as null.`,

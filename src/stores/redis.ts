@@ -6,7 +6,7 @@ import { connectRedis, luaScript, type RedisConnection, redisConfig } from '../c
 const part: Part<z.infer<typeof redisConfig>, FeatureStore> = {
   summary: 'Features in Redis: one hash per topology and entity, which any language reads with one HGETALL.',
   config: redisConfig,
-  example: 'features:\n  redis:\n    url: redis://localhost:6379\n',
+  example: 'store:\n  kind: redis\n  url: redis://localhost:6379\n',
   notes: `Needs Redis 6.2 or later, one primary (not Redis Cluster: one call writes many entities). The layout is
 docs/redis-layout.md. Numbers are written as their shortest decimal text, so that they come back exactly; a number that
 is not finite counts as null.`,

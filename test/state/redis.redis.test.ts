@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Fenced } from '../../src/core/errors.ts'
 import type { PartContext } from '../../src/core/part.ts'
 import redis from '../../src/state/redis.ts'
@@ -18,8 +18,8 @@ function context(): PartContext & { readonly said: string[] } {
   return { directory: '.', deployment: 'test', log: { debug: note, info: note, warn: note, error: note }, said }
 }
 
-const open = (url: string, prefix = uniqueName('state'), timeoutMs = 5000) =>
-  redis.open({ url, prefix, timeoutMs }, context())
+const open = (url: string, prefix = uniqueName('state'), timeout = 5000) =>
+  redis.open({ url, prefix, timeout }, context())
 
 const change = (position: number, value: string) => ({
   position,
@@ -158,6 +158,18 @@ describeWith(['redis'], 'state on Redis', ({ redis: { url } }) => {
       }
     })
 
+    it('that may evict state is warned of', async () => {
+      const own = await start({ settings: { maxmemory: '100mb', 'maxmemory-policy': 'allkeys-lru' } })
+      const told = context()
+      const state = await redis.open({ url: own.url, timeout: 5000 }, told)
+      try {
+        await vi.waitFor(() => expect(told.said.join()).toContain('may evict state'))
+      } finally {
+        await state.close()
+        await own.stop()
+      }
+    })
+
     it('that forgot its scripts is given them again', async () => {
       const own = await start()
       const state = await open(own.url, 'scripts')
@@ -210,7 +222,7 @@ describeWith(['redis'], 'state on Redis', ({ redis: { url } }) => {
       const right = await open(`redis://:${encodeURIComponent('s3cret/word')}@${address}`)
       const told = context()
       const url = `redis://:wr0ng-word@${address}`
-      const wrong = await redis.open({ url, prefix: 'x', timeoutMs: 300 }, told)
+      const wrong = await redis.open({ url, prefix: 'x', timeout: 300 }, told)
       try {
         expect((await right.open('t')).commits).toBe(0)
         const error = await wrong.open('t').then(ignore, (reason: unknown) => reason)

@@ -10,8 +10,8 @@ import { start } from '../services/redis.ts'
 const ignore = () => undefined
 const log = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 const context: PartContext = { directory: '.', deployment: 'shop', log }
-const open = async (url: string, prefix?: string, timeoutMs = 5000) =>
-  redis.open({ url, timeoutMs, ...(prefix && { prefix }) }, context)
+const open = async (url: string, prefix?: string, timeout = 5000) =>
+  redis.open({ url, timeout, ...(prefix && { prefix }) }, context)
 
 const write = (step: number, entities: Record<string, number[] | null>, said?: number): FeatureWrite => ({
   namespace: 'store-load@5d1f',
