@@ -73,7 +73,7 @@ export class Client {
   /** Runs `work` on a broker that was named by metadata. */
   async ask<T>(nodeId: number, work: (broker: Broker) => Promise<T>): Promise<T> {
     const known = this.brokers.get(nodeId)
-    if (!known) throw new Error(nodeId < 0 ? 'a partition has no leader now' : `broker ${nodeId} is not known`)
+    if (!known) throw new Error(nodeId < 0 ? 'there is no leader just now' : `broker ${nodeId} is not known`)
     return this.on(known.broker, () => this.brokers.delete(nodeId), work)
   }
 

@@ -16,8 +16,8 @@ describeWith(['kafka'], 'a member of a Kafka group', async ({ kafka: { brokers }
     await Promise.all(opened.map((transport) => transport.close()))
   })
 
-  async function transportWith(partitions: number): Promise<{ transport: Transport; topic: string }> {
-    const transport = await openKafka(brokers, {}, log)
+  async function transportWith(partitions: number, settings = {}): Promise<{ transport: Transport; topic: string }> {
+    const transport = await openKafka(brokers, settings, log)
     opened.push(transport)
     const topic = uniqueName('member')
     await transport.create({ name: topic, partitions, retentionMs: -1 })
@@ -56,21 +56,25 @@ describeWith(['kafka'], 'a member of a Kafka group', async ({ kafka: { brokers }
     await member.leave()
   })
 
-  test('reads on behind an aborted transaction', async () => {
-    const { transport, topic } = await transportWith(1)
+  test.each([
+    { what: 'in one fetch', maxBytesPerPartition: 1 << 20 },
+    { what: 'longer than a fetch', maxBytesPerPartition: 1_000 },
+  ])('reads on behind an aborted transaction $what', async ({ maxBytesPerPartition }) => {
+    const { transport, topic } = await transportWith(1, { maxBytesPerPartition })
     const reader = new Recorder()
     const member = await transport.join(uniqueName('group'), [topic], reader)
     const producer = client.producer({ transactionalId: uniqueName('tx'), maxInFlightRequests: 1, idempotent: true })
     await producer.connect()
     for (const round of [0, 1, 2]) {
       const aborted = await producer.transaction()
-      await aborted.send({ topic, messages: [{ value: 'aborted' }, { value: 'aborted' }] })
+      for (let send = 0; send < 4; send++) await aborted.send({ topic, messages: [{ value: 'aborted'.repeat(100) }] })
       await aborted.abort()
       await transport.write(drafts(topic, [`after ${round}`]))
       await until('the record is read', () => reader.values().includes(`after ${round}`))
     }
     await producer.disconnect()
     expect(reader.values()).toEqual(['after 0', 'after 1', 'after 2'])
+    expect(reader.openings).toHaveLength(1)
     expect(reader.batches.at(-1)?.next).toBe((await transport.ranges(topic))[0]?.end)
     await member.leave()
   })
