@@ -26,6 +26,10 @@ export const ERRORS = {
     what: 'The writer schema cannot be read as the fields the topologies need.',
     todo: 'Compare the schema with the topology; add a default or an alias.',
   },
+  'value-unfit': {
+    what: 'A value does not fit the Avro schema that it is to be written with.',
+    todo: 'Correct the value of the field named, or the schema.',
+  },
   'time-missing': {
     what: 'The event has no usable event time.',
     todo: 'Mend the producer, or declare another `time` for the topic.',

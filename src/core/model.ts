@@ -126,7 +126,7 @@ export interface Transport {
 
 /** A schema registry: ids are global, subjects have versions. */
 export interface Registry {
-  /** The schema a writer used. Throws `unknown-schema` when the registry answers that there is none; other failures are transient. */
+  /** The schema a writer used. Throws `schema-unknown` when the registry answers that there is none; other failures are transient. */
   schema(id: number): Promise<unknown>
   /** Newest schema of a subject (`<topic>-value`), undefined when there is none. */
   latest(subject: string): Promise<{ readonly id: number; readonly schema: unknown } | undefined>

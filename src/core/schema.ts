@@ -11,14 +11,19 @@
  * string are texts; bytes and fixed are Buffers; a map is an object without prototype.
  */
 export type AvroType =
-  | { readonly kind: 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' | 'string' | 'bytes' | 'date' }
-  | { readonly kind: 'timestamp' | 'time'; readonly unit: 'millis' | 'micros' | 'nanos' }
+  | { readonly kind: 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' | 'string' | 'bytes' }
+  | TimeType
   | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number; readonly fixed?: FixedType }
   | FixedType
   | EnumType
-  | { readonly kind: 'array' | 'map'; readonly items: AvroType }
+  | { readonly kind: 'array'; readonly items: AvroType }
+  | { readonly kind: 'map'; readonly items: AvroType }
   | RecordType
   | { readonly kind: 'union'; readonly options: readonly AvroType[] }
+
+export type TimeType =
+  | { readonly kind: 'timestamp' | 'time'; readonly unit: 'millis' | 'micros' | 'nanos' }
+  | { readonly kind: 'date' }
 
 export interface FixedType extends Named {
   readonly kind: 'fixed'
@@ -116,11 +121,21 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 class Parser {
   private readonly names = new Map<string, AvroType>()
+  /** Longest way down from a type to its leaves, by named references too; 0 for what is still being read. */
+  private readonly heights = new Map<AvroType, number>()
   private types = 0
 
   type(schema: unknown, path: Path, namespace: string): AvroType {
+    const type = this.typeOf(schema, path, namespace)
+    const height = 1 + Math.max(-1, ...inside(type).map((inner) => this.heights.get(inner) ?? 0))
+    if (height > MAX_PATH) throw tooDeep()
+    this.heights.set(type, height)
+    return type
+  }
+
+  private typeOf(schema: unknown, path: Path, namespace: string): AvroType {
     if (++this.types > MAX_TYPES) throw new SchemaError([], `the schema has more than ${MAX_TYPES} types`)
-    if (path.length > MAX_PATH) throw new SchemaError([], `the schema is nested deeper than ${MAX_PATH} steps`)
+    if (path.length > MAX_PATH) throw tooDeep()
     if (typeof schema === 'string') return this.reference(schema, path, namespace)
     if (Array.isArray(schema)) return this.union(schema, path, namespace)
     const json = object(schema, path, 'a type')
@@ -233,6 +248,16 @@ class Parser {
     if (this.names.has(name)) throw new SchemaError([...path, 'name'], `the name ${name} is taken`)
     this.names.set(name, type)
   }
+}
+
+function tooDeep(): SchemaError {
+  return new SchemaError([], `the schema is nested deeper than ${MAX_PATH} steps`)
+}
+
+function inside(type: AvroType): readonly AvroType[] {
+  if (type.kind === 'record') return type.fields.map((field) => field.type)
+  if (type.kind === 'union') return type.options
+  return type.kind === 'array' || type.kind === 'map' ? [type.items] : []
 }
 
 /** What tells the options of a union apart: the Avro type below a logical one, or the name. */

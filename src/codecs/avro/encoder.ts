@@ -1,0 +1,34 @@
+import { RecordError } from '../../core/errors.ts'
+import type { Encoder } from '../../core/model.ts'
+import { topicType } from '../../core/schema.ts'
+import { Output } from './output.ts'
+import { compileWrite, Misfit } from './write.ts'
+
+export interface AvroEncoderOptions {
+  /** Parsed JSON of the schema registered under `id`. */
+  readonly schema: unknown
+  readonly id: number
+}
+
+/**
+ * Encodes records of one schema, from values as `core/schema.ts` says. A field that is absent gets its default, or
+ * null; a field that the schema does not have is ignored. In a union, the first option that fits is written.
+ * `encode` throws `value-unfit`, naming the field. Throws `SchemaError` when the schema is no record's.
+ */
+export function avroEncoder({ schema, id }: AvroEncoderOptions): Encoder {
+  const write = compileWrite(topicType(schema))
+  const output = new Output()
+  return {
+    encode(value) {
+      output.rewind(0)
+      output.header(id)
+      try {
+        write(value, output)
+      } catch (error) {
+        if (error instanceof Misfit) throw new RecordError('value-unfit', `${error.path}: ${error.found}`)
+        throw error
+      }
+      return output.copy()
+    },
+  }
+}
