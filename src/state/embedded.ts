@@ -190,12 +190,13 @@ function writeTimer(entries: Entries, number: number, key: string, due: Millis):
   const name = nameOf(key)
   const at = entryKey(DUE, number, name)
   const before = entries.getBinary(at)
+  const bytes = due === Number.POSITIVE_INFINITY ? undefined : sortable(due)
+  if (before && bytes?.equals(before)) return
   if (before) entries.removeSync(timerKey(number, before, name))
-  if (due === Number.POSITIVE_INFINITY) {
+  if (!bytes) {
     if (before) entries.removeSync(at)
     return
   }
-  const bytes = sortable(due)
   entries.putSync(at, bytes)
   entries.putSync(timerKey(number, bytes, name), withKey(name, key, NOTHING))
 }
