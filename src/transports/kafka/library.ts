@@ -58,7 +58,7 @@ export function errorOf(code: number): Error {
   return createErrorFromCode(code)
 }
 
-export interface PartitionAnswers {
+interface PartitionAnswers {
   readonly partition: number
   readonly offset: string
   readonly errorCode: number
