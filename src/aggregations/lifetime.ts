@@ -57,7 +57,7 @@ class LifetimeSlot implements Slot<Total> {
 
   results({ acc }: Total, _now: Millis, out: (number | null)[], at: number): void {
     const result = acc === undefined ? this.operator.empty : this.operator.result(acc)
-    out.fill(result, at, at + this.features.length)
+    for (const _ of this.features) out[at++] = result
   }
 
   encode({ acc }: Total, to: ByteWriter): void {

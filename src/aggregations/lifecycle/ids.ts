@@ -1,6 +1,7 @@
-import { ByteReader, ByteWriter } from '../../core/bytes.ts'
+import { ByteReader, type ByteWriter } from '../../core/bytes.ts'
 import type { Millis } from '../../core/model.ts'
 import { pack, unpack } from '../../core/packing.ts'
+import { type StoredPart, StoredParts } from '../../core/segments.ts'
 
 /** Ids in a chunk; up to one chunk's worth of ids is kept in the main bytes. */
 export const CHUNK = 512
@@ -19,14 +20,12 @@ export interface Entry {
 }
 
 /** Entries of about the same time, which leave together and are stored together. */
-interface Chunk {
-  readonly name: number
+interface Chunk extends StoredPart {
   /** Time of its first entry. */
   readonly start: Millis
   readonly entries: Set<Entry>
   /** No entry is newer. */
   newest: Millis
-  changed: boolean
 }
 
 /** The newest event of every id of one key. */
@@ -37,7 +36,7 @@ export class Ids {
   private chunks: Chunk[] = []
   private nextName = 0
   /** Chunks that stand in the store as segments. */
-  private readonly stored = new Set<number>()
+  private readonly stored = new StoredParts()
   private readonly lacking = new Set<string>()
   private readonly maxAge: Millis
   private readonly valued: boolean
@@ -47,8 +46,8 @@ export class Ids {
     this.valued = valued
   }
 
-  get size(): number {
-    return this.byId.size
+  get isEmpty(): boolean {
+    return this.byId.size === 0 && this.lacking.size === 0
   }
 
   /** No event is newer; -Infinity without any. */
@@ -107,7 +106,7 @@ export class Ids {
   // ---- bytes: few ids stand in the main bytes; of more, the main bytes hold the names of the chunks
 
   private get isInline(): boolean {
-    return this.size <= CHUNK && this.lacking.size === 0
+    return this.byId.size <= CHUNK && this.lacking.size === 0
   }
 
   encode(to: ByteWriter): void {
@@ -132,7 +131,7 @@ export class Ids {
       this.nextName = from.varint()
       for (let left = from.varint(); left > 0; left--) {
         const { name } = this.addChunk(from.varint(), from.double())
-        this.stored.add(name)
+        this.stored.know(name)
         this.lacking.add(String(name))
       }
     } else throw new RangeError(`a lifecycle has no form ${form}`)
@@ -152,23 +151,9 @@ export class Ids {
   }
 
   changed(): [string, Uint8Array | null][] {
-    const changes: [string, Uint8Array | null][] = []
-    const kept = new Set<number>()
-    for (const chunk of this.isInline ? [] : this.chunks) {
-      kept.add(chunk.name)
-      if (this.stored.has(chunk.name) && !chunk.changed) continue
-      const to = new ByteWriter(CHUNK * 24)
-      encodeEntries([...chunk.entries], to, this.valued)
-      changes.push([String(chunk.name), to.take()])
-      chunk.changed = false
-      this.stored.add(chunk.name)
-    }
-    for (const name of this.stored) {
-      if (kept.has(name)) continue
-      changes.push([String(name), null])
-      this.stored.delete(name)
-    }
-    return changes
+    return this.stored.changes(this.isInline ? [] : this.chunks, (chunk, to) =>
+      encodeEntries([...chunk.entries], to, this.valued),
+    )
   }
 }
 
@@ -194,16 +179,14 @@ function encodeEntries(entries: readonly Entry[], to: ByteWriter, valued: boolea
 function decodeEntries(from: ByteReader, valued: boolean): Omit<Entry, 'chunk'>[] {
   const count = from.varint()
   const heads = Array.from({ length: count }, () => ({ closes: from.byte() === 1, id: from.text() }))
-  const [times, ties, values] = Array.from({ length: 3 }, () => new Float64Array(count)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ]
+  const times = new Float64Array(count)
+  const ties = new Float64Array(count)
+  const values = new Float64Array(count).fill(1)
   if (count > 0) for (const column of valued ? [times, ties, values] : [times, ties]) unpack(from, column, count)
   return heads.map((head, i) => ({
     ...head,
     time: times[i] as number,
     tie: ties[i] as number,
-    value: valued ? (values[i] as number) : 1,
+    value: values[i] as number,
   }))
 }

@@ -76,7 +76,7 @@ class LifecycleSlot implements Slot<Ids> {
   }
 
   isEmpty(ids: Ids): boolean {
-    return ids.size === 0
+    return ids.isEmpty
   }
 
   results(ids: Ids, now: Millis, out: (number | null)[], at: number): void {

@@ -1,6 +1,7 @@
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts'
 import type { Millis, Operator } from '../../core/model.ts'
 import { pack, unpack } from '../../core/packing.ts'
+import type { StoredPart } from '../../core/segments.ts'
 
 /** Events in a block: small enough to scan and to write often, large enough that a long window has few. */
 export const BLOCK = 512
@@ -9,7 +10,7 @@ export const BLOCK = 512
  * Up to 512 events in order of time, at `from` to `to - 1` of the arrays; `from` moves on as the clock passes events.
  * Events of one time stand in no promised order: nothing a window says depends on it.
  */
-export class Block {
+export class Block implements StoredPart {
   from = 0
   to = 0
   times: Float64Array

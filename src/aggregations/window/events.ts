@@ -1,5 +1,6 @@
-import { ByteReader, ByteWriter } from '../../core/bytes.ts'
+import { ByteReader, type ByteWriter } from '../../core/bytes.ts'
 import type { Millis, Operator } from '../../core/model.ts'
+import { StoredParts } from '../../core/segments.ts'
 import { BLOCK, Block } from './block.ts'
 
 /** Events of one key in order of time, as blocks like the leaves of a B+ tree. No block is empty. */
@@ -7,7 +8,7 @@ export class Events {
   blocks: Block[] = []
   private nextName = 0
   /** Blocks that stand in the store as segments. */
-  private readonly stored = new Set<number>()
+  private readonly stored = new StoredParts()
   /** Segments still to be attached, and the index of their block. */
   private readonly lacking = new Map<string, number>()
   private readonly valued: boolean
@@ -110,7 +111,7 @@ export class Events {
       const names = Array.from({ length: from.varint() }, () => from.varint())
       for (const [at, name] of names.entries()) {
         events.blocks.push(new Block(name, 0, valued))
-        events.stored.add(name)
+        events.stored.know(name)
         events.lacking.set(String(name), at)
       }
     } else throw new RangeError(`a window has no form ${form}`)
@@ -129,23 +130,7 @@ export class Events {
   }
 
   changed(): [string, Uint8Array | null][] {
-    const changes: [string, Uint8Array | null][] = []
-    const kept = new Set<number>()
-    for (const block of this.isInline ? [] : this.blocks) {
-      kept.add(block.name)
-      if (this.stored.has(block.name) && !block.changed) continue
-      const to = new ByteWriter(BLOCK * 8)
-      block.encode(to)
-      changes.push([String(block.name), to.take()])
-      block.changed = false
-      this.stored.add(block.name)
-    }
-    for (const name of this.stored) {
-      if (kept.has(name)) continue
-      changes.push([String(name), null])
-      this.stored.delete(name)
-    }
-    return changes
+    return this.stored.changes(this.isInline ? [] : this.blocks, (block, to) => block.encode(to))
   }
 }
 

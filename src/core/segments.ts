@@ -1,0 +1,43 @@
+import { ByteWriter } from './bytes.ts'
+
+/** A part of a large accumulator, stored beside its main bytes under its name. */
+export interface StoredPart {
+  readonly name: number
+  /** Is what stands in the store outdated? */
+  changed: boolean
+}
+
+/** Knows which parts of one accumulator stand in the store, so that only what changed is written. */
+export class StoredParts {
+  private readonly names = new Set<number>()
+
+  /** A part of this name is in the store, as the main bytes say. */
+  know(name: number): void {
+    this.names.add(name)
+  }
+
+  /** What to write so that exactly these parts stand in the store; they count as stored from then on. */
+  changes<P extends StoredPart>(
+    parts: readonly P[],
+    encode: (part: P, to: ByteWriter) => void,
+  ): [string, Uint8Array | null][] {
+    const changes: [string, Uint8Array | null][] = []
+    const kept = new Set<number>()
+    for (const part of parts) {
+      kept.add(part.name)
+      if (this.names.has(part.name) && !part.changed) continue
+      const to = new ByteWriter(4096)
+      encode(part, to)
+      changes.push([String(part.name), to.take()])
+      part.changed = false
+      this.names.add(part.name)
+    }
+    if (this.names.size === kept.size) return changes
+    for (const name of this.names) {
+      if (kept.has(name)) continue
+      changes.push([String(name), null])
+      this.names.delete(name)
+    }
+    return changes
+  }
+}

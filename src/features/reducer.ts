@@ -1,0 +1,195 @@
+import { ByteReader, ByteWriter } from '../core/bytes.ts'
+import type { Millis, Reducer, Rows, Slot } from '../core/model.ts'
+
+/** Version of a key's encoding. */
+const VERSION = 1
+const DAY = 86_400_000
+
+/** State of one key: an accumulator per slot. */
+interface KeyState {
+  newest: Millis
+  readonly accs: unknown[]
+  /** By slot number: segments that stand in the store, also of slots that this definition does not know. */
+  readonly segments: Map<number, Set<string>>
+  /** Segments still to be attached, as the engine names them. */
+  readonly missing: Set<string>
+}
+
+/**
+ * What a topology of kind `features` does for a key: every row goes through all slots. A key is forgotten when
+ * nothing is left in any slot and its newest event is `forgetAfterMs` old.
+ *
+ * Main bytes: version, time of the newest event, then for every slot that is not empty: its number in `slots`, its
+ * bytes, the names of its segments. Bytes of a slot that this definition does not know are dropped, with their
+ * segments; a slot without bytes starts fresh. So features come and go within a generation.
+ *
+ * `order` and `defaults` belong together: feature names as emissions have them, and what stands for null.
+ */
+export function featureReducer(
+  slots: readonly Slot[],
+  order: readonly string[],
+  defaults: readonly (number | null)[],
+  forgetAfterMs: Millis = DAY,
+): (known: readonly string[]) => Reducer<KeyState> {
+  return (known) => new FeatureReducer(slots, order, defaults, forgetAfterMs, known)
+}
+
+class FeatureReducer implements Reducer<KeyState> {
+  readonly slots: readonly string[]
+  private readonly own: readonly Slot[]
+  private readonly numbers: readonly number[]
+  private readonly results: (number | null)[]
+  private readonly resultAt: readonly number[]
+  private readonly defaults: readonly (number | null)[]
+  private readonly forgetAfter: Millis
+  private readonly main = new ByteWriter()
+  private readonly part = new ByteWriter()
+
+  constructor(
+    own: readonly Slot[],
+    order: readonly string[],
+    defaults: readonly (number | null)[],
+    forgetAfter: Millis,
+    known: readonly string[],
+  ) {
+    this.slots = [...new Set([...known, ...own.map(({ id }) => id)])]
+    this.own = own
+    this.numbers = own.map(({ id }) => this.slots.indexOf(id))
+    const names = own.flatMap(({ features }) => features)
+    this.results = names.map(() => null)
+    this.resultAt = order.map((name) => names.indexOf(name))
+    const unanswered = order.find((name) => !names.includes(name))
+    if (unanswered !== undefined) throw new RangeError(`no slot answers the feature ${unanswered}`)
+    this.defaults = defaults
+    this.forgetAfter = forgetAfter
+  }
+
+  create(): KeyState {
+    return {
+      newest: Number.NEGATIVE_INFINITY,
+      accs: this.own.map((slot) => slot.create()),
+      segments: new Map(),
+      missing: new Set(),
+    }
+  }
+
+  apply(rows: Rows): (state: KeyState, row: number, clock: Millis) => void {
+    const { own } = this
+    const { time, tie } = rows
+    const columns = own.map((slot) => slot.columns.map(({ id }) => rows.columns.get(id)))
+    return (state, row, clock) => {
+      const at = time[row] as number
+      if (at > state.newest) state.newest = at
+      for (let i = 0; i < own.length; i++)
+        (own[i] as Slot).add(state.accs[i], columns[i] as (typeof columns)[0], row, at, tie[row] as number, clock)
+    }
+  }
+
+  newest(state: KeyState): Millis {
+    return state.newest
+  }
+
+  expire(state: KeyState, clock: Millis): void {
+    for (const [i, slot] of this.own.entries()) slot.expire(state.accs[i], clock)
+  }
+
+  /** When a result changes or memory can be freed; once nothing is left, when the key is forgotten. Always after `now`. */
+  nextDue(state: KeyState, now: Millis): Millis {
+    let due = Number.POSITIVE_INFINITY
+    if (this.isEmpty(state)) due = state.newest + this.forgetAfter
+    else for (const [i, slot] of this.own.entries()) due = Math.min(due, slot.nextExpiry(state.accs[i], now))
+    return due > now ? due : now + 1
+  }
+
+  private isEmpty(state: KeyState): boolean {
+    return this.own.every((slot, i) => slot.isEmpty(state.accs[i]))
+  }
+
+  isSpent(state: KeyState, clock: Millis): boolean {
+    return state.newest <= clock - this.forgetAfter && this.isEmpty(state)
+  }
+
+  evaluate(state: KeyState, now: Millis): (number | null)[] {
+    let at = 0
+    for (const [i, slot] of this.own.entries()) {
+      slot.results(state.accs[i], now, this.results, at)
+      at += slot.features.length
+    }
+    return this.resultAt.map((from, i) => this.results[from] ?? this.defaults[i] ?? null)
+  }
+
+  encode(state: KeyState): { main: Uint8Array; segments: (readonly [string, Uint8Array | null])[] } {
+    const { main, part } = this
+    const segments: [string, Uint8Array | null][] = []
+    main.byte(VERSION)
+    main.double(state.newest)
+    for (const [number, names] of state.segments) {
+      if (this.numbers.includes(number)) continue
+      for (const name of names) segments.push([`${number}.${name}`, null])
+      state.segments.delete(number)
+    }
+    for (const [i, slot] of this.own.entries()) {
+      const number = this.numbers[i] as number
+      const acc = state.accs[i]
+      slot.encode(acc, part)
+      const bytes = part.take()
+      const names = this.changed(state, slot, acc, number, segments)
+      if (slot.isEmpty(acc)) continue
+      main.varint(number)
+      main.block(bytes)
+      main.varint(names?.size ?? 0)
+      for (const name of names ?? []) main.text(name)
+    }
+    return { main: main.take(), segments }
+  }
+
+  /** Adds the slot's changed segments; answers the names of all that then stand in the store. */
+  private changed(
+    state: KeyState,
+    slot: Slot,
+    acc: unknown,
+    number: number,
+    to: [string, Uint8Array | null][],
+  ): ReadonlySet<string> | undefined {
+    for (const [name, bytes] of slot.segments?.changed(acc) ?? []) {
+      to.push([`${number}.${name}`, bytes])
+      const names = state.segments.get(number) ?? new Set()
+      state.segments.set(number, names)
+      if (bytes) names.add(name)
+      else names.delete(name)
+    }
+    return state.segments.get(number)
+  }
+
+  decode(bytes: Uint8Array): KeyState {
+    const from = new ByteReader(bytes)
+    const state = this.create()
+    const version = from.byte()
+    if (version !== VERSION) throw new RangeError(`a key has version ${version}, this program reads ${VERSION}`)
+    state.newest = from.double()
+    while (from.left > 0) {
+      const number = from.varint()
+      const block = from.block()
+      const names = Array.from({ length: from.varint() }, () => from.text())
+      if (names.length > 0) state.segments.set(number, new Set(names))
+      const i = this.numbers.indexOf(number)
+      const slot = this.own[i]
+      if (!slot) continue
+      const acc = slot.decode(new ByteReader(block))
+      state.accs[i] = acc
+      for (const name of slot.segments?.missing(acc) ?? []) state.missing.add(`${number}.${name}`)
+    }
+    return state
+  }
+
+  missing(state: KeyState): readonly string[] {
+    return [...state.missing]
+  }
+
+  attach(state: KeyState, name: string, bytes: Uint8Array): void {
+    const dot = name.indexOf('.')
+    const i = this.numbers.indexOf(Number(name.slice(0, dot)))
+    this.own[i]?.segments?.attach(state.accs[i], name.slice(dot + 1), bytes)
+    state.missing.delete(name)
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What features mean, written as plainly as possible: all events of a key as objects, filtered and sorted for every
+ * answer. The fast accumulators are held to it. Sums are plain sums, so compare with `isNear`.
+ */
+import type { FeatureSpec, Millis } from '../core/model.ts'
+
+export interface OracleEvent {
+  readonly time: Millis
+  /** Decides between events of one time: the higher is the newer. */
+  readonly tie: number
+  /** By column id; a column that is absent is null. */
+  readonly values: Readonly<Record<string, boolean | number | string | null>>
+}
+type Asked = Pick<FeatureSpec, 'config' | 'columns' | 'as'>
+
+/** The value of a feature as of `now`, over all events of the key so far; none of them may be later than `now`. */
+export function naiveResult(feature: Asked, events: readonly OracleEvent[], now: Millis): number | null {
+  const { when, of } = feature.columns
+  const wanted = events.filter((event) => when === undefined || event.values[when] === true)
+  const numbers = remembered(feature, wanted, now).map((event) => numberOf(event, of))
+  const operator = NAIVE_OPERATORS[feature.as]
+  if (!operator) throw new RangeError(`the oracle knows no operator ${feature.as}`)
+  return operator(numbers.filter((value) => value !== null))
+}
+
+function remembered({ config, columns }: Asked, events: readonly OracleEvent[], now: Millis): readonly OracleEvent[] {
+  const setting = config as { last?: number; window?: Millis; lifecycle?: unknown; maxAge?: Millis }
+  if (setting.last !== undefined) {
+    const valued = events.filter((event) => numberOf(event, columns.of) !== null)
+    return valued.sort(byTime).slice(-setting.last)
+  }
+  if (setting.window !== undefined) return within(events, now, setting.window)
+  if (setting.lifecycle !== undefined) return open(events, columns, now, setting.maxAge as Millis)
+  return events
+}
+
+function within(events: readonly OracleEvent[], now: Millis, length: Millis): OracleEvent[] {
+  return events.filter(({ time }) => time > now - length && time <= now)
+}
+
+/** Opening events of the ids that are open. */
+function open(events: readonly OracleEvent[], columns: FeatureSpec['columns'], now: Millis, maxAge: Millis) {
+  const has = (event: OracleEvent, key: string) => event.values[columns[key] as string] === true
+  const about = events.filter((event) => has(event, 'opens') || has(event, 'closes'))
+  const ids = new Set(about.map((event) => event.values[columns.lifecycle as string]))
+  const newest = [...ids].map((id) => {
+    const own = about.filter((event) => event.values[columns.lifecycle as string] === id)
+    const lastTime = Math.max(...own.map(({ time }) => time))
+    const last = own.filter(({ time }) => time === lastTime)
+    return typeof id === 'string' && last.every((event) => !has(event, 'closes')) ? last.sort(byTime).at(-1) : undefined
+  })
+  return within(
+    newest.filter((event) => event !== undefined),
+    now,
+    maxAge,
+  )
+}
+
+function numberOf(event: OracleEvent, of: string | undefined): number | null {
+  if (of === undefined) return 1
+  const value = event.values[of]
+  return typeof value === 'number' && Number.isFinite(value) ? value : null
+}
+
+function byTime(a: OracleEvent, b: OracleEvent): number {
+  return a.time - b.time || a.tie - b.tie
+}
+
+type Values = readonly number[]
+const sum = (values: Values) => values.reduce((total, value) => total + value, 0)
+const mean = (values: Values) => sum(values) / values.length
+const variance = (values: Values) => mean(values.map((value) => (value - mean(values)) ** 2))
+const orNull = (operator: (values: Values) => number) => (values: Values) =>
+  values.length === 0 ? null : operator(values)
+
+/** The operators over all values at once. */
+export const NAIVE_OPERATORS: Readonly<Record<string, (values: Values) => number | null>> = {
+  count: (values) => values.length,
+  sum,
+  mean: orNull(mean),
+  min: orNull((values) => Math.min(...values)),
+  max: orNull((values) => Math.max(...values)),
+  variance: orNull(variance),
+  stddev: orNull((values) => Math.sqrt(variance(values))),
+}
+
+/** Equal up to 1e-9 of `magnitude`, which is that of what was added up (squares for a variance). */
+export function isNear(actual: number | null, expected: number | null, magnitude: number): boolean {
+  if (actual === null || expected === null) return actual === expected
+  return actual === expected || Math.abs(actual - expected) <= 1e-9 * magnitude
+}

@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import type { FeatureSpec } from '../../src/core/model.ts'
+import { loadPart, partNames } from '../../src/core/part.ts'
+import { aggregationSuite } from '../../src/testing/aggregation.ts'
+import { naiveResult } from '../../src/testing/oracle.ts'
+import { aggregationNamed, declared } from './declared.ts'
+
+/** Two settings of each aggregation, to be declared together; those of a new aggregation stand here too. */
+const SETTINGS: Readonly<Record<string, { settings: readonly object[]; columns?: Record<string, string> }>> = {
+  last: { settings: [{ last: 3 }, { last: 7 }] },
+  window: { settings: [{ window: '10ms' }, { window: '25ms' }] },
+  lifecycle: {
+    settings: [10, 25].map((ms) => ({ lifecycle: 'id', opens: 'opens', closes: 'closes', maxAge: `${ms}ms` })),
+    columns: { lifecycle: 'id', opens: 'opens', closes: 'closes' },
+  },
+  lifetime: { settings: [{ lifetime: true }] },
+}
+const SELECTED: readonly Record<string, string>[] = [{}, { when: 'w' }, { of: 'v' }, { of: 'v', when: 'w' }]
+
+for (const name of partNames('aggregations')) {
+  const given = SETTINGS[name]
+  if (!given) throw new Error(`test/aggregations/aggregations.test.ts has no settings for ${name}`)
+  const aggregation = await aggregationNamed<unknown>(name)
+  for (const as of partNames('operators')) {
+    const features: FeatureSpec[] = []
+    for (const [i, settings] of given.settings.entries())
+      for (const selected of as === 'count' ? SELECTED : SELECTED.slice(2))
+        features.push(
+          await declared(`${as}_${i}_${Object.values(selected).join('')}`, name, settings, as, {
+            ...given.columns,
+            ...selected,
+          }),
+        )
+    aggregationSuite({ name: `${name} as ${as}`, aggregation, features, naive: naiveResult, span: 80 })
+  }
+
+  describe(`${name}: its page`, () => {
+    it('has an example whose settings are right', async () => {
+      const { config, example } = await loadPart<unknown, unknown>('aggregations', name)
+      const [feature] = Object.values(parse(example) as Record<string, Record<string, unknown>>)
+      const { when, of, as, default: fallback, description, ...settings } = feature ?? {}
+      expect(partNames('operators')).toContain(as)
+      expect(config.safeParse(settings).error).toBeUndefined()
+      expect(config.safeParse({ ...settings, other: 1 }).success).toBe(false)
+    })
+  })
+}
+
+describe('operators of one aggregation', () => {
+  it.each(partNames('aggregations').filter((name) => name !== 'lifetime'))(
+    '%s: share memory over the same values',
+    async (name) => {
+      const given = SETTINGS[name] as (typeof SETTINGS)[string]
+      const columns = { ...given.columns, of: 'v' }
+      const features = await Promise.all(
+        ['mean', 'variance', 'max'].map((as) => declared(as, name, given.settings[0] as object, as, columns)),
+      )
+      const slots = (await aggregationNamed<unknown>(name)).slots(features)
+      expect(slots.map((slot) => slot.features)).toEqual([['mean', 'variance', 'max']])
+    },
+  )
+})

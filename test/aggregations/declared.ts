@@ -1,0 +1,31 @@
+/** Features as the planner hands them to an aggregation. */
+import type { Aggregation, FeatureSpec, Operator } from '../../src/core/model.ts'
+import { loadPart, type PartContext } from '../../src/core/part.ts'
+
+const silent = () => undefined
+const context: PartContext = {
+  directory: '/',
+  deployment: 'test',
+  log: { debug: silent, info: silent, warn: silent, error: silent },
+}
+
+export async function operatorNamed(name: string): Promise<Operator> {
+  return (await loadPart<unknown, Operator>('operators', name)).open({}, context)
+}
+
+export async function aggregationNamed<C>(name: string): Promise<Aggregation<C>> {
+  const part = await loadPart<unknown, Aggregation<C>>('aggregations', name)
+  return part.open({}, context)
+}
+
+/** A feature; its settings go through the aggregation's own schema, expressions are the names of their columns. */
+export async function declared<C>(
+  name: string,
+  aggregation: string,
+  settings: object,
+  as: string,
+  columns: Readonly<Record<string, string>> = {},
+): Promise<FeatureSpec<C>> {
+  const { config } = await loadPart<C, unknown>('aggregations', aggregation)
+  return { name, config: config.parse(settings), columns, as, operator: await operatorNamed(as) }
+}

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import type { Slot } from '../../src/core/model.ts'
+import { loadPart } from '../../src/core/part.ts'
+import { Memory } from '../../src/testing/aggregation.ts'
+import { aggregationNamed, declared } from './declared.ts'
+
+const last = await aggregationNamed<unknown>('last')
+const slotOf = async (...counts: number[]) => {
+  const specs = counts.map((n) => declared(`sum_${n}`, 'last', { last: n }, 'sum', { of: 'v' }))
+  return last.slots(await Promise.all(specs))[0] as Slot
+}
+const add = (memory: Memory, time: number, v: number | null, tie = time) => memory.add({ time, tie, values: { v } }, 0)
+
+describe('the last N', () => {
+  it('are the newest by event time, in whatever order they came', async () => {
+    const memory = new Memory(await slotOf(2))
+    for (const time of [30, 10, 40, 20]) add(memory, time, time)
+    expect(memory.results(40).get('sum_2')).toBe(70)
+  })
+
+  it('of one time are those with the highest ties', async () => {
+    for (const ties of [
+      [1, 2, 3],
+      [3, 2, 1],
+      [2, 3, 1],
+    ]) {
+      const memory = new Memory(await slotOf(2))
+      for (const tie of ties) add(memory, 5, 10 ** tie, tie)
+      expect(memory.results(5).get('sum_2')).toBe(1_100)
+    }
+  })
+
+  it('give no place to an event without the value', async () => {
+    const memory = new Memory(await slotOf(2))
+    add(memory, 1, 5)
+    add(memory, 2, 6)
+    add(memory, 3, null)
+    expect(memory.results(3).get('sum_2')).toBe(11)
+  })
+
+  it('are exact over thousands of events, with N as large as it may be', async () => {
+    let memory = new Memory(await slotOf(1, 10_000))
+    for (let i = 0; i < 26_000; i++) {
+      add(memory, i ^ 5, i ^ 5)
+      if (i % 9_000 === 0) memory = memory.moved()
+    }
+    expect(memory.results(26_000)).toEqual(
+      new Map([
+        ['sum_1', 25_999],
+        ['sum_10000', ((16_000 + 25_999) * 10_000) / 2],
+      ]),
+    )
+  })
+
+  it('share memory for the longest, which fills up when raised and lets go when lowered', async () => {
+    const [three, five] = [await slotOf(3), await slotOf(3, 5)]
+    expect(five.id).toBe(three.id)
+    let memory = new Memory(three)
+    for (let i = 1; i <= 6; i++) add(memory, i, i)
+    memory = memory.moved(five)
+    expect(memory.results(6)).toEqual(
+      new Map([
+        ['sum_3', 15],
+        ['sum_5', 15],
+      ]),
+    )
+    for (let i = 7; i <= 9; i++) add(memory, i, i)
+    expect(memory.results(9)).toEqual(
+      new Map([
+        ['sum_3', 24],
+        ['sum_5', 35],
+      ]),
+    )
+    memory = memory.moved(three)
+    add(memory, 10, 10)
+    expect(memory.results(10)).toEqual(new Map([['sum_3', 27]]))
+  })
+
+  it.each([0, 10_001, 1.5, '5'])('N = %j is refused', async (n) => {
+    const { config } = await loadPart<unknown, unknown>('aggregations', 'last')
+    expect(config.safeParse({ last: n }).success).toBe(false)
+  })
+})

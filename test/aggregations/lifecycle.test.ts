@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest'
+import { CHUNK } from '../../src/aggregations/lifecycle/ids.ts'
+import type { FeatureSpec, Slot } from '../../src/core/model.ts'
+import { loadPart } from '../../src/core/part.ts'
+import { Memory } from '../../src/testing/aggregation.ts'
+import { naiveResult, type OracleEvent } from '../../src/testing/oracle.ts'
+import { aggregationNamed, declared } from './declared.ts'
+
+const columns = { lifecycle: 'id', opens: 'opens', closes: 'closes' }
+const settings = { ...columns, maxAge: '10s' }
+const count = await declared('open', 'lifecycle', settings, 'count', columns)
+const sum = await declared('open_sum', 'lifecycle', settings, 'sum', { ...columns, of: 'v' })
+const lifecycle = await aggregationNamed<unknown>('lifecycle')
+const [slot, summed] = lifecycle.slots([count, sum]) as [Slot, Slot]
+
+let tie = 0
+const opening = (id: string, time: number, v: number | null = null): OracleEvent => ({
+  time,
+  tie: ++tie,
+  values: { id, opens: true, closes: false, v },
+})
+const closing = (id: string, time: number): OracleEvent => ({
+  time,
+  tie: ++tie,
+  values: { id, opens: false, closes: true, v: null },
+})
+const after = (given: Slot, events: readonly OracleEvent[], clock = 0) => {
+  const memory = new Memory(given)
+  for (const event of events) memory.add(event, clock)
+  return memory
+}
+const openAt = (memory: Memory, now: number) => memory.results(now).get('open')
+
+describe('a lifecycle', () => {
+  it('is decided by event times, also when the closing event comes first', () => {
+    expect(openAt(after(slot, [closing('a', 20), opening('a', 10)]), 20)).toBe(0)
+    expect(openAt(after(slot, [opening('a', 30), closing('a', 20), opening('a', 10)]), 30)).toBe(1)
+  })
+
+  it('is closed by a closing event of the same time, and by an event that does both', () => {
+    expect(openAt(after(slot, [opening('a', 10), closing('a', 10)]), 10)).toBe(0)
+    expect(openAt(after(slot, [closing('a', 10), opening('a', 10)]), 10)).toBe(0)
+    const both = { time: 10, tie: 1, values: { id: 'a', opens: true, closes: true } }
+    expect(openAt(after(slot, [opening('a', 9), both]), 10)).toBe(0)
+  })
+
+  it('ends by itself at maxAge, and remembers a close as long', () => {
+    const memory = after(slot, [opening('a', 0), closing('b', 5_000)])
+    expect(slot.nextExpiry(memory.acc, 5_000)).toBe(10_000)
+    expect(openAt(memory, 9_999)).toBe(1)
+    expect(openAt(memory, 10_000)).toBe(0)
+    slot.expire(memory.acc, 14_999)
+    memory.add(opening('b', 4_999 + 1), 14_999)
+    expect(openAt(memory, 14_999)).toBe(0)
+    expect(slot.nextExpiry(memory.acc, 14_999)).toBe(15_000)
+    slot.expire(memory.acc, 15_000)
+    expect(slot.isEmpty(memory.acc)).toBe(true)
+  })
+
+  it('aggregates what the opening events brought; an opening without the value is not counted', () => {
+    const memory = after(summed, [opening('a', 1, 5), opening('b', 2, 7), opening('c', 3), opening('a', 4, 6)])
+    expect(memory.results(4).get('open_sum')).toBe(13)
+    memory.add(closing('b', 5), 0)
+    expect(memory.moved().results(5).get('open_sum')).toBe(6)
+  })
+
+  it('ignores events without an id, and what the clock has passed', () => {
+    const memory = after(slot, [{ time: 1, tie: 1, values: { id: null, opens: true, closes: false } }])
+    memory.add(opening('a', 1_000), 11_000)
+    expect(slot.isEmpty(memory.acc)).toBe(true)
+  })
+
+  it('counts for a day without maxAge', async () => {
+    const { config } = await loadPart<{ maxAge: number }, unknown>('aggregations', 'lifecycle')
+    expect(config.parse(columns).maxAge).toBe(86_400_000)
+  })
+})
+
+describe('a lifecycle of many ids', () => {
+  it('is exact, writes only changed segments, and forgets them all in the end', () => {
+    let memory = new Memory(slot)
+    const events: OracleEvent[] = []
+    for (let i = 0; i < 3_000; i++) {
+      const event = i % 3 === 2 ? closing(`id${i - 2 - (i % 90)}`, i) : opening(`id${i}`, i - (i % 7))
+      events.push(event)
+      memory.add(event, i - 50)
+      if (i % 997 === 0) slot.expire(memory.acc, i - 50)
+      if (i % 751 === 0) {
+        memory = memory.moved()
+        expect(openAt(memory, i)).toBe(naiveResult(count as FeatureSpec, events, i))
+      }
+    }
+    memory = memory.moved()
+    expect(memory.segments.size).toBeGreaterThan(3)
+    memory.add(opening('one more', 3_000), 2_950)
+    events.push(opening('one more', 3_000))
+    const before = new Set(memory.segments.values())
+    memory = memory.moved()
+    expect([...memory.segments.values()].filter((bytes) => !before.has(bytes)).length).toBe(1)
+    for (let now = 3_000; now <= 13_000; now += 1_000) {
+      slot.expire(memory.acc, now)
+      expect(openAt(memory, now)).toBe(naiveResult(count as FeatureSpec, events, now))
+      memory = memory.moved()
+    }
+    expect(slot.isEmpty(memory.acc)).toBe(true)
+    expect(memory.segments.size).toBe(0)
+  })
+
+  it('does not remember ids of a slow key much longer than maxAge', () => {
+    let memory = new Memory(slot)
+    for (let i = 0; i < 400; i++) {
+      memory.add(closing(`id${i}`, i * 1_000), i * 1_000 - 1)
+      slot.expire(memory.acc, i * 1_000)
+      memory = memory.moved()
+    }
+    slot.expire(memory.acc, 399_000 + 9_999)
+    expect(slot.isEmpty(memory.acc)).toBe(false)
+    slot.expire(memory.acc, 399_000 + 10_000)
+    expect(slot.isEmpty(memory.acc)).toBe(true)
+  })
+
+  it('stands in the main bytes up to one chunk', () => {
+    const ids = Array.from({ length: CHUNK }, (_, i) => opening(`id${i}`, 10))
+    const memory = after(slot, ids).moved()
+    expect(memory.segments.size).toBe(0)
+    memory.add(opening('one more', 10), 0)
+    const moved = memory.moved()
+    expect(moved.segments.size).toBe(2)
+    for (const { values } of ids) moved.add(closing(values.id as string, 11), 0)
+    expect(openAt(moved.moved(), 11)).toBe(1)
+  })
+})
