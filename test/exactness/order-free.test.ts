@@ -1,0 +1,189 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { hash53 } from '../../src/core/key.ts'
+import type { Decoder, Sink } from '../../src/core/model.ts'
+import { createMetrics } from '../../src/engine/metrics.ts'
+import { Worker } from '../../src/engine/worker.ts'
+import { checkProject } from '../../src/features/check.ts'
+import type { FeatureTopology } from '../../src/features/compile.ts'
+import { openStoreSink } from '../../src/sinks/store.ts'
+import { VirtualClock } from '../../src/testing/clock.ts'
+import { MemoryState } from '../../src/testing/memory-state.ts'
+import { MemoryStore } from '../../src/testing/memory-store.ts'
+import { MemoryTransport } from '../../src/testing/memory-transport.ts'
+import { quiet, SETTINGS } from '../engine/world.ts'
+
+const HERE = new URL('./order-free/', import.meta.url)
+
+interface Written {
+  readonly key: string
+  readonly at: number
+  readonly kind: 'OPEN' | 'CLOSE' | 'OTHER'
+  readonly thing: string
+  readonly value: number | null
+}
+type TestEvent = Written & { readonly id: string }
+
+/** What every feature of `order-free/topologies/all.yaml` is, by the set of a key's events up to a time. */
+function expected(events: readonly TestEvent[], key: string, now: number): Record<string, number | null> {
+  const mine = events
+    .filter((event) => event.key === key && event.at <= now)
+    .sort((a, b) => a.at - b.at || (tieOf(a) < tieOf(b) ? -1 : 1))
+  const values = (from: readonly TestEvent[]) => from.flatMap(({ value }) => (value === null ? [] : [value]))
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, value) => total + value, 0)
+  const within = (ms: number) => mine.filter(({ at }) => at > now - ms)
+  const last = values(mine.filter(({ value }) => value !== null)).slice(-3)
+  const newest = new Map<string, TestEvent>()
+  for (const event of mine) {
+    const before = newest.get(event.thing)
+    if (event.kind === 'OTHER') continue
+    if (before && before.at === event.at && before.kind === 'CLOSE' && event.kind === 'OPEN') continue
+    newest.set(event.thing, event)
+  }
+  const mean = (numbers: readonly number[]) => (numbers.length === 0 ? null : sum(numbers) / numbers.length)
+  const spread = values(within(60_000))
+  const middle = mean(spread)
+  return {
+    count_30s: within(30_000).length,
+    closes_60s: within(60_000).filter(({ kind }) => kind === 'CLOSE').length,
+    variance_60s: middle === null ? null : sum(spread.map((value) => (value - middle) ** 2)) / spread.length,
+    min_60s: spread.length === 0 ? null : Math.min(...spread),
+    mean_last_3: mean(last),
+    max_last_3: last.length === 0 ? null : Math.max(...last),
+    open_things: [...newest.values()].filter(({ kind, at }) => kind === 'OPEN' && at > now - 90_000).length,
+    total: mine.length,
+    value_total: sum(values(mine)),
+  }
+}
+/** Events of one time are ordered by a hash of their declared id: any fixed order would do. */
+const tieOf = ({ id }: TestEvent) => hash53(id)
+const named = (events: readonly Written[]): TestEvent[] => events.map((event, i) => ({ ...event, id: `e${i}` }))
+
+const event = fc.record({
+  key: fc.constantFrom('a', 'b', 'c'),
+  at: fc.nat(120).map((seconds) => seconds * 1_000),
+  kind: fc.constantFrom('OPEN' as const, 'CLOSE' as const, 'OTHER' as const),
+  thing: fc.constantFrom('x', 'y', 'z'),
+  value: fc.option(fc.integer({ min: -5, max: 5 })),
+})
+
+/** One way for the events to arrive: over how many partitions, in which order, with which pauses. */
+const arrival = fc.record({
+  partitions: fc.integer({ min: 1, max: 4 }),
+  order: fc.infiniteStream(fc.nat(1_000_000)),
+  pauses: fc.infiniteStream(fc.constantFrom(0, 0, 0, 300, 1_500, 4_000)),
+})
+type Arrival = typeof arrival extends fc.Arbitrary<infer A> ? A : never
+
+let directory: string
+const topologies = new Map<number, FeatureTopology>()
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'millrace-order-'))
+  await cp(HERE, directory, { recursive: true })
+  for (const shufflePartitions of [1, 2, 3]) {
+    await writeFile(
+      join(directory, 'millrace.yaml'),
+      `topics: { things: { time: at, id: id } }\nengine: { shufflePartitions: ${shufflePartitions} }\n`,
+    )
+    const { project, problems } = await checkProject(directory)
+    expect(problems).toEqual([])
+    topologies.set(shufflePartitions, project?.topologies[0] as FeatureTopology)
+  }
+})
+afterAll(() => rm(directory, { recursive: true, force: true }))
+
+/** Runs the topology over the events as they arrive; answers every key's features and their as-of time. */
+async function compute(
+  events: readonly TestEvent[],
+  topology: FeatureTopology,
+  { partitions, order, pauses }: Arrival,
+) {
+  const clock = new VirtualClock()
+  const start = clock.now()
+  const transport = new MemoryTransport(() => clock.now())
+  const store = new MemoryStore()
+  await transport.create({ name: 'things', partitions, retentionMs: -1 })
+  const namespace = `${topology.name}@${topology.generation}`
+  const names = topology.features.map(({ name }) => name)
+  const unused = () => Promise.reject(new Error('not used'))
+  const sink: Sink = await openStoreSink({
+    topology: topology.name,
+    namespace,
+    keyFields: ['key'],
+    features: names,
+    schema: {},
+    partitions: 1,
+    store,
+    transport,
+    encoder: unused,
+  })
+  const worker = new Worker({
+    deployment: 'test',
+    flows: [topology.flow([sink])],
+    transport,
+    state: new MemoryState(() => clock.now()),
+    decoder: () => json,
+    deadLetters: { topic: 'dead', partitions: 1 },
+    shuffleRetention: -1,
+    settings: SETTINGS,
+    clock,
+    metrics: createMetrics(),
+    log: quiet,
+  })
+  await worker.start()
+  const shuffled = events.map((event) => [order.next().value as number, event] as const).sort((a, b) => a[0] - b[0])
+  for (const [n, event] of shuffled) {
+    const value = Buffer.from(JSON.stringify({ ...event, at: start - 120_000 + event.at }))
+    await transport.write([{ topic: 'things', partition: n % partitions, key: null, value, timestamp: clock.now() }])
+    await clock.advance(pauses.next().value as number)
+  }
+  for (let i = 0; i < 20 && (i < 8 || worker.lag() > 0); i++) await clock.advance(1_000)
+  await worker.stop()
+  const found = new Map<string, { at: number; values: Record<string, number | null> }>()
+  for (const key of new Set(events.map((event) => event.key))) {
+    const record = (await store.read(namespace, [key]))[0]
+    found.set(key, {
+      at: (record?.at ?? Number.NaN) - start + 120_000,
+      values: Object.fromEntries(names.map((name) => [name, record?.values[name] ?? null])),
+    })
+  }
+  return found
+}
+
+const json: Decoder = {
+  prepare: async () => undefined,
+  record: ({ value }) => JSON.parse(String(value)) as Record<string, unknown>,
+}
+
+it('the same events in any order, over any partitions, end in the same features: those of their set', {
+  timeout: 300_000,
+}, async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(event, { minLength: 1, maxLength: 25 }),
+      arrival,
+      fc.constantFrom(1, 2, 3),
+      async (written, how, shuffle) => {
+        const events = named(written)
+        const found = await compute(events, topologies.get(shuffle) as FeatureTopology, how)
+        for (const [key, { at, values }] of found) {
+          const wanted = expected(events, key, at)
+          for (const [name, value] of Object.entries(wanted)) {
+            if (value === null) expect([key, name, values[name]]).toEqual([key, name, null])
+            else
+              expect([key, name, Math.round((values[name] as number) * 1e6) / 1e6]).toEqual([
+                key,
+                name,
+                Math.round(value * 1e6) / 1e6,
+              ])
+          }
+        }
+      },
+    ),
+    { numRuns: 1_000 },
+  )
+})
