@@ -111,7 +111,7 @@ export function compileTopology(
       sources: flowSources,
       shuffle,
       start: declaration.start ?? config.engine.start,
-      reducer: (known) => featureReducer(known, slots, names, defaults, declaration.forgetAfter ?? Infinity),
+      reducer: featureReducer(slots, names, defaults, declaration.forgetAfter) as Flow['reducer'],
       features: names,
       sinks,
     }),
