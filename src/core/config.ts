@@ -151,7 +151,7 @@ export async function readConfig(
     delete sections[section]
   }
   const parsed = inserted.check(base, sections)
-  if (!parsed.success) addIssues(yaml, [], sections, parsed.error.issues, SHOWN)
+  if (!parsed.success) addIssues(yaml, [], parsed.error.issues, SHOWN)
   const { engine, ...others } = parsed.success ? parsed.data : base.parse(rightPart(sections))
   const deadLetters = { ...engine.deadLetters, topic: engine.deadLetters.topic ?? `${others.deployment}-dead-letters` }
   return { ...others, ...parts, engine: { ...engine, deadLetters } }
@@ -198,6 +198,6 @@ async function choosePart(
   const part = await loadPart<unknown, unknown>(folder, kind)
   const parsed = check(part.config, settings)
   if (parsed.success) return { kind, settings: parsed.data }
-  addIssues(yaml, [section], settings, parsed.error.issues, part.config)
+  addIssues(yaml, [section], parsed.error.issues, part.config, true)
   return { kind, settings: undefined }
 }

@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import type { Fault, ProblemCode } from './problem.ts'
 import { nearest } from './suggest.ts'
-import type { Path, YamlFile } from './yaml.ts'
+import { MAX_PROBLEMS, type Path, type YamlFile } from './yaml.ts'
 
 type Issue = z.core.$ZodIssue
 type Def = {
@@ -14,44 +14,45 @@ type Def = {
 }
 
 /**
- * Reports the issues of a value that stands at `at` in the file. A schema's own messages (of `.regex`, unions and custom
- * issues) say what is expected. Found values are said where they are numbers or switches, never texts: those may be secrets.
+ * Reports the issues of what stands at `at` in the file. A schema's own messages (of `.regex`, unions and custom issues) say
+ * what is expected. Found texts are said as they are written, before the environment was inserted; never where `secret`.
  */
 export function addIssues(
   yaml: YamlFile,
   at: Path,
-  value: unknown,
   issues: readonly Issue[],
   schema: z.core.$ZodType,
+  secret: boolean = false,
 ): void {
   for (const issue of issues) {
     const inner = issue.path as (string | number)[]
     const path = [...at, ...inner]
-    const found = inner.reduce<unknown>((node, step) => (node as Record<string, unknown> | undefined)?.[step], value)
+    const found = yaml.at(path)
     if (issue.code === 'unrecognized_keys') {
-      const known = keysAt(schema, inner)
-      for (const key of issue.keys) {
-        const expected = known.length > 0 ? `one of ${known.join(', ')}` : undefined
-        const fault = { code: 'unknown-key', message: `unknown key '${key}'`, expected } as const
-        yaml.add([...path, key], { ...fault, suggestion: nearest(key, known) }, 'key')
-      }
+      for (const key of issue.keys.slice(0, MAX_PROBLEMS))
+        yaml.add([...path, key], unknownKey(key, keysAt(schema, inner)), 'key')
     } else if (issue.code === 'invalid_key') {
-      const [first] = issue.issues
-      const message = `'${String(inner.at(-1))}' is not a right name`
-      yaml.add(path, { code: 'bad-value', message, expected: first?.message }, 'key')
+      const message = `'${String(path.at(-1))}' is not a right name`
+      yaml.add(path, { code: 'bad-value', message, expected: issue.issues[0]?.message }, 'key')
     } else if (found === undefined && issue.code !== 'custom') {
-      const key = String(inner.at(-1))
-      yaml.add(path.slice(0, -1), { code: 'missing-key', message: `'${key}' is missing`, expected: expectation(issue) })
-    } else yaml.add(path, fault(issue, found, [...at, ...inner].join('.')))
+      const message = `'${String(path.at(-1))}' is missing`
+      yaml.add(path, { code: 'missing-key', message, expected: expectation(issue) }, 'key')
+    } else yaml.add(path, fault(issue, `${path.join('.')} is ${describe(found, secret)}`, found))
   }
 }
 
-function fault(issue: Issue, found: unknown, name: string): Fault {
+export function unknownKey(key: string, known: readonly string[]): Fault {
+  const expected = known.length > 0 ? `one of ${known.join(', ')}` : undefined
+  return { code: 'unknown-key', message: `unknown key '${key}'`, expected, suggestion: nearest(key, known) }
+}
+
+function fault(issue: Issue, message: string, found: unknown): Fault {
   if (issue.code === 'custom') {
-    const code = (issue.params?.code as ProblemCode | undefined) ?? 'bad-value'
-    return { code, message: issue.message, expected: issue.params?.expected as string | undefined }
+    const { code, expected } = (issue.params ?? {}) as { code?: ProblemCode; expected?: string }
+    return code
+      ? { code, message: `${message}, ${issue.message}`, expected }
+      : { code: 'bad-value', message: issue.message, expected }
   }
-  const message = `${name} is ${describe(found)}`
   const suggestion = issue.code === 'invalid_value' ? nearest(String(found), issue.values.map(String)) : undefined
   return { code: 'bad-value', message, expected: expectation(issue), suggestion }
 }
@@ -63,9 +64,9 @@ function expectation(issue: Issue): string {
     case 'invalid_value':
       return `${issue.values.length > 1 ? 'one of ' : ''}${issue.values.join(', ')}`
     case 'too_small':
-      return `${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${UNITS[issue.origin] ?? ''}`
+      return `${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${unit(issue.origin, issue.minimum)}`
     case 'too_big':
-      return `${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}${UNITS[issue.origin] ?? ''}`
+      return `${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}${unit(issue.origin, issue.maximum)}`
     default:
       return issue.message
   }
@@ -80,14 +81,19 @@ const TYPES: Readonly<Record<string, string>> = {
   record: 'a mapping',
   array: 'a list',
 }
-const UNITS: Readonly<Record<string, string>> = { string: ' characters', array: ' items' }
+const UNITS: Readonly<Record<string, string>> = { string: ' character', array: ' item' }
 
-/** A value without its text. */
-export function describe(found: unknown): string {
+function unit(origin: string, count: number | bigint): string {
+  return UNITS[origin] === undefined ? '' : `${UNITS[origin]}${Number(count) === 1 ? '' : 's'}`
+}
+
+export function describe(found: unknown, secret: boolean = false): string {
   if (found === null || found === undefined) return 'empty'
-  if (Array.isArray(found)) return 'a list'
+  if (Array.isArray(found)) return found.length === 0 ? 'an empty list' : 'a list'
   if (typeof found === 'object') return 'a mapping'
-  return typeof found === 'string' ? 'another text' : String(found)
+  if (secret) return `another ${typeof found === 'string' ? 'text' : typeof found}`
+  const text = String(found)
+  return typeof found === 'string' ? `'${text.length > 60 ? `${text.slice(0, 60)}…` : text}'` : text
 }
 
 /** Keys that an object schema knows at a path; empty where it takes any. */
@@ -97,7 +103,10 @@ export function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): s
     const def = at._zod.def as Def
     if (def.innerType ?? def.in) at = def.innerType ?? def.in
     else if (i === path.length) return Object.keys(def.shape ?? {})
-    else at = def.shape?.[String(path[i++])] ?? def.valueType ?? def.element
+    else {
+      at = def.shape?.[String(path[i])] ?? def.valueType ?? def.element
+      i++
+    }
   }
   return []
 }

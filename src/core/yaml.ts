@@ -8,7 +8,7 @@ import type { Fault, Problem } from './problem.ts'
 export const MAX_BYTES = 1024 * 1024
 const MAX_DEPTH = 64
 const MAX_ALIASES = 100
-const MAX_PROBLEMS = 100
+export const MAX_PROBLEMS = 100
 
 export type Path = readonly (string | number)[]
 
@@ -39,14 +39,26 @@ export class YamlFile {
     const document = parseDocument(text, { lineCounter: this.lines, prettyErrors: false, uniqueKeys: false })
     this.root = document.contents
     this.resolve = (node) => (isAlias(node) ? node.resolve(document) : node)
-    for (const found of [...document.errors, ...document.warnings].slice(0, MAX_PROBLEMS))
-      this.addAt(found.pos[0], { code: 'yaml-syntax', message: found.message, expected: HINTS[found.code] })
+    const lines = new Set<number>()
+    for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
+      const { line } = this.lines.linePos(pos[0])
+      if (!lines.has(line)) this.addAt(pos[0], { code: 'yaml-syntax', ...syntax(code, message, text[pos[0]]) })
+      lines.add(line)
+    }
     this.value = this.plain(this.root, 0)
+  }
+
+  /** What is written at a path; undefined when nothing stands there. */
+  at(path: Path): unknown {
+    return path.reduce<unknown>(
+      (value, step) => (value as Record<string, unknown> | null | undefined)?.[step],
+      this.value,
+    )
   }
 
   /** Adds a problem at a path; where nothing stands there, at the nearest thing above it. */
   add(path: Path, fault: Fault, where?: Where): void {
-    this.addAt(this.offset(path, where), fault)
+    if (this.problems.length < MAX_PROBLEMS) this.addAt(this.offset(path, where), fault)
   }
 
   /** Adds a problem at an offset in the file's text. */
@@ -155,12 +167,24 @@ function keyOf(pair: Pair): string | undefined {
 const ESCAPES: Readonly<Record<string, number>> = { x: 4, u: 6, U: 10 }
 
 const QUOTE =
-  "expressions with ': ', ' #', or with [ ] { } , inside { } in single quotes, or the mapping on lines of its own"
-const HINTS: Readonly<Record<string, string>> = {
-  BLOCK_AS_IMPLICIT_KEY: QUOTE,
-  BAD_SCALAR_START: QUOTE,
-  MISSING_CHAR: QUOTE,
-  UNEXPECTED_TOKEN: QUOTE,
-  MULTIPLE_DOCS: 'one document per file',
-  TAB_AS_INDENT: 'spaces',
+  "single quotes around a text that has ': ' or ' #' in it, or begins with a sign; inside { } also for [ ] { } and ','"
+
+/** What the parser found, in words for who writes expressions in YAML; one a line, since the others follow from it. */
+function syntax(code: string, message: string, character = 'the end'): Pick<Fault, 'message' | 'expected'> {
+  switch (code) {
+    case 'UNEXPECTED_TOKEN':
+    case 'BAD_SCALAR_START':
+      return { message: `${character} is not expected here`, expected: QUOTE }
+    case 'BLOCK_AS_IMPLICIT_KEY':
+    case 'BLOCK_IN_FLOW':
+      return { message: "': ' begins a mapping inside this text", expected: QUOTE }
+    case 'TAG_RESOLVE_FAILED':
+      return { message: 'a text beginning with ! is a YAML tag', expected: QUOTE }
+    case 'MULTIPLE_DOCS':
+      return { message: 'a second document begins', expected: 'one document per file' }
+    case 'TAB_AS_INDENT':
+      return { message: 'a tab as indentation', expected: 'spaces' }
+    default:
+      return { message: message.charAt(0).toLowerCase() + message.slice(1) }
+  }
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { fieldPath, oneOrMore, start, topicName } from '../core/config.ts'
 import { duration } from '../core/duration.ts'
-import { addIssues, describe, keysAt } from '../core/issues.ts'
+import { addIssues, describe, keysAt, unknownKey } from '../core/issues.ts'
 import type { Operator } from '../core/model.ts'
 import { nearest } from '../core/suggest.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
@@ -39,7 +39,11 @@ const shape = z.strictObject({
     .default(['store'])
     .describe('Where results go.'),
   start: start.optional(),
-  forgetAfter: duration.optional().describe('An entity with no event for this long is forgotten; never when left out.'),
+  forgetAfter: duration
+    .optional()
+    .describe(
+      'How long after its newest event an entity is forgotten of which nothing is remembered; 1d when left out.',
+    ),
   tags: z.array(name).default([]).describe('Workers may be told to run certain tags only.'),
   owner: z
     .strictObject({ domain: z.string().optional(), product: z.string().optional(), service: z.string().optional() })
@@ -80,7 +84,7 @@ export function readDeclaration(yaml: YamlFile, parts: FeatureParts): Declaratio
     return undefined
   }
   const parsed = shape.safeParse(yaml.value)
-  if (!parsed.success) addIssues(yaml, [], yaml.value, parsed.error.issues, shape)
+  if (!parsed.success) addIssues(yaml, [], parsed.error.issues, shape)
   const written = (yaml.value as { features?: unknown }).features
   const features = Object.entries(isMapping(written) ? written : {}).flatMap(([feature, value]) =>
     isMapping(value) ? (readFeature(yaml, feature, value, parts) ?? []) : [],
@@ -92,7 +96,7 @@ export function readDeclaration(yaml: YamlFile, parts: FeatureParts): Declaratio
 }
 
 const common = z.object({
-  as: z.string(),
+  as: z.unknown(),
   of: expression.optional(),
   when: expression.optional(),
   default: z.number().optional(),
@@ -118,19 +122,10 @@ function readFeature(
   const shared = parse(yaml, at, value, common)
   const expressions = parse(yaml, at, value, own)
   const config = parse(yaml, at, value, settings)
-  if (!shared || !expressions || !config) return undefined
-  const operator = parts.operators.get(shared.data.as)
-  if (!operator) {
-    const names = [...parts.operators.keys()]
-    const fault = { code: 'unknown-part', message: `no operator '${shared.data.as}'` } as const
-    yaml.add([...at, 'as'], {
-      ...fault,
-      expected: `one of ${names.join(', ')}`,
-      suggestion: nearest(shared.data.as, names),
-    })
-    return undefined
-  }
-  const { as, of, when, default: fallback, description } = shared.data
+  const as = chooseOperator(yaml, at, value.as, parts)
+  const operator = as === undefined ? undefined : parts.operators.get(as)
+  if (!shared || !expressions || !config || as === undefined || !operator) return undefined
+  const { of, when, default: fallback, description } = shared.data
   checkUse(yaml, at, as, operator, of, fallback)
   return {
     name: feature,
@@ -162,16 +157,21 @@ function chooseAggregation(yaml: YamlFile, at: Path, value: Mapping, parts: Feat
   return undefined
 }
 
-function refuseOthers(yaml: YamlFile, at: Path, value: Mapping, known: readonly string[]): void {
-  for (const key of Object.keys(value)) {
-    if (known.includes(key)) continue
-    const expected = `one of ${[...new Set(known)].join(', ')}`
-    yaml.add(
-      [...at, key],
-      { code: 'unknown-key', message: `unknown key '${key}'`, expected, suggestion: nearest(key, known) },
-      'key',
-    )
+function chooseOperator(yaml: YamlFile, at: Path, as: unknown, parts: FeatureParts): string | undefined {
+  if (typeof as === 'string' && parts.operators.has(as)) return as
+  const names = [...parts.operators.keys()]
+  const expected = `one of ${names.join(', ')}`
+  if (as === undefined) yaml.add([...at, 'as'], { code: 'missing-key', message: "'as' is missing", expected }, 'key')
+  else {
+    const suggestion = nearest(String(as), names)
+    yaml.add([...at, 'as'], { code: 'unknown-part', message: `no operator ${describe(as)}`, expected, suggestion })
   }
+  return undefined
+}
+
+function refuseOthers(yaml: YamlFile, at: Path, value: Mapping, known: readonly string[]): void {
+  const keys = [...new Set(known)]
+  for (const key of Object.keys(value)) if (!keys.includes(key)) yaml.add([...at, key], unknownKey(key, keys), 'key')
 }
 
 /** Parses the keys that the schema knows. */
@@ -180,7 +180,7 @@ function parse<T>(yaml: YamlFile, at: Path, value: Mapping, schema: z.ZodType<T>
   const piece = Object.fromEntries(Object.entries(value).filter(([key]) => keys.includes(key)))
   const parsed = schema.safeParse(piece)
   if (parsed.success) return parsed
-  addIssues(yaml, at, piece, parsed.error.issues, schema)
+  addIssues(yaml, at, parsed.error.issues, schema)
   return undefined
 }
 
@@ -228,7 +228,7 @@ function readOutput(yaml: YamlFile, index: number, written: string | Mapping, pa
   const settings = typeof written === 'string' ? {} : written
   const parsed = part.config.safeParse(settings)
   if (parsed.success) return { kind, settings: parsed.data }
-  addIssues(yaml, at, settings, parsed.error.issues, part.config)
+  addIssues(yaml, at, parsed.error.issues, part.config)
   return undefined
 }
 

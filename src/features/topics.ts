@@ -61,8 +61,10 @@ export async function findTopic(
   }
   const file = new YamlFile(path, text)
   files.push(file)
-  const schema = file.problems.length === 0 ? parseJson(text, file) : undefined
-  return schema === undefined ? 'wrong' : checkSchema(name, schema, (fault, place) => file.add(place, fault))
+  const schema = parseJson(text, file)
+  return schema === undefined || file.problems.length > 0
+    ? 'wrong'
+    : checkSchema(name, schema, (fault, place) => file.add(place, fault))
 
   function checkSchema(
     topic: string,
@@ -130,6 +132,7 @@ function parseJson(text: string, file: YamlFile): unknown {
   } catch (error) {
     const [, reason = 'not JSON', position = '0'] =
       /^(.*?) in JSON at position (\d+)/.exec((error as Error).message) ?? []
+    file.problems.length = 0
     file.addAt(Number(position), { code: 'invalid-schema', message: reason, expected: 'JSON' })
     return undefined
   }
