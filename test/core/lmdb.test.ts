@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Fenced } from '../../src/core/errors.ts'
 import { openLmdb } from '../../src/core/lmdb.ts'
 
+const run = (program: string, ...args: string[]) => execFileSync(program, args, { stdio: 'ignore' })
 const key = (text: string) => Buffer.from(text)
 
 describe('an LMDB environment', () => {
@@ -67,7 +68,7 @@ describe('an LMDB environment', () => {
   })
 
   it('is refused while another process has it, and taken over with all it committed once that was killed', async () => {
-    const other = fork(join(import.meta.dirname, 'lmdb-writer.ts'), [directory])
+    const other = fork(new URL('./lmdb-writer.ts', import.meta.url), [directory])
     await once(other, 'message')
     await expect(openLmdb(lmdb, directory)).rejects.toMatchObject({
       code: 'already-running',
@@ -93,7 +94,7 @@ describe('an LMDB environment', () => {
 
 const canMount = (() => {
   try {
-    execFileSync('unshare', ['--mount', 'true'], { stdio: 'ignore' })
+    run('unshare', '--mount', 'true')
     return process.platform === 'linux'
   } catch {
     return false
@@ -104,7 +105,7 @@ describe('a full device', () => {
   // needs a small file system of its own, which only Linux lets root make
   it.runIf(canMount)('is `disk-full`; nothing is lost, and once there is room it works on', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'millrace-full-'))
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', directory])
+    run('mount', '-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', directory)
     try {
       const environment = await openLmdb(lmdb, join(directory, 'data'))
       const put = (batch: number) =>
@@ -126,7 +127,7 @@ describe('a full device', () => {
       expect(last).toEqual(Buffer.alloc(450, written))
       await environment.close()
     } finally {
-      execFileSync('umount', ['--lazy', directory])
+      run('umount', '--lazy', directory)
       await rm(directory, { recursive: true })
     }
   })
