@@ -46,6 +46,10 @@ it('rejects writes while the disk is full, keeps the log whole, and writes again
   const held = async () => (await readAll(again, 't')).map((record) => Number(record.key))
   let again = transport
   expect(await held()).toEqual(written)
+  await writeFile(ballast, Buffer.alloc(4_000_000)).catch((error) => expect(error.code).toBe('ENOSPC'))
+  await write(210, 50_000)
+  expect(written.length).toBe(full + 10)
+  await rm(ballast)
   await transport.close()
   again = await openLog(directory, settings, log)
   expect(await held()).toEqual(written)

@@ -117,3 +117,29 @@ it('keeps what groups of any name have committed', async () => {
   const again = await openLog(directory)
   for (const [position, name] of names.entries()) expect(await again.committed(name, 't')).toEqual([position])
 })
+
+it('drops what is being fetched at the moment of a seek', async () => {
+  const transport = await openLog(await directoryForTest())
+  await transport.create({ name: 't', partitions: 1, retentionMs: -1 })
+  // Each fills a fetch of its own.
+  for (const n of [0, 1, 2]) await transport.write([{ topic: 't', key: null, value: Buffer.alloc(1024 * 1024, n) }])
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const wrong: number[] = []
+  let wanted = 0
+  let seeks = 0
+  const member = await transport.join('g', ['t'], {
+    ...silent,
+    batch: async ({ records, next }) => {
+      if (records[0]?.position !== wanted) wrong.push(records[0]?.position ?? -1)
+      wanted = next
+      setImmediate(() => {
+        member.seek(partition, 0)
+        wanted = 0
+        if (++seeks === 50) resolve()
+      })
+    },
+  })
+  await promise
+  await member.leave()
+  expect(wrong).toEqual([])
+})

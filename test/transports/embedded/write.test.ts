@@ -1,3 +1,5 @@
+import { mkdir, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { directoryForTest, openLog, readAll } from './fixture.ts'
 
@@ -105,4 +107,21 @@ it('says that it is closed', async () => {
     () => transport.topics(['t']),
   ])
     await expect(use()).rejects.toMatchObject({ code: 'transport-failed', message: expect.stringContaining('closed') })
+})
+
+it('adds nothing to a file any more once the next one was begun, even in vain', async () => {
+  const directory = await directoryForTest()
+  const transport = await openLog(directory, { segmentBytes: 1024 })
+  await transport.create(spec('t'))
+  const write = (size: number) => transport.write([{ topic: 't', key: null, value: Buffer.alloc(size, size) }])
+  await write(200)
+  const obstacle = join(directory, 'topics', 't', '0', '0000000000001.log')
+  await mkdir(obstacle)
+  await expect(write(1000)).rejects.toMatchObject({ code: 'transport-failed' })
+  await expect(write(201)).rejects.toMatchObject({ code: 'transport-failed' })
+  await rmdir(obstacle)
+  await write(202)
+  await transport.close()
+  const again = await openLog(directory, { segmentBytes: 1024 })
+  expect((await readAll(again, 't')).map((record) => record.value?.length)).toEqual([200, 202])
 })
