@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { duration } from '../../core/duration.ts'
 
 const file = (what: string) => z.string().min(1).optional().describe(`${what}: path of a PEM file.`)
-const millis = (ms: number) => z.number().int().positive().default(ms)
 
 const settings = z.strictObject({
   brokers: z
@@ -26,16 +26,18 @@ const settings = z.strictObject({
     })
     .optional()
     .describe('Who we are to the brokers; without it, nobody.'),
-  sessionTimeout: millis(10_000).describe('A silent member loses its partitions after this time, in ms.'),
-  heartbeat: millis(500).describe('Time between signs of life to the group, in ms. A rebalance is noticed that late.'),
+  sessionTimeout: duration.default(10_000).describe('A silent member loses its partitions after this time.'),
+  heartbeat: duration
+    .default(500)
+    .describe('Time between signs of life to the group. A rebalance is noticed that late.'),
   maxBytesPerPartition: z
     .number()
     .int()
     .positive()
     .default(4 << 20)
     .describe('Most bytes of one partition in one fetch; one larger record still comes.'),
-  maxWaitTime: millis(200).describe('How long a broker holds back an empty answer to a fetch, in ms.'),
-  refresh: millis(5_000).describe('How often to look for new partitions and recreated topics, in ms.'),
+  maxWaitTime: duration.default(200).describe('How long a broker holds back an empty answer to a fetch.'),
+  refresh: duration.default(5_000).describe('How often to look for new partitions and recreated topics.'),
   replicationFactor: z
     .number()
     .int()
@@ -48,9 +50,9 @@ const settings = z.strictObject({
     .positive()
     .optional()
     .describe('Copies that must have a record before it counts as written. Default: 2 of 3 copies, else 1.'),
-  connectionTimeout: millis(3_000).describe('How long a connection may take to stand, in ms.'),
-  requestTimeout: millis(10_000).describe('How long a broker may take to answer one request, in ms.'),
-  retryFor: millis(5_000).describe('How long a failed request is tried again before the call is rejected, in ms.'),
+  connectionTimeout: duration.default(3_000).describe('How long a connection may take to stand.'),
+  requestTimeout: duration.default(10_000).describe('How long a broker may take to answer one request.'),
+  retryFor: duration.default(5_000).describe('How long a failed request is tried again before the call is rejected.'),
 })
 
 export const kafkaConfig = settings.refine(({ heartbeat, sessionTimeout }) => heartbeat < sessionTimeout, {

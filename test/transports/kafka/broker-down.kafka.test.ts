@@ -10,7 +10,7 @@ describeWith(['kafka'], 'when the broker is killed and comes back', () => {
   test('all that was acknowledged is read, and no position is left out', { timeout: 180_000 }, async () => {
     const broker = await start()
     onTestFinished(() => broker.stop())
-    const transport = await openKafka(broker.brokers, { retryFor: 1_000 })
+    const transport = await openKafka(broker.brokers, { retryFor: '1s' })
     onTestFinished(() => transport.close())
     await transport.create({ name: 'events', partitions: 3, retentionMs: -1 })
     const progress = new Progress()

@@ -19,7 +19,7 @@ describe('the configuration', () => {
     { brokers: ['no-port'] },
     { brokers: ['a:1'], unknown: 1 },
     { brokers: ['a:1'], sasl: { mechanism: 'plain' } },
-    { brokers: ['a:1'], sessionTimeout: 1_000, heartbeat: 1_000 },
+    { brokers: ['a:1'], sessionTimeout: '1s', heartbeat: '1s' },
   ])('refuses $0', (config) => {
     expect(kafka.config.safeParse(config).success).toBe(false)
   })
@@ -40,7 +40,7 @@ describe('where nothing like Kafka answers', () => {
     const { port } = server.address() as { port: number }
     const log = new Said()
     const sasl = { mechanism: 'plain', username: 'me', password: 'hunter2' }
-    const transport = await openKafka([`127.0.0.1:${port}`], { sasl, retryFor: 300, requestTimeout: 500 }, log)
+    const transport = await openKafka([`127.0.0.1:${port}`], { sasl, retryFor: '300ms', requestTimeout: '500ms' }, log)
     onTestFinished(() => transport.close())
     const failure = await transport.topics(['orders']).catch((error: unknown) => error)
     expect(failure).toMatchObject({ code: 'transport-failed' })

@@ -21,6 +21,12 @@ export async function openKafka(
   settings: object = {},
   log: Log = new Said(),
 ): Promise<Transport> {
-  const config = kafka.config.parse({ brokers, sessionTimeout: 6_000, heartbeat: 200, refresh: 500, ...settings })
+  const config = kafka.config.parse({
+    brokers,
+    sessionTimeout: '6s',
+    heartbeat: '200ms',
+    refresh: '500ms',
+    ...settings,
+  })
   return kafka.open(config, { directory: '.', deployment: 'test', log })
 }
