@@ -130,7 +130,7 @@ describeWith(['redis'], 'state on Redis', ({ redis: { url } }) => {
         await client.call('CLIENT', 'PAUSE', '60000', 'WRITE')
         const failed = expect(state.commit(claim, change(2, 'y'))).rejects.toMatchObject({ code: 'store-failed' })
         await vi.waitFor(async () => expect(await client.client('LIST')).toMatch(/millrace-state .*cmd=evalsha/))
-        await client.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+        await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
         await failed
         await client.client('UNPAUSE')
         await until(() => state.check(claim))
