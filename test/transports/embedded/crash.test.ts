@@ -1,14 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { afterwards, directoryForTest, openLog, recordingLog } from './fixture.ts'
 
 /** Starts the writer, kills it with SIGKILL after so many acknowledgements; answers all of them. */
 async function writeAndKill(directory: string, run: string, after: number): Promise<string[]> {
-  const child: ChildProcess = spawn(process.execPath, [join(import.meta.dirname, 'writer.ts'), directory, run], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('./writer.ts', import.meta.url)), directory, run],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   afterwards(async () => child.kill('SIGKILL'))
   let said = ''
   child.stdout?.on('data', (data) => {

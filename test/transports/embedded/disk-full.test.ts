@@ -8,11 +8,11 @@ import { afterwards, directoryForTest, openLog, readAll, recordingLog } from './
 async function mountSmall(directory: string): Promise<boolean> {
   await mkdir(directory)
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory], { stdio: 'ignore' })
+    execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory], { stdio: 'ignore' })
   } catch {
     return false
   }
-  afterwards(async () => execFileSync('umount', [directory]))
+  afterwards(async () => execFileSync('/bin/umount', [directory]))
   return true
 }
 

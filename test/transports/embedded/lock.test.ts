@@ -1,14 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { afterwards, directoryForTest, openLog } from './fixture.ts'
 
 it('lets one process in, and the next one when that has been killed', async () => {
   const directory = await directoryForTest()
-  const child: ChildProcess = spawn(process.execPath, [join(import.meta.dirname, 'writer.ts'), directory, 'x'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('./writer.ts', import.meta.url)), directory, 'x'],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   afterwards(async () => child.kill('SIGKILL'))
   if (child.stdout) await once(child.stdout, 'data')
   await expect(openLog(directory)).rejects.toMatchObject({
