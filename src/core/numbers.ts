@@ -18,6 +18,12 @@ export class WideSum {
     const sum = high + value
     const part = sum - high
     const rest = high - (sum - part) + (value - part) + this.low
+    if (rest === 0) {
+      // the usual case, told apart so that one addition does not wait for the roundings of the one before
+      this.high = sum
+      this.low = 0
+      return
+    }
     this.high = sum + rest
     this.low = rest - (this.high - sum)
   }

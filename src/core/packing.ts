@@ -5,12 +5,17 @@
 import type { ByteReader, ByteWriter } from './bytes.ts'
 
 type Whole = Uint8Array | Uint16Array | Uint32Array
-let scratch = new ArrayBuffer(4096)
+let bytes = new Uint8Array(0)
+let offsets: Readonly<Record<number, Whole>> = {}
 
-function whole(width: number, count: number): Whole {
-  if (scratch.byteLength < width * count) scratch = new ArrayBuffer(width * count * 2)
-  if (width === 1) return new Uint8Array(scratch, 0, count)
-  return width === 2 ? new Uint16Array(scratch, 0, count) : new Uint32Array(scratch, 0, count)
+/** Where numbers of that width are put together; its bytes are `bytes`. */
+function room(width: number, count: number): Whole {
+  if (bytes.length < width * count) {
+    const buffer = new ArrayBuffer(Math.max(4096, width * count * 2))
+    bytes = new Uint8Array(buffer)
+    offsets = { 1: bytes, 2: new Uint16Array(buffer), 4: new Uint32Array(buffer) }
+  }
+  return offsets[width] as Whole
 }
 
 /** Writes `values[from]` to `values[to - 1]`, at least one; none of them -0. */
@@ -32,9 +37,9 @@ export function pack(values: Float64Array, from: number, to: number, writer: Byt
   }
   writer.double(low)
   if (width === 0) return
-  const offsets = whole(width, to - from)
-  for (let i = from; i < to; i++) offsets[i - from] = (values[i] as number) - low
-  writer.bytes(new Uint8Array(scratch, 0, width * (to - from)))
+  const put = room(width, to - from)
+  for (let i = from; i < to; i++) put[i - from] = (values[i] as number) - low
+  writer.bytes(bytes.subarray(0, width * (to - from)))
 }
 
 function widthOf(span: number): number {
@@ -55,8 +60,8 @@ export function unpack(reader: ByteReader, into: Float64Array, count: number): v
     return
   }
   if (width !== 1 && width !== 2 && width !== 4) throw new RangeError(`no column has numbers of ${width} bytes`)
-  const bytes = reader.bytes(width * count)
-  const offsets = whole(width, count)
-  new Uint8Array(scratch).set(bytes)
-  for (let i = 0; i < count; i++) into[i] = (offsets[i] as number) + base
+  const given = reader.bytes(width * count)
+  const got = room(width, count)
+  bytes.set(given)
+  for (let i = 0; i < count; i++) into[i] = (got[i] as number) + base
 }

@@ -30,8 +30,8 @@ export function featureReducer(
   order: readonly string[],
   defaults: readonly (number | null)[],
   forgetAfterMs: Millis = DAY,
-): (known: readonly string[]) => Reducer<KeyState> {
-  return (known) => new FeatureReducer(slots, order, defaults, forgetAfterMs, known)
+): (known: readonly string[]) => Reducer {
+  return (known) => new FeatureReducer(slots, order, defaults, forgetAfterMs, known) as Reducer
 }
 
 class FeatureReducer implements Reducer<KeyState> {

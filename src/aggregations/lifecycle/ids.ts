@@ -11,11 +11,11 @@ const SPREAD = 8
 /** What is known of an id: its newest event. */
 export interface Entry {
   readonly id: string
-  readonly time: Millis
-  readonly tie: number
-  readonly closes: boolean
+  time: Millis
+  tie: number
+  closes: boolean
   /** Value at the opening; NaN where it has none. */
-  readonly value: number
+  value: number
   chunk: Chunk
 }
 
@@ -23,7 +23,10 @@ export interface Entry {
 interface Chunk extends StoredPart {
   /** Time of its first entry. */
   readonly start: Millis
-  readonly entries: Set<Entry>
+  /** Those whose `chunk` this still is, and those that have moved on. */
+  entries: Entry[]
+  /** How many have not. */
+  size: number
   /** No entry is newer. */
   newest: Millis
 }
@@ -58,47 +61,55 @@ export class Ids {
   /** Of two events of an id the later one holds; at one time closing wins, then the higher tie. */
   see(id: string, time: Millis, tie: number, closes: boolean, value: number): void {
     const known = this.byId.get(id)
-    if (known) {
-      if (time < known.time) return
-      if (time === known.time && (closes === known.closes ? tie <= known.tie : known.closes)) return
-      this.remove(known)
+    if (!known) {
+      this.put(id, time, tie, closes, value, this.chunkFor(time))
+      return
     }
-    this.put({ id, time, tie, closes, value }, this.chunkFor(time))
+    if (time < known.time) return
+    if (time === known.time && (closes === known.closes ? tie <= known.tie : known.closes)) return
+    if (closes) this.open.delete(known)
+    else this.open.add(known)
+    known.time = time
+    known.tie = tie
+    known.closes = closes
+    known.value = value
+    const chunk = this.chunkFor(time)
+    if (chunk === known.chunk) touch(chunk, time)
+    else {
+      known.chunk.size--
+      known.chunk.changed = true
+      join(known, chunk)
+    }
   }
 
   /** Forgets ids whose newest event is not after `time`; some of them only a little later, with others of their chunk. */
   drop(time: Millis): void {
-    if (!this.chunks.some((chunk) => chunk.newest <= time || chunk.entries.size === 0)) return
+    if (!this.chunks.some((chunk) => chunk.newest <= time || chunk.size === 0)) return
     this.chunks = this.chunks.filter((chunk) => {
-      if (chunk.newest <= time) for (const entry of chunk.entries) this.remove(entry)
-      return chunk.entries.size > 0
+      if (chunk.newest > time) return chunk.size > 0
+      for (const entry of members(chunk)) {
+        this.byId.delete(entry.id)
+        this.open.delete(entry)
+      }
+      return false
     })
   }
 
-  private put(known: Omit<Entry, 'chunk'>, chunk: Chunk): void {
-    const entry = { ...known, chunk }
-    this.byId.set(entry.id, entry)
-    if (!entry.closes) this.open.add(entry)
-    chunk.entries.add(entry)
-    chunk.newest = Math.max(chunk.newest, entry.time)
-    chunk.changed = true
-  }
-
-  private remove(entry: Entry): void {
-    this.byId.delete(entry.id)
-    this.open.delete(entry)
-    entry.chunk.entries.delete(entry)
-    entry.chunk.changed = true
+  private put(id: string, time: Millis, tie: number, closes: boolean, value: number, chunk: Chunk): void {
+    const entry = { id, time, tie, closes, value, chunk }
+    this.byId.set(id, entry)
+    if (!closes) this.open.add(entry)
+    join(entry, chunk)
   }
 
   private chunkFor(time: Millis): Chunk {
     const last = this.chunks.at(-1)
-    if (last && last.entries.size < CHUNK && time < last.start + this.maxAge / SPREAD) return last
+    if (last && last.size < CHUNK && time < last.start + this.maxAge / SPREAD) return last
     return this.addChunk(this.nextName++, time)
   }
 
   private addChunk(name: number, start: Millis): Chunk {
-    const chunk = { name, start, entries: new Set<Entry>(), newest: Number.NEGATIVE_INFINITY, changed: true }
+    const chunk: Chunk = { name, start, entries: [], size: 0, newest: Number.NEGATIVE_INFINITY, changed: true }
     this.chunks.push(chunk)
     return chunk
   }
@@ -126,7 +137,7 @@ export class Ids {
   decode(from: ByteReader): this {
     const form = from.byte()
     if (form === INLINE) {
-      for (const entry of decodeEntries(from, this.valued)) this.put(entry, this.chunkFor(entry.time))
+      this.take(from)
     } else if (form === SEGMENTS) {
       this.nextName = from.varint()
       for (let left = from.varint(); left > 0; left--) {
@@ -138,6 +149,21 @@ export class Ids {
     return this
   }
 
+  /** Entries as `encodeEntries` wrote them, into that chunk or those of their times. */
+  private take(from: ByteReader, chunk?: Chunk): void {
+    const count = from.varint()
+    const heads: { closes: boolean; id: string }[] = []
+    for (let i = 0; i < count; i++) heads.push({ closes: from.byte() === 1, id: from.text() })
+    const times = new Float64Array(count)
+    const ties = new Float64Array(count)
+    const values = new Float64Array(count).fill(1)
+    if (count > 0) for (const column of this.valued ? [times, ties, values] : [times, ties]) unpack(from, column, count)
+    for (const [i, { id, closes }] of heads.entries()) {
+      const time = times[i] as number
+      this.put(id, time, ties[i] as number, closes, values[i] as number, chunk ?? this.chunkFor(time))
+    }
+  }
+
   missing(): string[] {
     return [...this.lacking]
   }
@@ -145,14 +171,14 @@ export class Ids {
   attach(name: string, bytes: Uint8Array): void {
     const chunk = this.chunks.find((chunk) => this.lacking.has(name) && String(chunk.name) === name)
     if (!chunk) throw new RangeError(`a lifecycle lacks no segment ${name}`)
-    for (const entry of decodeEntries(new ByteReader(bytes), this.valued)) this.put(entry, chunk)
+    this.take(new ByteReader(bytes), chunk)
     chunk.changed = false
     this.lacking.delete(name)
   }
 
   changed(): [string, Uint8Array | null][] {
     return this.stored.changes(this.isInline ? [] : this.chunks, (chunk, to) =>
-      encodeEntries([...chunk.entries], to, this.valued),
+      encodeEntries(members(chunk), to, this.valued),
     )
   }
 }
@@ -160,33 +186,36 @@ export class Ids {
 const INLINE = 0
 const SEGMENTS = 1
 
+function members(chunk: Chunk): Entry[] {
+  return chunk.entries.filter((entry) => entry.chunk === chunk)
+}
+
+/** Entries only ever move on to the last chunk, so each stands in the list of any chunk once at most. */
+function join(entry: Entry, chunk: Chunk): void {
+  entry.chunk = chunk
+  chunk.entries.push(entry)
+  chunk.size++
+  touch(chunk, entry.time)
+}
+
+function touch(chunk: Chunk, time: Millis): void {
+  if (time > chunk.newest) chunk.newest = time
+  chunk.changed = true
+}
+
 function encodeEntries(entries: readonly Entry[], to: ByteWriter, valued: boolean): void {
   to.varint(entries.length)
   if (entries.length === 0) return
+  const numbers = new Float64Array(entries.length)
   for (const { id, closes } of entries) {
     to.byte(closes ? 1 : 0)
     to.text(id)
   }
-  for (const column of valued ? (['time', 'tie', 'value'] as const) : (['time', 'tie'] as const))
-    pack(
-      Float64Array.from(entries, (entry) => entry[column]),
-      0,
-      entries.length,
-      to,
-    )
+  for (const column of valued ? VALUED : PLAIN) {
+    for (let i = 0; i < entries.length; i++) numbers[i] = (entries[i] as Entry)[column]
+    pack(numbers, 0, entries.length, to)
+  }
 }
 
-function decodeEntries(from: ByteReader, valued: boolean): Omit<Entry, 'chunk'>[] {
-  const count = from.varint()
-  const heads = Array.from({ length: count }, () => ({ closes: from.byte() === 1, id: from.text() }))
-  const times = new Float64Array(count)
-  const ties = new Float64Array(count)
-  const values = new Float64Array(count).fill(1)
-  if (count > 0) for (const column of valued ? [times, ties, values] : [times, ties]) unpack(from, column, count)
-  return heads.map((head, i) => ({
-    ...head,
-    time: times[i] as number,
-    tie: ties[i] as number,
-    value: values[i] as number,
-  }))
-}
+const PLAIN = ['time', 'tie'] as const
+const VALUED = ['time', 'tie', 'value'] as const

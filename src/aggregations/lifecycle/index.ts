@@ -7,9 +7,9 @@ import { type Selection, selection, slotText } from '../../core/selection.ts'
 import { Ids } from './ids.ts'
 
 const config = z.strictObject({
-  lifecycle: z.string().describe('Expression: the id of the thing that is opened and closed, a text.'),
-  opens: z.string().describe('Expression: true for the event that opens it.'),
-  closes: z.string().describe('Expression: true for the events that close it.'),
+  lifecycle: z.unknown().describe('Expression: the id of the thing that is opened and closed, a text.'),
+  opens: z.unknown().describe('Expression: true for the event that opens it.'),
+  closes: z.unknown().describe('Expression: true for the events that close it.'),
   maxAge: duration
     .default(86_400_000)
     .describe('How long after its opening a thing counts at most, and how long its closing is remembered; 24h.'),

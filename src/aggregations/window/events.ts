@@ -3,9 +3,26 @@ import type { Millis, Operator } from '../../core/model.ts'
 import { StoredParts } from '../../core/segments.ts'
 import { BLOCK, Block } from './block.ts'
 
+/** A window that is asked for: its operator, that operator's number among all, and its own number. */
+export interface Window {
+  readonly length: Millis
+  readonly operator: Operator
+  readonly operatorNumber: number
+  readonly number: number
+}
+
+/** What is remembered over `count` blocks from `first` on. */
+interface Run {
+  readonly first: Block
+  count: number
+  readonly acc: unknown
+}
+
 /** Events of one key in order of time, as blocks like the leaves of a B+ tree. No block is empty. */
 export class Events {
   blocks: Block[] = []
+  /** By number of the window: the blocks that lie inside it, without the last, which still changes. */
+  private runs: (Run | undefined)[] = []
   private nextName = 0
   /** Blocks that stand in the store as segments. */
   private readonly stored = new StoredParts()
@@ -22,8 +39,10 @@ export class Events {
     if (blocks.length === 0) blocks.push(new Block(this.nextName++, 8, this.valued))
     const at = this.blockFor(time)
     let block = blocks[at] as Block
+    if (at < blocks.length - 1) this.runs = []
     if (block.isFull) {
       const goesOn = at === blocks.length - 1 && time >= block.last
+      if (!goesOn) this.runs = []
       const newer = goesOn ? new Block(this.nextName++, BLOCK, this.valued) : block.split(this.nextName++)
       blocks.splice(at + 1, 0, newer)
       if (goesOn || time >= newer.first) block = newer
@@ -69,18 +88,35 @@ export class Events {
     this.blocks[0]?.drop(time)
   }
 
-  /** Result of operator `number` over the events after `time`: whole blocks by what is remembered of them. */
-  result(operator: Operator, number: number, time: Millis): number | null {
+  /** Result over the events after `now - length`: the block at that boundary is scanned, the others are remembered. */
+  result({ length, operator, operatorNumber, number }: Window, now: Millis): number | null {
     const { blocks } = this
     const acc = operator.create()
-    let at = this.blockAfter(time)
+    const start = now - length
+    let at = this.blockAfter(start)
     const boundary = blocks[at]
-    if (boundary && boundary.first <= time) {
-      boundary.addTo(acc, operator, boundary.after(time))
+    if (boundary && boundary.first <= start) {
+      boundary.addTo(acc, operator, boundary.after(start))
       at++
     }
-    for (; at < blocks.length; at++) operator.merge(acc, (blocks[at] as Block).partial(operator, number))
+    const last = blocks[blocks.length - 1]
+    if (at < blocks.length - 1) operator.merge(acc, this.run(operator, operatorNumber, number, at))
+    if (last && at < blocks.length) operator.merge(acc, last.partial(operator, operatorNumber))
     return operator.result(acc)
+  }
+
+  /** Accumulator over the blocks from `at` to the last but one. */
+  private run(operator: Operator, operatorNumber: number, number: number, at: number): unknown {
+    const { blocks } = this
+    const first = blocks[at] as Block
+    let run = this.runs[number]
+    if (run?.first !== first) {
+      run = { first, count: 0, acc: operator.create() }
+      this.runs[number] = run
+    }
+    for (; at + run.count < blocks.length - 1; run.count++)
+      operator.merge(run.acc, (blocks[at + run.count] as Block).partial(operator, operatorNumber))
+    return run.acc
   }
 
   // ---- bytes: up to one block stands in the main bytes; of more, the main bytes hold the names

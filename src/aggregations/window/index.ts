@@ -4,7 +4,7 @@ import { duration } from '../../core/duration.ts'
 import type { Aggregation, Column, FeatureSpec, Millis, Operator, Segments, Slot } from '../../core/model.ts'
 import type { Part } from '../../core/part.ts'
 import { type Selection, selection } from '../../core/selection.ts'
-import { Events } from './events.ts'
+import { Events, type Window } from './events.ts'
 
 const config = z.strictObject({
   window: duration.describe('Length of the sliding window: events younger than this count. 500ms, 30s, 10m, 2h, 7d.'),
@@ -17,7 +17,7 @@ class WindowSlot implements Slot<Events> {
   readonly columns
   readonly features
   private readonly selected: Selection
-  private readonly windows: readonly { readonly length: Millis; readonly operator: Operator; readonly number: number }[]
+  private readonly windows: readonly Window[]
   private readonly operators: readonly Operator[]
   private readonly lengths: readonly Millis[]
   private readonly longest: Millis
@@ -28,10 +28,11 @@ class WindowSlot implements Slot<Events> {
     this.columns = this.selected.columns
     this.features = specs.map(({ name }) => name)
     this.operators = [...new Set(specs.map(({ operator }) => operator))]
-    this.windows = specs.map(({ config, operator }) => ({
+    this.windows = specs.map(({ config, operator }, number) => ({
       length: config.window,
       operator,
-      number: this.operators.indexOf(operator),
+      operatorNumber: this.operators.indexOf(operator),
+      number,
     }))
     this.lengths = [...new Set(specs.map(({ config }) => config.window))]
     this.longest = Math.max(...this.lengths)
@@ -74,7 +75,7 @@ class WindowSlot implements Slot<Events> {
   }
 
   results(events: Events, now: Millis, out: (number | null)[], at: number): void {
-    for (const { length, operator, number } of this.windows) out[at++] = events.result(operator, number, now - length)
+    for (const window of this.windows) out[at++] = events.result(window, now)
   }
 
   encode(events: Events, to: ByteWriter): void {
