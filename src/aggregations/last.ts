@@ -21,6 +21,8 @@ class Newest {
   ties: Float64Array
   /** Undefined where events have no value of their own. */
   values: Float64Array | undefined
+  /** Results per feature, until the next event. */
+  results: (number | null)[] | undefined
 
   constructor(capacity: number, valued: boolean) {
     this.times = new Float64Array(capacity)
@@ -31,6 +33,7 @@ class Newest {
   insert(time: Millis, tie: number, value: number, most: number): void {
     const full = this.to - this.from === most
     if (full && this.isOlder(time, tie, this.from)) return
+    this.results = undefined
     if (full) this.from++
     if (this.to === this.times.length) this.makeRoom(most)
     let at = this.to
@@ -107,13 +110,9 @@ class LastSlot implements Slot<Newest> {
     return from === to
   }
 
-  results({ from, to, times, values }: Newest, _now: Millis, out: (number | null)[], at: number): void {
-    for (const { operator, config } of this.specs) {
-      const acc = operator.create()
-      for (let i = Math.max(from, to - config.last); i < to; i++)
-        operator.add(acc, values ? (values[i] as number) : 1, times[i] as number)
-      out[at++] = operator.result(acc)
-    }
+  results(newest: Newest, _now: Millis, out: (number | null)[], at: number): void {
+    newest.results ??= this.specs.map((spec) => resultOf(spec, newest))
+    for (const result of newest.results) out[at++] = result
   }
 
   encode({ from, to, times, ties, values }: Newest, writer: ByteWriter): void {
@@ -132,6 +131,13 @@ class LastSlot implements Slot<Newest> {
     newest.from = Math.max(0, count - this.most)
     return newest
   }
+}
+
+function resultOf({ operator, config }: FeatureSpec<Config>, { from, to, times, values }: Newest): number | null {
+  const acc = operator.create()
+  for (let i = Math.max(from, to - config.last); i < to; i++)
+    operator.add(acc, values ? (values[i] as number) : 1, times[i] as number)
+  return operator.result(acc)
 }
 
 const last: Aggregation<Config> = {

@@ -31,13 +31,15 @@ export class WideSum {
   /** Adds `a * b` without rounding the product. */
   addProduct(a: number, b: number): void {
     const product = a * b
+    this.add(product)
+    // whole numbers with so small a product are the usual case, and exact
+    if ((a | 0) === a && (b | 0) === b && Math.abs(product) <= Number.MAX_SAFE_INTEGER) return
     const wideA = SPLITTER * a
     const highA = wideA - (wideA - a)
     const lowA = a - highA
     const wideB = SPLITTER * b
     const highB = wideB - (wideB - b)
     const lowB = b - highB
-    this.add(product)
     const rest = lowA * lowB - (product - highA * highB - lowA * highB - highA * lowB)
     if (rest !== 0) this.add(rest)
   }
