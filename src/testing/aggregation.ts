@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import type { Aggregation, Column, ColumnKind, FeatureSpec, Millis, Slot } from '../core/model.ts'
+import { shuffled } from './operator.ts'
 import { isNear, type OracleEvent } from './oracle.ts'
 
 export interface AggregationUnderTest<C> {
@@ -184,10 +185,9 @@ export function aggregationSuite<C>({ name, aggregation, features, naive, span }
       fc.assert(
         fc.property(events, fc.infiniteStream(fc.nat()), (given, random) => {
           const rounded = given.map((each) => ({ ...each, values: wholeOf(each.values) }))
-          const places = rounded.map((each) => ({ each, place: random.next().value as number }))
           const [one, other] = [new Key(), new Key()]
           for (const each of rounded) one.add(each)
-          for (const { each } of places.sort((a, b) => a.place - b.place)) other.add(each)
+          for (const each of shuffled(rounded, random)) other.add(each)
           for (const later of [0, span / 4, span / 2])
             expect(other.results(one.now + later)).toEqual(one.results(one.now + later))
         }),

@@ -76,6 +76,13 @@ describe('the last N', () => {
     expect(memory.results(10)).toEqual(new Map([['sum_3', 27]]))
   })
 
+  it('no longer keep what was let go', async () => {
+    const [three, five] = [await slotOf(3), await slotOf(3, 5)]
+    const memory = new Memory(five)
+    for (let i = 1; i <= 5; i++) add(memory, i, i)
+    expect(memory.moved(three).moved(five).results(5).get('sum_5')).toBe(12)
+  })
+
   it.each([0, 10_001, 1.5, '5'])('N = %j is refused', async (n) => {
     const { config } = await loadPart<unknown, unknown>('aggregations', 'last')
     expect(config.safeParse({ last: n }).success).toBe(false)

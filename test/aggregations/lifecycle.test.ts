@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { CHUNK } from '../../src/aggregations/lifecycle/ids.ts'
+import { ByteWriter } from '../../src/core/bytes.ts'
 import type { FeatureSpec, Slot } from '../../src/core/model.ts'
 import { loadPart } from '../../src/core/part.ts'
 import { Memory } from '../../src/testing/aggregation.ts'
@@ -113,6 +114,9 @@ describe('a lifecycle of many ids', () => {
       slot.expire(memory.acc, i * 1_000)
       memory = memory.moved()
     }
+    const main = new ByteWriter()
+    slot.encode(memory.acc, main)
+    expect(main.length).toBeLessThan(20 * 'id399'.length * 2 + 50)
     slot.expire(memory.acc, 399_000 + 9_999)
     expect(slot.isEmpty(memory.acc)).toBe(false)
     slot.expire(memory.acc, 399_000 + 10_000)

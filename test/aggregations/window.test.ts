@@ -47,7 +47,7 @@ describe('a window of many events', () => {
     let now = 0
     for (const [i, event] of [...traffic(12_000, seed)].entries()) {
       now = Math.max(now, event.time)
-      const clock = now - 200
+      const clock = now - (seed - 1) * 200
       memory.add(event, clock)
       events.push(event)
       if (i % 331 === 0) slot.expire(memory.acc, clock)
@@ -73,6 +73,34 @@ describe('a window of many events', () => {
     const moved = memory.moved()
     expect(moved.segments.size).toBe(2)
     expect(moved.results(BLOCK)).toEqual(memory.results(BLOCK))
+  })
+
+  it('writes both halves of a block that a late event has split', () => {
+    const memory = new Memory(slot)
+    fill(memory, BLOCK * 2)
+    const moved = memory.moved()
+    moved.add({ time: BLOCK - 2, tie: 0, values: { v: 1 } }, 0)
+    expect(
+      moved
+        .moved()
+        .results(BLOCK * 2)
+        .get('max_3s'),
+    ).toBe(BLOCK * 2 - 1)
+    expect(
+      moved
+        .moved()
+        .results(BLOCK * 2)
+        .get('mean_3s'),
+    ).toBeCloseTo((BLOCK * (2 * BLOCK - 1) + 1) / (BLOCK * 2 + 1), 9)
+  })
+
+  it('slides over its blocks in order, asked again and again', () => {
+    const memory = new Memory(slot)
+    for (let i = 0; i < 8_000; i++) {
+      memory.add({ time: i, tie: i, values: { v: i } }, i)
+      if (i % 10 === 0) slot.expire(memory.acc, i)
+      if (i % 50 === 0) expect(memory.results(i).get('mean_3s')).toBe((Math.max(0, i - 2_999) + i) / 2)
+    }
   })
 
   it('writes only the segments that changed', () => {

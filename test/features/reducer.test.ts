@@ -139,6 +139,19 @@ describe('the feature reducer', () => {
     )
   })
 
+  it('is due in the future even if a slot says otherwise', () => {
+    const [slot] = slotsOf([total]) as [Slot]
+    const hasty = {
+      ...slot,
+      features: ['total'],
+      create: () => 1,
+      isEmpty: () => false,
+      nextExpiry: (_: unknown, now: number) => now,
+    }
+    const reducer = featureReducer([hasty as Slot], ['total'], [null], FORGET)([])
+    expect(reducer.nextDue(reducer.create(), 50)).toBe(51)
+  })
+
   it('is never spent and at last never due while a feature remembers for ever', () => {
     const reducer = reducerOf(staying)
     const state = reducer.create()
@@ -220,5 +233,24 @@ describe('features that come and go', () => {
     moved(one, reduced, store, one)
     expect(store.size).toBe(0)
     expect(one.evaluate(reduced, 10)).toEqual([2_000])
+  })
+
+  it('do not take along segments that were gone before', () => {
+    const store = new Map<string, Uint8Array>()
+    const both = reducerOf([mean, total])
+    let state = both.create()
+    apply(
+      both,
+      state,
+      Array.from({ length: 2_000 }, (_, i) => ({ time: 10, tie: i, values: { v: i } })),
+      0,
+    )
+    state = moved(both, state, store, both)
+    both.expire(state, 40)
+    apply(both, state, [{ time: 50, tie: 1, values: { v: 3 } }], 40)
+    state = moved(both, state, store, both)
+    expect(store.size).toBe(0)
+    const one = reducerOf([total], both.slots)
+    expect(one.encode(moved(both, state, store, one)).segments).toEqual([])
   })
 })

@@ -21,7 +21,7 @@ interface Run {
 /** Events of one key in order of time, as blocks like the leaves of a B+ tree. No block is empty. */
 export class Events {
   blocks: Block[] = []
-  /** By number of the window: the blocks that lie inside it, without the last, which still changes. */
+  /** By number of the window: the blocks inside it but the first and the last, unchanged since. */
   private runs: (Run | undefined)[] = []
   private nextName = 0
   /** Blocks that stand in the store as segments. */
@@ -42,7 +42,6 @@ export class Events {
     if (at < blocks.length - 1) this.runs = []
     if (block.isFull) {
       const goesOn = at === blocks.length - 1 && time >= block.last
-      if (!goesOn) this.runs = []
       const newer = goesOn ? new Block(this.nextName++, BLOCK, this.valued) : block.split(this.nextName++)
       blocks.splice(at + 1, 0, newer)
       if (goesOn || time >= newer.first) block = newer
@@ -88,20 +87,21 @@ export class Events {
     this.blocks[0]?.drop(time)
   }
 
-  /** Result over the events after `now - length`: the block at that boundary is scanned, the others are remembered. */
+  /**
+   * Result over the events after `now - length`. The first block, which is being forgotten, and the block at the boundary
+   * stand for themselves, and so does the last, which grows; what lies between is remembered.
+   */
   result({ length, operator, operatorNumber, number }: Window, now: Millis): number | null {
     const { blocks } = this
     const acc = operator.create()
     const start = now - length
     let at = this.blockAfter(start)
     const boundary = blocks[at]
-    if (boundary && boundary.first <= start) {
-      boundary.addTo(acc, operator, boundary.after(start))
-      at++
-    }
-    const last = blocks[blocks.length - 1]
+    if (boundary && boundary.first <= start) boundary.addTo(acc, operator, boundary.after(start))
+    else if (boundary) operator.merge(acc, boundary.partial(operator, operatorNumber))
+    at++
     if (at < blocks.length - 1) operator.merge(acc, this.run(operator, operatorNumber, number, at))
-    if (last && at < blocks.length) operator.merge(acc, last.partial(operator, operatorNumber))
+    if (at < blocks.length) operator.merge(acc, (blocks.at(-1) as Block).partial(operator, operatorNumber))
     return operator.result(acc)
   }
 
