@@ -8,7 +8,7 @@ import { hash53, partitionOf } from '../core/key.ts'
 import type { Draft, Event, Flow, FlowSource, InputRecord, Millis, OpenState, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import { Inbox, type Slice } from './inbox.ts'
-import { MAX_PARTITIONS, RowBuffer, tieOf } from './rows.ts'
+import { MAX_PARTITIONS, MAX_TOPICS, RowBuffer, tieOf } from './rows.ts'
 import { encodeFrame, encodeLayout, FRAME_BYTES, FRAME_ROWS, type FrameHead, type Source } from './shuffle.ts'
 import type { Patience, Task, TaskContext } from './task.ts'
 
@@ -39,8 +39,12 @@ export class RecordMapper {
     this.context = context
     this.topicIndex = flow.sources.findIndex(({ topic }) => topic === source.topic)
     this.plan = (flow.sources[this.topicIndex] as FlowSource).plan
-    if (source.partition >= MAX_PARTITIONS)
-      throw new ClearStop('topic-mismatch', `${source.topic} has more than ${MAX_PARTITIONS} partitions`)
+    if (source.partition >= MAX_PARTITIONS || this.topicIndex >= MAX_TOPICS) {
+      throw new ClearStop(
+        'topic-mismatch',
+        `a topology reads at most ${MAX_TOPICS} topics of ${MAX_PARTITIONS} partitions`,
+      )
+    }
   }
 
   /** Maps a slice; records that can never be mapped are collected in `dead`. Answers the newest record timestamp. */

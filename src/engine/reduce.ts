@@ -221,12 +221,16 @@ export class ReduceTask<S = unknown> implements Task {
     this.context.metrics.cacheMisses.inc({ topology }, missing.length)
     const segments: { key: string; name: string; state: S }[] = []
     for (const [key, bytes] of await this.read(missing)) {
-      const keyState = bytes === undefined ? this.reducer.create() : this.decode(key, bytes)
+      const keyState = bytes === undefined ? this.reducer.create() : this.decode(bytes)
       into.set(key, keyState)
       this.cache.set(key, keyState)
       for (const name of this.reducer.missing(keyState))
         segments.push({ key: segmentKey(key, name), name, state: keyState })
     }
+    await this.attach(segments)
+  }
+
+  private async attach(segments: readonly { key: string; name: string; state: S }[]): Promise<void> {
     if (segments.length === 0) return
     const found = new Map(await this.read(segments.map(({ key }) => key)))
     for (const { key, name, state } of segments) {
@@ -236,7 +240,7 @@ export class ReduceTask<S = unknown> implements Task {
     }
   }
 
-  private decode(_key: string, bytes: Uint8Array): S {
+  private decode(bytes: Uint8Array): S {
     try {
       return this.reducer.decode(bytes)
     } catch (error) {
@@ -384,10 +388,10 @@ export class ReduceTask<S = unknown> implements Task {
   private async reload(keys: readonly string[], into: Map<string, S>): Promise<void> {
     for (const [key, bytes] of await this.read(keys)) {
       if (!bytes) continue
-      const keyState = this.decode(key, bytes)
-      const names = this.reducer.missing(keyState)
-      const parts = await this.read(names.map((name) => segmentKey(key, name)))
-      for (const [i, name] of names.entries()) this.reducer.attach(keyState, name, parts[i]?.[1] ?? new Uint8Array(0))
+      const keyState = this.decode(bytes)
+      await this.attach(
+        this.reducer.missing(keyState).map((name) => ({ key: segmentKey(key, name), name, state: keyState })),
+      )
       into.set(key, keyState)
     }
   }

@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { type Entries, type Lmdb, openLmdb } from '../connections/lmdb.ts'
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { Fenced, MillraceError } from '../core/errors.ts'
-import { type Entries, type Lmdb, openLmdb } from '../core/lmdb.ts'
 import type { Millis, OpenState, Position, State, StateChange, TaskId } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
 

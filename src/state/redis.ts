@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
+import { connectRedis, luaScript, type RedisConnection, redisConfig } from '../connections/redis.ts'
 import { Fenced } from '../core/errors.ts'
 import type { Millis, OpenState, State, StateChange, TaskId } from '../core/model.ts'
 import type { Log, Part } from '../core/part.ts'
-import { connectRedis, luaScript, type RedisConnection, redisConfig } from '../core/redis.ts'
 
 const part: Part<z.infer<typeof redisConfig>, State> = {
   summary: 'State in Redis, for workers on several machines: one atomic call per commit.',

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { type Entries, type Lmdb, openLmdb } from '../connections/lmdb.ts'
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
-import { type Entries, type Lmdb, openLmdb } from '../core/lmdb.ts'
 import type { Emission, FeatureRecord, FeatureStore, FeatureWrite, TaskId, Version } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
 

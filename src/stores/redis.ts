@@ -1,7 +1,7 @@
 import type { z } from 'zod'
+import { connectRedis, luaScript, type RedisConnection, redisConfig } from '../connections/redis.ts'
 import type { FeatureRecord, FeatureStore, FeatureWrite, TaskId, Version } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
-import { connectRedis, luaScript, type RedisConnection, redisConfig } from '../core/redis.ts'
 
 const part: Part<z.infer<typeof redisConfig>, FeatureStore> = {
   summary: 'Features in Redis: one hash per topology and entity, which any language reads with one HGETALL.',

@@ -64,7 +64,7 @@ function named(names: readonly string[], values: readonly (number | null)[]): Re
   const found: Record<string, number> = {}
   for (const [i, name] of names.entries()) {
     const value = values[i]
-    if (value !== null && value !== undefined) found[name] = value
+    if (value !== null && Number.isFinite(value)) found[name] = value as number
   }
   return found
 }

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
-import { lockDirectory } from '../../core/directory-lock.ts'
+import { lockDirectory } from '../../connections/directory-lock.ts'
 import { duration } from '../../core/duration.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { partitionOf } from '../../core/key.ts'
@@ -194,8 +194,8 @@ const embedded: Part<z.infer<typeof config>, EmbeddedTransport> = {
   config,
   example: `
 transport:
-  embedded:
-    path: .millrace/log
+  kind: embedded
+  path: .millrace/log
 `,
   notes: `
 Records of a topic live in \`<path>/topics/<topic>/<partition>/<base position>.log\`, checked by CRC32. The unfinished

@@ -22,7 +22,7 @@ import { committed, createTopic, positionAt, rangesOf } from './topics.ts'
 const kafka: Part<KafkaConfig, Transport> = {
   summary: 'Apache Kafka, 2.8 or later, or what speaks its protocol.',
   config: kafkaConfig,
-  example: 'transport:\n  kafka:\n    brokers: [broker-1:9092, broker-2:9092]\n',
+  example: 'transport:\n  kind: kafka\n  brokers: [broker-1:9092, broker-2:9092]\n',
   notes: [
     'A record is written when every in-sync replica has it. Two calls at once that write to one partition are in no',
     'order to each other. A draft without key or partition goes round the partitions.',

@@ -2,8 +2,8 @@
 import { statfsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type * as LmdbModule from 'lmdb'
+import { MillraceError } from '../core/errors.ts'
 import { lockDirectory } from './directory-lock.ts'
-import { MillraceError } from './errors.ts'
 
 /** Keys are ordered by their bytes and at most 1,978 long. */
 export type Entries = LmdbModule.RootDatabase<Buffer, Buffer>

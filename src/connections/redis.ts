@@ -5,9 +5,9 @@ import { resolve } from 'node:path'
 import type * as Ioredis from 'ioredis'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
-import { duration } from './duration.ts'
-import { MillraceError } from './errors.ts'
-import type { PartContext } from './part.ts'
+import { duration } from '../core/duration.ts'
+import { MillraceError } from '../core/errors.ts'
+import type { PartContext } from '../core/part.ts'
 
 export const redisConfig = z.strictObject({
   url: z

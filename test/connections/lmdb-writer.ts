@@ -1,6 +1,6 @@
 /** Writes ten keys at a time into the environment named, and tells its parent each time they are on the disk. */
 import * as lmdb from 'lmdb'
-import { openLmdb } from '../../src/core/lmdb.ts'
+import { openLmdb } from '../../src/connections/lmdb.ts'
 
 const environment = await openLmdb(lmdb, process.argv[2] as string)
 process.send?.(0)

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { MillraceError } from './errors.ts'
+import { MillraceError } from '../core/errors.ts'
 
 /**
  * Takes the directory for this process, making it where it is missing; answers how to let go. A lock whose process

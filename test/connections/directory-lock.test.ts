@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { lockDirectory } from '../../src/core/directory-lock.ts'
+import { lockDirectory } from '../../src/connections/directory-lock.ts'
 
 describe('the lock of a directory', () => {
   let directory: string

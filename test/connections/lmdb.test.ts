@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as lmdb from 'lmdb'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openLmdb } from '../../src/connections/lmdb.ts'
 import { Fenced } from '../../src/core/errors.ts'
-import { openLmdb } from '../../src/core/lmdb.ts'
 
 const run = (program: string, ...args: string[]) => execFileSync(program, args, { stdio: 'ignore' })
 const key = (text: string) => Buffer.from(text)
