@@ -71,7 +71,7 @@ const engine = z.strictObject({
     .describe('How long frames are kept: longer than the oldest backup of the state.'),
   batch: z
     .strictObject({
-      maxRecords: positive(100_000).default(10_000).describe('Records a task applies before it commits, when behind.'),
+      maxRecords: positive(1_000_000).default(50_000).describe('Records a task applies before it commits, when behind.'),
       maxKeys: positive(8_000).default(2_000).describe('Keys one commit may change, when behind.'),
     })
     .prefault({}),
@@ -91,7 +91,8 @@ const engine = z.strictObject({
     .prefault({}),
 })
 
-const base = z.strictObject({
+/** Every setting but the sections that a part takes. */
+export const base = z.strictObject({
   deployment: name.default('millrace').describe('Prefix of everything this deployment names in shared services.'),
   topics: z.record(topicName, topic).default({}).describe('What must be known of topics.'),
   engine: engine.prefault({}),
@@ -109,7 +110,7 @@ const base = z.strictObject({
 })
 
 /** Sections that a part takes, the folder it is in, and the kind when nothing is said. */
-const PARTS = {
+export const PARTS = {
   transport: { folder: 'transports', kind: 'embedded' },
   registry: { folder: 'registries', kind: 'file' },
   state: { folder: 'state', kind: 'embedded' },

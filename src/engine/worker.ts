@@ -306,12 +306,15 @@ const closeFeed = async ({ runners }: Feed): Promise<void> => {
 /** One decoding for all tasks of the partition, done when the first of them asks. */
 function share(batch: Batch, decoderOf: (topic: string) => Decoder): SharedBatch {
   let decoder: Decoder | undefined
+  let prepared = false
   const events: (Event | RecordError | undefined)[] = []
   return {
     ...batch,
     ready: async () => {
+      if (prepared) return
       decoder ??= decoderOf(batch.topic)
       await decoder.prepare(batch.records)
+      prepared = true
     },
     event: (index) => {
       const known = events[index]

@@ -1,10 +1,12 @@
-import { ByteReader, type ByteWriter } from '../../core/bytes.ts'
+import { ByteReader, ByteWriter } from '../../core/bytes.ts'
 import type { Millis } from '../../core/model.ts'
 import { pack, unpack } from '../../core/packing.ts'
 import { type StoredPart, StoredParts } from '../../core/segments.ts'
 
-/** Ids in a chunk; up to one chunk's worth of ids is kept in the main bytes. */
-export const CHUNK = 512
+/** Ids in a chunk. */
+const CHUNK = 64
+/** Up to so many ids are kept in the main bytes; of more, each chunk is a segment. */
+export const INLINE_IDS = 512
 /** Chunks that the ids of a `maxAge` are spread over at least: by so much too long an id may be remembered. */
 const SPREAD = 8
 
@@ -29,6 +31,8 @@ interface Chunk extends StoredPart {
   size: number
   /** No entry is newer. */
   newest: Millis
+  /** What the entries are encoded to, as long as none of them changes. */
+  bytes: Buffer | undefined
 }
 
 /** The newest event of every id of one key. */
@@ -77,7 +81,7 @@ export class Ids {
     if (chunk === known.chunk) touch(chunk, time)
     else {
       known.chunk.size--
-      known.chunk.changed = true
+      spoil(known.chunk)
       join(known, chunk)
     }
   }
@@ -109,7 +113,15 @@ export class Ids {
   }
 
   private addChunk(name: number, start: Millis): Chunk {
-    const chunk: Chunk = { name, start, entries: [], size: 0, newest: Number.NEGATIVE_INFINITY, changed: true }
+    const chunk: Chunk = {
+      name,
+      start,
+      entries: [],
+      size: 0,
+      newest: Number.NEGATIVE_INFINITY,
+      bytes: undefined,
+      changed: true,
+    }
     this.chunks.push(chunk)
     return chunk
   }
@@ -117,13 +129,17 @@ export class Ids {
   // ---- bytes: few ids stand in the main bytes; of more, the main bytes hold the names of the chunks
 
   private get isInline(): boolean {
-    return this.byId.size <= CHUNK && this.lacking.size === 0
+    return this.byId.size <= INLINE_IDS && this.lacking.size === 0
   }
 
   encode(to: ByteWriter): void {
     to.byte(this.isInline ? INLINE : SEGMENTS)
     if (this.isInline) {
-      encodeEntries([...this.byId.values()], to, this.valued)
+      to.varint(this.chunks.length)
+      for (const chunk of this.chunks) {
+        to.double(chunk.start)
+        to.block(this.bytesOf(chunk))
+      }
       return
     }
     to.varint(this.nextName)
@@ -137,7 +153,10 @@ export class Ids {
   decode(from: ByteReader): this {
     const form = from.byte()
     if (form === INLINE) {
-      this.take(from)
+      for (let left = from.varint(); left > 0; left--) {
+        const chunk = this.addChunk(this.nextName++, from.double())
+        this.take(new ByteReader(from.block()), chunk)
+      }
     } else if (form === SEGMENTS) {
       this.nextName = from.varint()
       for (let left = from.varint(); left > 0; left--) {
@@ -149,8 +168,8 @@ export class Ids {
     return this
   }
 
-  /** Entries as `encodeEntries` wrote them, into that chunk or those of their times. */
-  private take(from: ByteReader, chunk?: Chunk): void {
+  /** Entries as `encodeEntries` wrote them, into that chunk. */
+  private take(from: ByteReader, chunk: Chunk): void {
     const count = from.varint()
     const heads: { closes: boolean; id: string }[] = []
     for (let i = 0; i < count; i++) heads.push({ closes: from.byte() === 1, id: from.text() })
@@ -159,8 +178,7 @@ export class Ids {
     const values = new Float64Array(count).fill(1)
     if (count > 0) for (const column of this.valued ? [times, ties, values] : [times, ties]) unpack(from, column, count)
     for (const [i, { id, closes }] of heads.entries()) {
-      const time = times[i] as number
-      this.put(id, time, ties[i] as number, closes, values[i] as number, chunk ?? this.chunkFor(time))
+      this.put(id, times[i] as number, ties[i] as number, closes, values[i] as number, chunk)
     }
   }
 
@@ -177,12 +195,18 @@ export class Ids {
   }
 
   changed(): [string, Uint8Array | null][] {
-    return this.stored.changes(this.isInline ? [] : this.chunks, (chunk, to) =>
-      encodeEntries(members(chunk), to, this.valued),
-    )
+    return this.stored.changes(this.isInline ? [] : this.chunks, (chunk, to) => to.bytes(this.bytesOf(chunk)))
+  }
+
+  private bytesOf(chunk: Chunk): Buffer {
+    if (chunk.bytes) return chunk.bytes
+    encodeEntries(members(chunk), scratch, this.valued)
+    chunk.bytes = scratch.take()
+    return chunk.bytes
   }
 }
 
+const scratch = new ByteWriter(4096)
 const INLINE = 0
 const SEGMENTS = 1
 
@@ -200,7 +224,12 @@ function join(entry: Entry, chunk: Chunk): void {
 
 function touch(chunk: Chunk, time: Millis): void {
   if (time > chunk.newest) chunk.newest = time
+  spoil(chunk)
+}
+
+function spoil(chunk: Chunk): void {
   chunk.changed = true
+  chunk.bytes = undefined
 }
 
 function encodeEntries(entries: readonly Entry[], to: ByteWriter, valued: boolean): void {
