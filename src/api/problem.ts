@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 
 /** The one table of HTTP problems. A name is never used again for another thing. */
-const PROBLEMS = {
+export const PROBLEMS = {
   'path-unknown': { status: 404, title: 'There is nothing at this path' },
   'entity-unknown': { status: 404, title: 'No such entity' },
   'feature-unknown': { status: 400, title: 'No such feature' },

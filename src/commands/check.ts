@@ -6,12 +6,12 @@ export async function check(
   { out, environment }: Terminal,
 ): Promise<number> {
   const { problems, project } = await checkProject(directory, { environment })
-  if (json)
-    out.write(`${JSON.stringify({ problems, topologies: project?.topologies.map(({ name }) => name) ?? [] })}\n`)
+  const topologies = project?.topologies.map(({ name }) => name) ?? []
+  if (json) out.write(`${JSON.stringify({ problems, topologies })}\n`)
   else if (problems.length > 0) out.write(`${renderProblems(problems)}\n`)
   else
     out.write(
-      `${project?.topologies.length ?? 0} topologies are right: ${project?.topologies.map(({ name }) => name).join(', ')}\n`,
+      `${topologies.length === 1 ? '1 topology is' : `${topologies.length} topologies are`} right: ${topologies.join(', ')}\n`,
     )
   return problems.length > 0 ? 1 : 0
 }

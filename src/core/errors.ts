@@ -105,7 +105,7 @@ export const ERRORS = {
   },
   'port-unavailable': {
     what: 'The HTTP port is taken or may not be opened.',
-    todo: 'Stop the other program, or choose another port with `api.port`.',
+    todo: 'Stop the other program, or choose another port with `http.port`.',
   },
   'replay-unreadable': {
     what: 'The file to replay cannot be read.',

@@ -23,9 +23,10 @@ const expression = z.union(
 )
 export type Written = z.output<typeof expression>
 
-const shape = z.strictObject({
+/** The keys of a topology. What a feature takes besides `common` is its aggregation's. */
+export const shape = z.strictObject({
   topology: name.describe('Name of the topology: of its state, its consumer tasks and its feature namespace.'),
-  kind: z.literal('features'),
+  kind: z.literal('features').describe('What the topology does; `features` is the one kind of this version.'),
   from: oneOrMore(topicName, 'a topic or a list of topics').describe('Source topics.'),
   where: expression.optional().describe('Events to take; all when left out.'),
   entity: name.describe('What the features are of, as the API calls it: store, courier.'),
@@ -44,12 +45,16 @@ const shape = z.strictObject({
     .describe(
       'How long after its newest event an entity is forgotten of which nothing is remembered; 1d when left out.',
     ),
-  tags: z.array(name).default([]).describe('Workers may be told to run certain tags only.'),
+  tags: z.array(name).default([]).describe('Labels for a part of the topologies. No command asks for them yet.'),
   owner: z
-    .strictObject({ domain: z.string().optional(), product: z.string().optional(), service: z.string().optional() })
+    .strictObject({
+      domain: z.string().optional().describe('Domain of the business: logistics.'),
+      product: z.string().optional().describe('Data product: store-load.'),
+      service: z.string().optional().describe('Service that asked for it: eta.'),
+    })
     .optional()
-    .describe('For the catalog and for cost.'),
-  description: z.string().optional(),
+    .describe('Who answers for it. Noted; nothing is made of it yet.'),
+  description: z.string().optional().describe("For people; the doc of the output topic's schema."),
 })
 
 export interface Declaration extends Omit<z.output<typeof shape>, 'features' | 'to'> {
@@ -95,12 +100,15 @@ export function readDeclaration(yaml: YamlFile, parts: FeatureParts): Declaratio
   return { ...parsed.data, features, to: parsed.data.to.flatMap((sink, i) => readOutput(yaml, i, sink, parts) ?? []) }
 }
 
-const common = z.object({
-  as: z.unknown(),
-  of: expression.optional(),
-  when: expression.optional(),
-  default: z.number().optional(),
-  description: z.string().optional(),
+/** The keys that every feature may have. */
+export const common = z.object({
+  as: z.unknown().describe('Operator: how the values become one number.'),
+  of: expression
+    .optional()
+    .describe('Expression: the number taken of each event. An event where it is null is left out.'),
+  when: expression.optional().describe('Expression: which events count; all that `where` takes when left out.'),
+  default: z.number().optional().describe('Value over no events, for operators that have none of their own (null).'),
+  description: z.string().optional().describe("For people; shown by the API and in the output topic's schema."),
 })
 
 function readFeature(

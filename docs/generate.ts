@@ -1,0 +1,141 @@
+/**
+ * The pages that are made from the code, so that they cannot say anything else than it does. `npm run docs` writes
+ * them; a test fails when one is stale.
+ */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PROBLEMS } from '../src/api/problem.ts'
+import { base, PARTS } from '../src/core/config.ts'
+import { ERRORS } from '../src/core/errors.ts'
+import { loadPart, type PartFolder, partNames } from '../src/core/part.ts'
+import { createMetrics } from '../src/engine/metrics.ts'
+import { common, shape } from '../src/features/declaration.ts'
+import { settingsTable, table } from './settings.ts'
+
+const MADE = '<!-- Made by `npm run docs`. Change the code, not this page. -->'
+
+/** Text of every made page by its name in this folder. */
+export async function pages(): Promise<ReadonlyMap<string, string>> {
+  return new Map([
+    ['errors.md', errorsPage()],
+    ['metrics.md', await metricsPage()],
+    ['reference.md', await referencePage()],
+  ])
+}
+
+function errorsPage(): string {
+  const errors = Object.entries(ERRORS).map(([code, { what, todo }]) => [`\`${code}\``, what, todo])
+  const problems = Object.entries(PROBLEMS).map(([name, { status, title }]) => [`\`${name}\``, String(status), title])
+  return page(
+    'Errors',
+    'A code always means the same. It stands in logs (`code`), in what a command prints (`[code]`), in `/health/ready`, in the',
+    'header `millrace-error-code` of dead letters and in the label `code` of `millrace_dead_letters_total`.',
+    '',
+    'A task that stops clearly goes on after a decision of yours: [semantics.md](semantics.md#clear-stops).',
+    '',
+    ...table(['code', 'what happened', 'what to do'], errors),
+    '',
+    '## Answers of the HTTP API',
+    '',
+    'Problem details of RFC 9457 (`application/problem+json`); `type` is `urn:millrace:problem:<name>`.',
+    '',
+    ...table(['name', 'status', 'title'], problems),
+  )
+}
+
+async function metricsPage(): Promise<string> {
+  const { registry } = createMetrics()
+  const rows = (await registry.getMetricsAsJSON()).map((metric) => {
+    const { name, type, help } = metric
+    const { labelNames = [] } = registry.getSingleMetric(name) as { readonly labelNames?: readonly string[] }
+    return [`\`${name}\``, String(type), labelNames.map((label) => `\`${label}\``).join(', '), help]
+  })
+  return page(
+    'Metrics',
+    'Served at `/metrics` for Prometheus. Times are in seconds, sizes in records. No label ever holds a key or an entity id.',
+    'Which alerts to set: [operations.md](operations.md#alerts).',
+    '',
+    ...table(['metric', 'type', 'labels', 'meaning'], rows),
+  )
+}
+
+async function referencePage(): Promise<string> {
+  return page(
+    'Reference',
+    'Every setting and every part. A duration is a whole number with a unit: `500ms`, `30s`, `10m`, `2h`, `7d`.',
+    '',
+    '## millrace.yaml',
+    '',
+    'Where things are. Every setting may be left out; with no file at all everything is embedded, under `.millrace/`. A text may',
+    `hold \`\${NAME}\`, a variable of the environment; \`$\${NAME}\` stays as it is.`,
+    '',
+    ...settingsTable(base),
+    '',
+    'Four sections choose a part by `kind`, and take the settings of that part beside it:',
+    '',
+    ...table(
+      ['section', '`kind` when left out', 'kinds'],
+      Object.entries(PARTS).map(([section, { folder, kind }]) => [
+        `\`${section}\``,
+        `\`${kind}\``,
+        partNames(folder)
+          .map((name) => `[\`${name}\`](#${section}-${name})`)
+          .join(', '),
+      ]),
+    ),
+    '',
+    ...(await sections(
+      Object.entries(PARTS).map(([section, { folder }]) => [folder, (name: string) => `${section}: ${name}`]),
+      '###',
+    )),
+    '## A topology',
+    '',
+    'What is computed: one YAML file each in the folder of the topologies.',
+    '',
+    ...settingsTable(shape),
+    '',
+    '`where`, `when`, `of`, `lifecycle`, `opens` and `closes` are [expressions](expressions.md). With several source topics',
+    'one expression holds for all, or a mapping gives each topic its own.',
+    '',
+    '### Every feature',
+    '',
+    'One key names the [aggregation](#aggregations): which events are remembered. `as` names the [operator](#operators): how',
+    'they become one number.',
+    '',
+    ...settingsTable(common),
+    '',
+    '## Aggregations',
+    '',
+    ...(await sections([['aggregations', (name) => name]], '###')),
+    '## Operators',
+    '',
+    ...(await sections([['operators', (name) => name]], '###')),
+    '## Sinks',
+    '',
+    'Elements of `to`: a name, or a mapping whose key names the sink.',
+    '',
+    ...(await sections([['sinks', (name) => name]], '###')),
+  )
+}
+
+async function sections(
+  folders: readonly (readonly [PartFolder, (name: string) => string])[],
+  level: string,
+): Promise<string[]> {
+  const lines: string[] = []
+  for (const [folder, title] of folders)
+    for (const name of partNames(folder)) {
+      const { summary, config, example, notes } = await loadPart<unknown, unknown>(folder, name)
+      const settings = settingsTable(config)
+      lines.push(`${level} ${title(name)}`, '', summary, '', '```yaml', example.trim(), '```', '')
+      if (settings.length > 0) lines.push(...settings, '')
+      if (notes) lines.push(notes.trim(), '')
+    }
+  return lines
+}
+
+function page(title: string, ...lines: string[]): string {
+  return `${MADE}\n# ${title}\n\n${lines.join('\n').trimEnd()}\n`
+}
+
+if (import.meta.main) for (const [name, text] of await pages()) await writeFile(join(import.meta.dirname, name), text)
