@@ -111,7 +111,11 @@ async function main(): Promise<void> {
       const home = join(directory, name)
       await writeProject(home, {
         deployment: name,
-        transport: { kind: 'kafka', brokers },
+        transport: {
+          kind: 'kafka',
+          brokers,
+          ...(process.env.BENCH_BYTES ? { maxBytesPerPartition: Number(process.env.BENCH_BYTES) } : {}),
+        },
         registry: { kind: 'confluent', url: services.registry.url },
         state: { kind: 'redis', url: services.redis.url },
         store: { kind: 'redis', url: services.redis.url },

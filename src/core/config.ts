@@ -71,7 +71,15 @@ const engine = z.strictObject({
     .describe('How long frames are kept: longer than the oldest backup of the state.'),
   batch: z
     .strictObject({
-      maxRecords: positive(1_000_000).default(50_000).describe('Records a task applies before it commits, when behind.'),
+      maxRecords: positive(1_000_000)
+        .default(50_000)
+        .describe('Records a task applies before it commits, when behind.'),
+      linger: z
+        .union([z.literal(0), duration])
+        .default(1_000)
+        .describe(
+          'While its sources are far behind, a task waits this long for more rows before it computes; 0 never waits.',
+        ),
       maxKeys: positive(8_000).default(2_000).describe('Keys one commit may change, when behind.'),
     })
     .prefault({}),

@@ -25,13 +25,19 @@ export class Inbox {
   end: Position = 0
   private readonly queue: Slice[] = []
   private readonly limit: number
+  private records = 0
   private closed = false
   private wake: (() => void) | undefined
+  private wakeFull: (() => void) | undefined
   private room: (() => void)[] = []
 
-  /** `limit`: how many batches may wait. */
-  constructor(limit = 2) {
+  /** `limit`: how many records may wait before no more are accepted. */
+  constructor(limit: number) {
     this.limit = limit
+  }
+
+  get isFull(): boolean {
+    return this.records >= this.limit
   }
 
   get waiting(): number {
@@ -46,8 +52,10 @@ export class Inbox {
     while (from < batch.records.length && (batch.records[from] as InputRecord).position < this.want) from++
     this.want = batch.next
     this.queue.push({ batch, from, to: batch.records.length, next: batch.next })
+    this.records += batch.records.length - from
     this.wake?.()
-    if (this.queue.length < this.limit) return undefined
+    if (!this.isFull) return undefined
+    this.wakeFull?.()
     return new Promise((resolve) => this.room.push(resolve))
   }
 
@@ -57,9 +65,10 @@ export class Inbox {
     if (!head) return undefined
     if (head.to - head.from <= max) {
       this.queue.shift()
-      this.makeRoom()
+      this.gone(head.to - head.from)
       return head
     }
+    this.gone(max)
     const to = head.from + max
     this.queue[0] = { ...head, from: to }
     return { ...head, to, next: (head.batch.records[to - 1] as InputRecord).position + 1 }
@@ -70,7 +79,7 @@ export class Inbox {
     const again = position < this.want
     this.queue.length = 0
     this.want = position
-    this.makeRoom()
+    this.gone(this.records)
     return again
   }
 
@@ -83,21 +92,32 @@ export class Inbox {
     this.wake = undefined
   }
 
+  /** Resolves when it is full, when `wait` ends, or when nudged or closed. */
+  async filled(wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    if (this.isFull || this.closed) return
+    const full = new AbortController()
+    this.wakeFull = () => full.abort()
+    await wait(full.signal)
+    this.wakeFull = undefined
+  }
+
   /** Nothing is taken in any more; whoever waits goes on. */
   close(): void {
     this.closed = true
     this.queue.length = 0
-    this.makeRoom()
-    this.wake?.()
+    this.gone(this.records)
+    this.nudge()
   }
 
   /** Ends a wait early. */
   nudge(): void {
     this.wake?.()
+    this.wakeFull?.()
   }
 
-  private makeRoom(): void {
-    if (this.queue.length >= this.limit) return
+  private gone(records: number): void {
+    this.records -= records
+    if (this.isFull) return
     for (const resolve of this.room.splice(0)) resolve()
   }
 }

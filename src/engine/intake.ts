@@ -42,6 +42,7 @@ export class ShuffleIntake implements Intake {
   readonly topics: readonly string[]
   readonly topic: string
   readonly take = 1
+  readonly inboxRecords = 256
   private readonly partition: number
   private readonly context: TaskContext
   private readonly reader = new FrameReader()
@@ -90,6 +91,7 @@ export class DirectIntake implements Intake {
   readonly topics: readonly string[]
   readonly topic: string
   readonly take: number
+  readonly inboxRecords = 16_384
   private readonly flow: Flow
   private readonly partition: number
   private readonly context: TaskContext

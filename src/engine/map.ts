@@ -19,6 +19,9 @@ const WATERMARK_EVERY: Millis = 250
 /** A mapper's position is committed this often: what it repeats after a crash is dropped by the reducers. */
 const COMMIT_EVERY: Millis = 250
 
+/** Records that wait for a mapper; a batch more may come. */
+const INBOX_RECORDS = 16_384
+
 export type Take = (key: string, position: Position, time: Millis, tie: number, event: Event) => void
 
 /** Record → row, for mappers and for tasks that read their source directly. */
@@ -128,7 +131,7 @@ export class MapTask implements Task {
   readonly id: string
   readonly flow: Flow
   readonly role = 'map'
-  readonly inbox = new Inbox()
+  readonly inbox = new Inbox(INBOX_RECORDS)
   position: Position = 0
   private readonly context: TaskContext
   private readonly shuffle: string

@@ -40,8 +40,9 @@ export interface Intake {
   open(patiently: Patience, state: OpenState, meta: Uint8Array): Promise<Position>
   /** Frames of a slice; writes its dead letters first. */
   frames(slice: Slice): Promise<readonly Frame[]>
-  /** How many records to take for about one frame. */
+  /** How many records to take for about one frame, and how many may wait. */
   readonly take: number
+  readonly inboxRecords: number
   /** Event time that silence amounts to now, where the task moves its own clock; undefined otherwise. */
   silence?(position: Position): Promise<Millis | undefined>
   encode(): Uint8Array
@@ -62,7 +63,7 @@ export class ReduceTask<S = unknown> implements Task {
   readonly id: TaskId
   readonly flow: Flow
   readonly role = 'reduce'
-  readonly inbox = new Inbox()
+  readonly inbox: Inbox
   position: Position = 0
   private readonly partition: number
   private readonly generation: number
@@ -81,6 +82,7 @@ export class ReduceTask<S = unknown> implements Task {
   private toldLive = false
   private committedAt: Millis = 0
   private marksAt: Millis = 0
+  private steppedAt: Millis = 0
 
   constructor(flow: Flow, generation: number, partition: number, tasks: number, intake: Intake, context: TaskContext) {
     const name = (p: number) => `reduce/${flow.name}@${flow.generation}/${p}`
@@ -90,6 +92,7 @@ export class ReduceTask<S = unknown> implements Task {
     this.generation = generation
     this.partition = partition
     this.intake = intake
+    this.inbox = new Inbox(intake.inboxRecords)
     this.context = context
     this.cache = new KeyCache(context.settings.cacheKeys)
   }
@@ -125,7 +128,9 @@ export class ReduceTask<S = unknown> implements Task {
 
   async step(): Promise<void> {
     const { clock, metrics } = this.context
+    await this.linger()
     const started = clock.now()
+    this.steppedAt = started
     const batch = await this.gather()
     await this.run(batch)
     const topology = this.flow.name
@@ -136,6 +141,16 @@ export class ReduceTask<S = unknown> implements Task {
       Math.max(0, this.inbox.end - this.done),
     )
     if (!this.toldLive && this.sources.live && this.inbox.waiting === 0) await this.tellLive()
+  }
+
+  /**
+   * While the sources are far from their ends, a step waits for more frames, so that a key is read, evaluated and
+   * written once for many rows. Who keeps up never waits.
+   */
+  private async linger(): Promise<void> {
+    const { clock, settings } = this.context
+    const left = this.steppedAt + settings.linger - clock.now()
+    if (left > 0 && !this.sources.live) await this.inbox.filled((full) => clock.wait(left, full))
   }
 
   /** Takes frames until enough rows or keys are touched. */

@@ -22,6 +22,8 @@ export interface EngineSettings {
   /** Keys after which a reduce step takes no further frame: while keeping up, and while behind. */
   readonly maxKeys: number
   readonly maxKeysBehind: number
+  /** How long a reduce step waits for more frames while its sources are behind. */
+  readonly linger: Millis
   /** Keys kept in memory per task. */
   readonly cacheKeys: number
   /** First and longest pause before a failed call is tried again. */

@@ -54,6 +54,9 @@ export interface TaskStatus {
 
 const GROUP_COMMIT_EVERY: Millis = 1_000
 
+/** The state's sign of life of the deployment: without it, a group with positions means that the state was emptied. */
+export const DEPLOYMENT_TASK = 'deployment'
+
 /** One partition here: its tasks, and a fetched batch for all of them. */
 interface Feed {
   readonly partition: Partition
@@ -200,7 +203,7 @@ export class Worker {
   private async batch(batch: Batch): Promise<void> {
     const feed = this.feeds.get(nameOf(batch))
     if (!feed) return
-    const shared = share(batch, this.options.decoder)
+    const shared = share(batch, this.options.decoder, feed.runners.length > 1)
     await Promise.all(feed.runners.map(({ inbox }) => inbox.offer(shared)))
   }
 
@@ -254,11 +257,10 @@ export class Worker {
 
   // ------------------------------------------------------------- what must not be lost
 
-  /** The state holds a sign of life of the deployment; without it, a group with positions means that the state was emptied. */
   private async lookForLoss(topics: readonly string[]): Promise<void> {
     const { state, transport, clock } = this.options
     await untilNotFenced(clock, async () => {
-      const open = await state.open('deployment')
+      const open = await state.open(DEPLOYMENT_TASK)
       if (open.position !== undefined) return
       const committed = await Promise.all(topics.map((topic) => transport.committed(this.group, topic)))
       this.stateWasLost = committed.flat().some((position) => position !== undefined)
@@ -266,10 +268,13 @@ export class Worker {
     })
   }
 
+  /** Asked by a task without a position. A sign that was there at the start and is gone tells of a loss whatever the group says. */
   private async wasLost(topic: string, partition: number): Promise<boolean> {
-    const isShuffle = this.options.flows.some((flow) => flow.shuffle !== undefined && this.shuffleTopic(flow) === topic)
+    const { flows, state, transport } = this.options
+    if (!this.stateWasLost && (await state.open(DEPLOYMENT_TASK)).position === undefined) return true
+    const isShuffle = flows.some((flow) => flow.shuffle !== undefined && this.shuffleTopic(flow) === topic)
     if (!isShuffle && !this.stateWasLost) return false
-    return (await this.options.transport.committed(this.group, topic))[partition] !== undefined
+    return (await transport.committed(this.group, topic))[partition] !== undefined
   }
 
   /** Generations of a topology are numbered by the time when they first ran, so that later ones win everywhere. */
@@ -286,7 +291,7 @@ export class Worker {
 }
 
 /** Several workers start at once: whoever is fenced looks again. */
-async function untilNotFenced<T>(clock: WallClock, call: () => Promise<T>): Promise<T> {
+export async function untilNotFenced<T>(clock: WallClock, call: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await call()
@@ -303,8 +308,8 @@ const closeFeed = async ({ runners }: Feed): Promise<void> => {
   await Promise.all(runners.map((runner) => runner.close()))
 }
 
-/** One decoding for all tasks of the partition, done when the first of them asks. */
-function share(batch: Batch, decoderOf: (topic: string) => Decoder): SharedBatch {
+/** One decoding for all tasks of the partition, done when the first of them asks; kept only where there are several. */
+function share(batch: Batch, decoderOf: (topic: string) => Decoder, keep: boolean): SharedBatch {
   let decoder: Decoder | undefined
   let prepared = false
   const events: (Event | RecordError | undefined)[] = []
@@ -320,7 +325,7 @@ function share(batch: Batch, decoderOf: (topic: string) => Decoder): SharedBatch
       const known = events[index]
       if (known !== undefined) return known
       const event = decode(decoder as Decoder, batch, index)
-      events[index] = event
+      if (keep) events[index] = event
       return event
     },
   }

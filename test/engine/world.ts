@@ -93,6 +93,7 @@ export const SETTINGS: EngineSettings = {
   skew: 5_000,
   maxRecords: 50,
   maxRows: 200,
+  linger: 0,
   maxKeys: 5,
   maxKeysBehind: 10,
   cacheKeys: 4,
