@@ -11,6 +11,7 @@ import type {
   Encoder,
   FeatureStore,
   Flow,
+  Millis,
   Registry,
   Sink,
   SinkContext,
@@ -24,6 +25,7 @@ import { Worker } from './engine/worker.ts'
 import type { Project } from './features/check.ts'
 import { type FeatureTopology, outputSchema } from './features/compile.ts'
 import { loadFeatureParts } from './features/parts.ts'
+import { withRebuild } from './features/rebuild.ts'
 
 export interface Services {
   readonly transport: Transport
@@ -35,17 +37,13 @@ export interface Services {
 
 /** Opens transport, registry, state and feature store; closes what was opened when one fails. */
 export async function openServices(project: Project, log: Log): Promise<Services> {
-  const { config, directory } = project
-  const context: PartContext = { directory, deployment: config.deployment, log }
+  const { config } = project
   const opened: { close(): Promise<void> }[] = []
   const close = async () => {
     for (const service of opened.splice(0).reverse()) await service.close()
   }
-  const open = async <T extends { close(): Promise<void> }>(
-    folder: PartFolder,
-    { kind, settings }: PartChoice,
-  ): Promise<T> => {
-    const service = await (await loadPart<unknown, T>(folder, kind)).open(settings, context)
+  const open = async <T extends { close(): Promise<void> }>(folder: PartFolder, choice: PartChoice): Promise<T> => {
+    const service = await openPart<T>(folder, choice, project, log)
     opened.push(service)
     return service
   }
@@ -61,26 +59,52 @@ export async function openServices(project: Project, log: Log): Promise<Services
   }
 }
 
-/** Makes the source topics that the configuration gives partitions, where they are missing. */
-export async function createTopics(project: Project, transport: Transport, partitions: number): Promise<void> {
-  const names = [...new Set(project.topologies.flatMap(({ sources }) => sources.map(({ name }) => name)))]
+/** Opens the part that the configuration chose. */
+export async function openPart<T>(
+  folder: PartFolder,
+  { kind, settings }: PartChoice,
+  { directory, config: { deployment } }: Pick<Project, 'directory' | 'config'>,
+  log: Log,
+): Promise<T> {
+  const context: PartContext = { directory, deployment, log }
+  return (await loadPart<unknown, T>(folder, kind)).open(settings, context)
+}
+
+export function sourceTopics({ topologies }: Project): string[] {
+  return [...new Set(topologies.flatMap(({ sources }) => sources.map(({ name }) => name)))]
+}
+
+const EMBEDDED_PARTITIONS = 4
+const EMBEDDED_RETENTION_MS = 7 * 86_400_000
+
+/**
+ * Makes the source topics that are missing: nobody else could make them in an embedded log. They keep records as the
+ * configuration says, or for `retentionMs`.
+ */
+export async function createTopics(project: Project, transport: Transport, retentionMs?: Millis): Promise<void> {
+  const names = sourceTopics(project)
   const known = await transport.topics(names)
   for (const name of names) {
     if (known.has(name)) continue
-    const topic = project.config.topics[name]
-    await transport.create({
-      name,
-      partitions: topic?.partitions ?? partitions,
-      retentionMs: topic?.retention ?? 7 * 86_400_000,
-    })
+    const { partitions = EMBEDDED_PARTITIONS, retention = EMBEDDED_RETENTION_MS } = project.config.topics[name] ?? {}
+    await transport.create({ name, partitions, retentionMs: retentionMs ?? retention })
   }
+}
+
+/** Encoders for the source topics, by topic. Their schemas are then registered, wherever their files stand. */
+export async function sourceEncoders(project: Project, registry: Registry): Promise<ReadonlyMap<string, Encoder>> {
+  const encoders = sourceTopics(project).map(
+    async (name) => [name, await encoderFor(registry, `${name}-value`, schemaOf(project.topologies, name))] as const,
+  )
+  return new Map(await Promise.all(encoders))
 }
 
 export interface Runtime {
   readonly worker: Worker
   readonly metrics: Metrics
   readonly api: ApiServer
-  readonly catalog: readonly EntityCatalog[]
+  /** As they run here: rebuilt ones under their rebuild's generation. */
+  readonly topologies: readonly FeatureTopology[]
   /** Listens first, so that probes are answered while the group settles. Answers the base URL. */
   start(): Promise<string>
   /** Finishes and commits, leaves the group, answers the requests in flight; at most about `graceMs`. */
@@ -88,8 +112,9 @@ export interface Runtime {
 }
 
 export async function createRuntime(project: Project, services: Services, log: Log): Promise<Runtime> {
-  const { config, topologies } = project
+  const { config } = project
   const { transport, registry, state, store } = services
+  const topologies = await Promise.all(project.topologies.map((topology) => withRebuild(topology, state)))
   const metrics = createMetrics()
   const sinks: Sink[] = []
   const flows: Flow[] = []
@@ -125,7 +150,7 @@ export async function createRuntime(project: Project, services: Services, log: L
     worker,
     metrics,
     api,
-    catalog,
+    topologies,
     start: async () => {
       const { url } = await api.listen(config.http.host, config.http.port)
       try {
@@ -157,6 +182,7 @@ function settingsOf({ engine }: Config, topologies: number): EngineSettings {
     skew: engine.skew,
     maxRecords: Math.min(4_096, engine.batch.maxRecords),
     maxRows: engine.batch.maxRecords,
+    linger: engine.batch.linger,
     maxKeys: Math.min(LIVE_KEYS, engine.batch.maxKeys),
     maxKeysBehind: engine.batch.maxKeys,
     cacheKeys: Math.max(1, Math.floor(engine.cacheKeys / tasks)),
@@ -186,7 +212,7 @@ function decoders(
 }
 
 /** The schema that the topologies were checked against. */
-export function schemaOf(topologies: readonly FeatureTopology[], topic: string): unknown {
+function schemaOf(topologies: readonly FeatureTopology[], topic: string): unknown {
   return topologies.flatMap(({ sources }) => sources).find(({ name }) => name === topic)?.schema
 }
 
@@ -223,11 +249,11 @@ async function openSinks(
 }
 
 /** Registers the schema and answers its encoder. */
-export async function encoderFor(registry: Registry, subject: string, schema: unknown): Promise<Encoder> {
+async function encoderFor(registry: Registry, subject: string, schema: unknown): Promise<Encoder> {
   return avroEncoder({ schema, id: await registry.register(subject, schema) })
 }
 
-export function catalogOf(topologies: readonly FeatureTopology[], store: FeatureStore): EntityCatalog[] {
+function catalogOf(topologies: readonly FeatureTopology[], store: FeatureStore): EntityCatalog[] {
   const byEntity = new Map<string, TopologyEntry[]>()
   for (const { entity, name, features } of topologies) {
     const entry = {

@@ -15,3 +15,11 @@ export function explain(error: unknown): string {
   if (error instanceof MillraceError) return `${error.message} [${error.code}]\n  ${error.todo}`
   return error instanceof Error ? error.message : String(error)
 }
+
+/** Resolves once the signal is given. */
+export function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done()
+    else signal.addEventListener('abort', () => done(), { once: true })
+  })
+}

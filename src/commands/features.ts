@@ -1,6 +1,8 @@
-import { resolve } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkProject } from '../features/check.ts'
+import { readConfig } from '../core/config.ts'
+import { YamlFile } from '../core/yaml.ts'
 import type { Terminal } from './console.ts'
 
 export interface FeatureOptions {
@@ -59,12 +61,17 @@ async function addressOf(
   { directory, url, feature }: FeatureOptions,
   terminal: Terminal,
 ): Promise<string> {
-  const { project } =
-    url === undefined ? await checkProject(resolve(directory), { environment: terminal.environment }) : {}
-  const { host, port } = project?.config.http ?? { host: '127.0.0.1', port: 8080 }
-  const base = url ?? `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${port}`
+  const base = url ?? (await projectUrl(directory, terminal))
   const query = feature === undefined ? '' : `?features=${feature.map(encodeURIComponent).join(',')}`
   return `${base.replace(/\/$/, '')}/v1/features/${encodeURIComponent(entity)}/${encodeURIComponent(id)}${query}`
+}
+
+/** Where the project's API listens; what else may be wrong with the project does not matter here. */
+async function projectUrl(directory: string, { environment }: Terminal): Promise<string> {
+  const text = await readFile(join(directory, 'millrace.yaml'), 'utf8').catch(() => '')
+  const { host, port } = (await readConfig(new YamlFile('millrace.yaml', text), environment)).http
+  const address = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return `http://${address.includes(':') ? `[${address}]` : address}:${port}`
 }
 
 async function ask(address: string, { error }: Terminal): Promise<Answer | undefined> {

@@ -1,8 +1,10 @@
-import { resolve } from 'node:path'
 import { pino } from 'pino'
-import { checkProject, renderProblems } from '../features/check.ts'
-import { createRuntime, openServices } from '../runtime.ts'
-import { explain, type Terminal } from './console.ts'
+import type { Log } from '../core/part.ts'
+import type { Project } from '../features/check.ts'
+import { createRuntime, createTopics, openServices, type Services, sourceEncoders } from '../runtime.ts'
+import { explain, stopped, type Terminal } from './console.ts'
+import { loadProject } from './project.ts'
+import { reachServices, requireTopics } from './reach.ts'
 
 /** Requests in flight at a stop are given this long; all of a stop stays below 10 s. */
 const GRACE_MS = 3_000
@@ -16,27 +18,15 @@ export async function run(
     timestamp: pino.stdTimeFunctions.isoTime,
     level: terminal.environment.LOG_LEVEL ?? 'info',
   })
-  const { problems, project } = await checkProject(resolve(directory), { environment: terminal.environment })
-  if (!project || problems.length > 0) {
-    terminal.error(renderProblems(problems))
-    return 1
-  }
-  const config = port === undefined ? project.config : { ...project.config, http: { ...project.config.http, port } }
   try {
-    const services = await openServices({ ...project, config }, log)
+    const found = await loadProject(directory, terminal, log)
+    if (!found) return 1
+    const config = port === undefined ? found.config : { ...found.config, http: { ...found.config.http, port } }
+    const project = { ...found, config }
+    const services = await openServices(project, log)
     try {
-      const runtime = await createRuntime({ ...project, config }, services, log)
-      const stopped = new Promise<void>((done) =>
-        terminal.stopSignal.addEventListener('abort', () => done(), { once: true }),
-      )
-      try {
-        const url = await runtime.start()
-        log.info({ url, topologies: project.topologies.map(({ name }) => name) }, 'serving')
-        if (!terminal.stopSignal.aborted) await stopped
-        log.info({}, 'stopping')
-      } finally {
-        await runtime.stop(GRACE_MS)
-      }
+      await prepare(project, services)
+      await work(project, services, log, terminal.stopSignal)
     } finally {
       await services.close()
     }
@@ -46,4 +36,26 @@ export async function run(
   }
   log.info({}, 'stopped')
   return 0
+}
+
+/** Makes sure that what the topologies read is there. What is embedded is nobody else's to prepare. */
+async function prepare(project: Project, services: Services): Promise<void> {
+  const { transport, registry } = project.config
+  await reachServices(project, services)
+  if (transport.kind === 'embedded') await createTopics(project, services.transport)
+  else await requireTopics(project, services)
+  if (registry.kind === 'file') await sourceEncoders(project, services.registry)
+}
+
+async function work(project: Project, services: Services, log: Log, stopSignal: AbortSignal): Promise<void> {
+  if (stopSignal.aborted) return
+  const runtime = await createRuntime(project, services, log)
+  try {
+    const url = await runtime.start()
+    log.info({ url, topologies: project.topologies.map(({ name }) => name) }, 'serving')
+    await stopped(stopSignal)
+    log.info({}, 'stopping')
+  } finally {
+    await runtime.stop(GRACE_MS)
+  }
 }

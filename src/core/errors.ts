@@ -105,7 +105,7 @@ export const ERRORS = {
   },
   'port-unavailable': {
     what: 'The HTTP port is taken or may not be opened.',
-    todo: 'Stop the other program, or choose another port with `http.port`.',
+    todo: 'Stop the other program, or choose another port by `--port` or `http.port`; 0 takes a free one.',
   },
   'replay-unreadable': {
     what: 'The file to replay cannot be read.',

@@ -17,6 +17,8 @@ export interface View {
     /** Name, value, and the value shown before: a difference is highlighted. */
     readonly features: readonly (readonly [name: string, value: number | null, previous: number | null | undefined])[]
   }[]
+  /** How far feeding is, while there is something to tell. */
+  readonly progress?: string | undefined
   readonly notes: readonly string[]
   readonly baseUrl: string
   readonly curls: readonly string[]
@@ -39,11 +41,11 @@ export function frame(view: View, width: number, height: number): StyledText[] {
     [['plain', summary(view)]],
   ]
   const foot: StyledText[] = [
+    ...(view.progress === undefined ? [] : [[['dim', clean(view.progress)]] satisfies StyledText]),
     ...view.notes.map((note): StyledText => [['warning', clean(note)]]),
-    [['plain', '']],
-    [['dim', 'Try:']],
-    ...view.curls.map((curl): StyledText => [['copy', clean(curl)]]),
   ]
+  if (view.curls.length > 0) foot.push([['plain', '']], [['dim', 'Try:']])
+  foot.push(...view.curls.map((curl): StyledText => [['copy', clean(curl)]]))
   const body = view.entities.flatMap((entity): StyledText[] => [
     [['plain', '']],
     [['bold', clean(entity.title)]],

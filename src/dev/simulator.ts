@@ -20,6 +20,8 @@ export interface SimulatorOptions {
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>
   /** Gets up to about 1,000 events at a time, in the order of sending; the next come when it has resolved. */
   write(events: readonly CityEvent[]): Promise<void>
+  /** Told how far the burst of history is, in events; `expected` is a guess but at the end, when both are the same. */
+  history?(written: number, expected: number): void
   /** File in which the simulator remembers how far it was, so that orders in flight at a stop end after the next start. */
   readonly memory?: string
   readonly signal: AbortSignal
@@ -58,7 +60,13 @@ export async function runSimulator(options: SimulatorOptions): Promise<void> {
 
   const remember = keeper(options.memory, identity, now)
   let wall = now()
-  await advance(city, simulated)
+  let written = 0
+  await advance(city, simulated, (events) => {
+    written += events.length
+    const reached = (events.at(-1)?.timestamp ?? simulated) - startAt
+    options.history?.(written, Math.max(written, Math.round((written * (simulated - startAt)) / Math.max(1, reached))))
+  })
+  options.history?.(written, written)
   while (!signal.aborted) {
     await pause(TICK_MS, signal)
     if (signal.aborted) break
@@ -70,11 +78,12 @@ export async function runSimulator(options: SimulatorOptions): Promise<void> {
   }
   await remember(city.memory(), true)
 
-  async function advance(city: City, until: Millis): Promise<void> {
+  async function advance(city: City, until: Millis, wrote?: (events: readonly CityEvent[]) => void): Promise<void> {
     for (;;) {
       if (signal.aborted) return
       const events = city.next(until, BATCH)
       if (events.length > 0) await options.write(events)
+      wrote?.(events)
       await remember(city.memory(), false)
       if (events.length < BATCH) return
     }

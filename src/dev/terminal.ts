@@ -115,9 +115,12 @@ function plainLines({ out, now }: TerminalOptions): Terminal {
       for (const note of view.notes) once(note)
       if (now() - lastAt < PLAIN_LINE_MS) return
       lastAt = now()
+      const parts = [`up ${duration(view.uptime)}`, summary(view)]
       const [entity] = view.entities
-      const features = entity?.features.map(([name, value]) => `${name}=${number(value)}`).join(' ') ?? ''
-      out.write(`up ${duration(view.uptime)} · ${summary(view)}${entity ? ` · ${entity.title}: ${features}` : ''}\n`)
+      if (view.progress !== undefined) parts.push(view.progress)
+      if (entity)
+        parts.push(`${entity.title}: ${entity.features.map(([name, value]) => `${name}=${number(value)}`).join(' ')}`)
+      out.write(`${parts.join(' · ')}\n`)
     },
     close: () => undefined,
   }

@@ -18,7 +18,7 @@ export interface SourceTopic {
 }
 
 /** Asks where schemas are that no file holds; undefined when there is none. */
-export type RemoteSchema = (topic: string) => Promise<unknown>
+export type RemoteSchema = (topic: string, config: Config) => Promise<unknown>
 
 /** `missing`: neither declared nor has a schema anywhere. `wrong`: its problem is told already. */
 export type FoundTopic = SourceTopic | 'missing' | 'wrong'
@@ -48,7 +48,7 @@ export async function findTopic(
   const text = await readText(join(directory, path))
   const at = ['topics', name]
   if (text === undefined) {
-    const remote = declared?.schema === undefined ? await remoteSchema?.(name) : undefined
+    const remote = declared?.schema === undefined ? await remoteSchema?.(name, config) : undefined
     if (remote !== undefined) return checkSchema(name, remote, (fault) => yaml.add(at, fault, 'key'))
     if (!declared) return 'missing'
     const message = `topic ${name} has no schema: there is no file ${path}`

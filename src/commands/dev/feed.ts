@@ -1,0 +1,99 @@
+/** What feeds `millrace dev`: the simulated city, or a file of events. */
+import { join } from 'node:path'
+import type { Draft, Encoder, Event, Transport } from '../../core/model.ts'
+import { number } from '../../dev/frame.ts'
+import { replayFile } from '../../dev/replay.ts'
+import { runSimulator } from '../../dev/simulator.ts'
+import type { Project } from '../../features/check.ts'
+import type { Notes } from './notes.ts'
+
+export interface FeedOptions {
+  readonly project: Project
+  readonly transport: Pick<Transport, 'write'>
+  readonly encoders: ReadonlyMap<string, Encoder>
+  readonly notes: Notes
+  readonly signal: AbortSignal
+}
+
+export interface CityOptions {
+  readonly rate: number
+  readonly speed: number
+  readonly seed: number
+}
+
+const CITY_TOPICS = ['orders', 'acceptances']
+
+export class Feed {
+  /** Events written. */
+  events = 0
+  private readonly options: FeedOptions
+
+  constructor(options: FeedOptions) {
+    this.options = options
+  }
+
+  /** Resolves at the signal; rejects when events cannot be written. */
+  async city({ rate, speed, seed }: CityOptions): Promise<void> {
+    const { project, encoders, notes, signal } = this.options
+    if (!CITY_TOPICS.some((topic) => encoders.has(topic))) {
+      notes.add('No topology reads orders or acceptances, the topics of the city. Feed your own events with --replay.')
+      return
+    }
+    await runSimulator({
+      seed,
+      rate,
+      speed,
+      now: Date.now,
+      memory: join(project.directory, '.millrace', 'city.json'),
+      write: (events) =>
+        this.write(
+          events
+            .filter(({ topic }) => encoders.has(topic))
+            .map(({ topic, key, event, timestamp }) => ({ topic, key, value: this.encode(topic, event), timestamp })),
+        ),
+      history: (written, expected) => {
+        const done = written >= expected
+        notes.progress = done ? undefined : `history: ${number(written)} of about ${number(expected)} events`
+      },
+      signal,
+    })
+  }
+
+  /** Resolves when the file is through, or at the signal. Records are stamped with their event time, so that an old file computes old windows. */
+  async replay(path: string): Promise<void> {
+    const { project, encoders, notes, signal } = this.options
+    const sources = new Map(project.topologies.flatMap(({ sources }) => sources).map((topic) => [topic.name, topic]))
+    const { events, bad, faults, complete } = await replayFile(path, {
+      topics: [...encoders.keys()],
+      encode: ({ topic, event, key, timestamp }) => ({
+        topic,
+        key: key ?? null,
+        value: this.encode(topic, event),
+        timestamp: timestamp ?? sources.get(topic)?.time?.evaluate(event) ?? Date.now(),
+      }),
+      write: (drafts) => this.write(drafts),
+      progress: ({ percent, bad, secondsLeft }) => {
+        const wrong = bad > 0 ? `, ${number(bad)} bad lines` : ''
+        const left = secondsLeft === undefined ? '' : `, ${Math.ceil(secondsLeft)} s left`
+        notes.progress = `replaying ${path}: ${percent.toFixed(0)} %${wrong}${left}`
+      },
+      now: Date.now,
+      signal,
+    })
+    notes.progress = undefined
+    if (complete)
+      notes.add(`replayed ${number(events)} events of ${path}${bad > 0 ? `; ${number(bad)} lines are bad:` : ''}`)
+    for (const { line, fault } of faults) notes.add(`${path}:${line}: ${fault}`)
+  }
+
+  private encode(topic: string, event: Event): Buffer {
+    const encoder = this.options.encoders.get(topic)
+    if (!encoder) throw new Error(`no topology reads topic ${topic}`)
+    return encoder.encode(event)
+  }
+
+  private async write(drafts: readonly Draft[]): Promise<void> {
+    await this.options.transport.write(drafts)
+    this.events += drafts.length
+  }
+}

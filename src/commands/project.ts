@@ -1,0 +1,35 @@
+import { resolve } from 'node:path'
+import type { Config } from '../core/config.ts'
+import type { Registry } from '../core/model.ts'
+import type { Log } from '../core/part.ts'
+import { checkProject, type Project, renderProblems } from '../features/check.ts'
+import { openPart } from '../runtime.ts'
+import type { Terminal } from './console.ts'
+import { reached } from './reach.ts'
+
+/**
+ * The project of a directory; undefined when something is wrong with it, which has been said then. With `log`, the
+ * registry is asked for the schemas that no file holds; rejects when it can't be.
+ */
+export async function loadProject(
+  directory: string,
+  { environment, error }: Terminal,
+  log?: Log,
+): Promise<Project | undefined> {
+  const root = resolve(directory)
+  let registry: Promise<Registry> | undefined
+  const remoteSchema = async (topic: string, config: Config) => {
+    if (!log || config.registry.settings === undefined) return undefined
+    registry ??= openPart('registries', config.registry, { directory: root, config }, log)
+    const opened = await registry
+    return (await reached('registry', config.registry, () => opened.latest(`${topic}-value`)))?.schema
+  }
+  try {
+    const { problems, project } = await checkProject(root, { environment, remoteSchema })
+    if (project && problems.length === 0) return project
+    error(renderProblems(problems))
+    return undefined
+  } finally {
+    await (await registry)?.close()
+  }
+}
