@@ -34,6 +34,29 @@ describe('a task stops clearly, and names what to do', () => {
     }
   })
 
+  it('when the state is emptied while it runs, before it says anything wrong', async () => {
+    for (const shuffle of [2, undefined]) {
+      for (const start of ['earliest', 'latest'] as const) {
+        const world = await World.create({ shuffle, flow: { start } })
+        const worker = world.worker()
+        await worker.start()
+        await world.clock.advance(1_000)
+        for (let i = 0; i < 30; i++) await world.send('events', i % 3, event(world, `k${i % 3}`))
+        expect(await world.settle(worker)).toBe(true)
+        world.state.clear()
+        for (let i = 0; i < 30; i++) await world.send('events', i % 3, event(world, `k${i % 3}`))
+        await world.clock.advance(15_000)
+        for (const { condition, reason } of worker.status()) {
+          expect(condition).toBe('blocked')
+          expect(reason).toMatch(/^position-lost: .*millrace rebuild/)
+        }
+        // what was in memory may have been said before the loss was met; nothing is computed from a part of the events
+        expect((await world.features('k0'))?.values.total).toBeGreaterThanOrEqual(10)
+        await worker.stop()
+      }
+    }
+  })
+
   it('when its log no longer holds its position', async () => {
     const world = await ran()
     const { topics } = world.transport
