@@ -32,6 +32,11 @@ export class Oracle {
     return [...this.stores.keys()]
   }
 
+  /** Time of a store's newest event. */
+  newest(storeId: string): number {
+    return (this.stores.get(storeId) ?? []).reduce((newest, { at }) => Math.max(newest, at), Number.NEGATIVE_INFINITY)
+  }
+
   /** The features of a store as of a time: over its events up to then, whatever order they were added in. */
   at(storeId: string, asOf: number): StoreFeatures {
     const events = (this.stores.get(storeId) ?? []).filter(({ at }) => at <= asOf).sort((a, b) => a.at - b.at)

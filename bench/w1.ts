@@ -27,7 +27,11 @@ export interface Produce {
   readonly topic: string
   /** Schema id that the records carry. */
   readonly schemaId: number
+  /** Schema that they are written with, where it is not that of `w1/schemas`: with more fields, each with a default. */
+  readonly schema?: object
   readonly count: number
+  /** Events before the first that is written; 0 by default. */
+  readonly skip?: number
   readonly stores: number
   /** Partition of the n-th event. The events of an order share one as long as it depends on the order alone. */
   readonly partitionOf: (event: OrderEvent, n: number) => number
@@ -36,23 +40,27 @@ export interface Produce {
   readonly before?: (n: number) => Promise<void> | undefined
 }
 
-/** Writes the first `count` events, stamped with their event times. */
+/** Writes `count` events, stamped with their event times. */
 export async function produce({
   transport,
   topic,
   schemaId,
+  schema,
   count,
+  skip = 0,
   stores,
   partitionOf,
   oracle,
   before,
 }: Produce): Promise<void> {
-  const type = avro.Type.forSchema((await orderSchema()) as avro.Schema, { wrapUnions: false })
+  const type = avro.Type.forSchema((schema ?? (await orderSchema())) as avro.Schema, { wrapUnions: false })
   const head = Buffer.alloc(5)
   head.writeUInt32BE(schemaId, 1)
   let drafts: Draft[] = []
   let n = 0
-  for (const event of orderEvents(count, stores)) {
+  let passed = 0
+  for (const event of orderEvents(skip + count, stores)) {
+    if (passed++ < skip) continue
     if (before) {
       const change = before(n)
       if (change) {
@@ -163,7 +171,10 @@ async function untilPassed(transport: Transport, group: string, topic: string, p
   }
 }
 
-/** Differences between the feature store and the oracle, each value at its own as-of time. Empty: all are right. */
+/**
+ * Differences between the feature store and the oracle, each value at its own as-of time, which is no older than the
+ * store's newest event. Empty: all are right.
+ */
 export async function differences(store: FeatureStore, namespace: string, oracle: Oracle): Promise<string[]> {
   const found: string[] = []
   const { ids } = oracle
@@ -176,6 +187,8 @@ export async function differences(store: FeatureStore, namespace: string, oracle
         found.push(`${id}: missing`)
         continue
       }
+      const newest = oracle.newest(id)
+      if (record.at < newest) found.push(`${id}: as of ${record.at}, its newest event is of ${newest}`)
       for (const [name, wanted] of Object.entries(oracle.at(id, record.at))) {
         const value = record.values[name] ?? null
         if (!same(value, wanted)) found.push(`${id} ${name} at ${record.at}: ${value}, not ${wanted}`)

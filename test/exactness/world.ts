@@ -1,4 +1,4 @@
-/** Work W1 on real servers: what the scenarios of `w1.services.test.ts` share. */
+/** Work W1 on real servers: what the scenarios of the `*.services.test.ts` here share. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,9 +37,26 @@ export async function openPart<T>(
   folder: 'transports' | 'registries' | 'stores',
   kind: string,
   settings: object,
+  directory = tmpdir(),
 ): Promise<T> {
   const part = await loadPart<unknown, T>(folder, kind)
-  return part.open(part.config.parse(settings), { directory: tmpdir(), deployment: 'test', log })
+  return part.open(part.config.parse(settings), { directory, deployment: 'test', log })
+}
+
+/** Generation of the one topology of a project. */
+export async function generationIn(directory: string): Promise<string> {
+  const { project, problems } = await checkProject(directory)
+  expect(problems).toEqual([])
+  return project?.topologies[0]?.generation as string
+}
+
+type ProduceNeeds = 'transport' | 'schemaId' | 'partitionOf'
+
+export interface DeploymentOptions {
+  readonly stores?: number
+  readonly engine?: object
+  /** Changes what the topology file says. */
+  readonly topology?: (yaml: string) => string
 }
 
 /** One deployment of W1 with its own topic, state and features. */
@@ -48,27 +65,29 @@ export class Deployment {
   readonly directory: string
   readonly oracle = new Oracle()
   readonly workers: RunningWorker[] = []
-  private readonly transport: Transport
-  private readonly store: FeatureStore
+  readonly transport: Transport
+  readonly store: FeatureStore
+  private readonly stores: number
+  private produced = 0
 
-  private constructor(name: string, directory: string, transport: Transport, store: FeatureStore) {
+  private constructor(name: string, directory: string, transport: Transport, store: FeatureStore, stores: number) {
     this.name = name
     this.directory = directory
     this.transport = transport
     this.store = store
+    this.stores = stores
   }
 
-  static async onServers({
-    kafka,
-    registry,
-    redis,
-  }: Addresses): Promise<{ deployment: Deployment; transport: Transport; schemaId: number }> {
+  static async onServers(
+    { kafka, registry, redis }: Addresses,
+    { stores = STORES, engine = {}, topology = (yaml) => yaml }: DeploymentOptions = {},
+  ): Promise<{ deployment: Deployment; transport: Transport; schemas: Registry; schemaId: number }> {
     const name = uniqueName('w1')
     const directory = await mkdtemp(join(tmpdir(), 'millrace-w1-'))
     const transport = await openPart<Transport>('transports', 'kafka', { brokers: kafka.brokers })
     const schemas = await openPart<Registry>('registries', 'confluent', { url: registry.url })
     const store = await openPart<FeatureStore>('stores', 'redis', { url: redis.url, prefix: name })
-    const deployment = new Deployment(name, directory, transport, store)
+    const deployment = new Deployment(name, directory, transport, store, stores)
     onTestFinished(async () => {
       await Promise.all(deployment.workers.map((worker) => worker.kill()))
       await transport.close()
@@ -85,18 +104,21 @@ export class Deployment {
         state: { kind: 'redis', url: redis.url, prefix: name },
         store: { kind: 'redis', url: redis.url, prefix: name },
         topics: { [name]: { schema: 'schemas/orders.avsc', time: 'occurredAt' } },
-        engine: { shufflePartitions: PARTITIONS },
+        engine: { shufflePartitions: PARTITIONS, ...engine },
         http: { port: 0 },
       },
-      (yaml) => yaml.replace('from: orders', `from: ${name}`),
+      (yaml) => topology(yaml).replace('from: orders', `from: ${name}`),
     )
     await transport.create({ name, partitions: PARTITIONS, retentionMs: -1 })
     const schemaId = await schemas.register(`${name}-value`, await orderSchema())
-    return { deployment, transport, schemaId }
+    return { deployment, transport, schemas, schemaId }
   }
 
-  produce(options: Omit<Produce, 'topic' | 'stores' | 'oracle' | 'count'>): Promise<void> {
-    return produce({ ...options, topic: this.name, count: EVENTS, stores: STORES, oracle: this.oracle })
+  /** The next `count` events of W1, of all `EVENTS` by default. */
+  async produce({ count = EVENTS, ...options }: Partial<Produce> & Pick<Produce, ProduceNeeds>): Promise<void> {
+    const { name: topic, stores, oracle, produced: skip } = this
+    this.produced += count
+    await produce({ ...options, topic, count, skip, stores, oracle })
   }
 
   async startWorker(): Promise<RunningWorker> {
@@ -115,11 +137,14 @@ export class Deployment {
     this.workers.splice(this.workers.indexOf(worker), 1)
   }
 
+  /** `<topology>@<generation>`: where the feature store keeps the results. */
+  async namespace(): Promise<string> {
+    return `w1@${await generationIn(this.directory)}`
+  }
+
   /** Waits until all is computed, and holds every store against the oracle. */
   async expectExact(): Promise<void> {
-    const { project, problems } = await checkProject(this.directory)
-    expect(problems).toEqual([])
-    const generation = project?.topologies[0]?.generation
+    const generation = await generationIn(this.directory)
     try {
       await untilDone(this.transport, this.name, this.name, `${this.name}.w1.${generation}.shuffle`, 600_000)
     } catch (error) {
@@ -127,6 +152,7 @@ export class Deployment {
         cause: error,
       })
     }
-    expect((await differences(this.store, `w1@${generation}`, this.oracle)).slice(0, 10)).toEqual([])
+    const found = await differences(this.store, `w1@${generation}`, this.oracle)
+    expect(found.slice(0, 10)).toEqual([])
   }
 }
