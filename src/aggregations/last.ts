@@ -152,8 +152,8 @@ const part: Part<Config, Aggregation<Config>> = {
   summary: 'The N newest events by event time.',
   config,
   example: 'prep_seconds_mean_50: { last: 50, of: event.prepSeconds, as: mean }',
-  notes: `Exact, whatever the order of arrival: of events at one time, the one with the higher declared \`id\` is the newer,
-else the one further on in its topic. With \`of\`, an event without that value takes no place. Over fewer than N events,
+  notes: `Exact, whatever the order of arrival: of events at one time, the one whose declared \`id\` has the higher hash is the
+newer, else the one further on in its topic. With \`of\`, an event without that value takes no place. Over fewer than N events,
 those count. A raised N fills up from then on. Keeps 9 to 24 bytes per event.`,
   open: () => last,
 }
