@@ -49,7 +49,11 @@ export function createMetrics() {
     commitSeconds: histogram('commit_seconds', 'Wall time of a state commit.', SECONDS, ['topology', 'role']),
     fenced: counter('fenced_total', 'Calls refused because another worker has the task.', ['topology']),
     reopened: counter('reopened_total', 'Tasks opened again after a failure.', ['topology']),
-    tasks: gauge('tasks', 'Tasks here, by condition: opening, running, blocked.', ['topology', 'role', 'condition']),
+    tasks: gauge('tasks', 'Tasks here, by condition: opening, running, waiting, blocked, stopped.', [
+      'topology',
+      'role',
+      'condition',
+    ]),
     clock: gauge('clock_timestamp_seconds', "Event time that a task's clock has reached.", ['topology', 'partition']),
     cacheKeys: gauge('state_cache_keys', 'Keys held in memory.', ['topology']),
     cacheHits: counter('state_cache_hits_total', 'Keys found in memory.', ['topology']),

@@ -125,7 +125,7 @@ export class Worker {
       closed: (partition) => this.closed(partition),
       batch: (batch) => this.batch(batch),
     })
-    this.background = this.reportPositions()
+    this.background = this.report()
     log.info({ group: this.group, topologies: flows.length }, 'worker joined')
   }
 
@@ -219,16 +219,24 @@ export class Worker {
 
   // ------------------------------------------------------------- positions and ends
 
-  private async reportPositions(): Promise<void> {
+  private async report(): Promise<void> {
     const { clock, log } = this.options
     while (!this.stopping.signal.aborted) {
       await clock.wait(GROUP_COMMIT_EVERY, this.stopping.signal)
+      this.countTasks()
       try {
         await this.commitPositions()
       } catch (error) {
         log.warn({ reason: String(error) }, 'the group could not be told the positions')
       }
     }
+  }
+
+  private countTasks(): void {
+    const { tasks } = this.options.metrics
+    tasks.reset()
+    for (const { runners } of this.feeds.values())
+      for (const { flow, role, condition } of runners) tasks.inc({ topology: flow.name, role, condition })
   }
 
   /** The group is told the lowest position of a partition's tasks, after the state has it. */

@@ -32,6 +32,18 @@ describe('a worker', () => {
     await worker.stop()
   })
 
+  it('counts its tasks by condition', async () => {
+    const world = await World.create({ shuffle: undefined })
+    const worker = world.worker()
+    await worker.start()
+    await world.clock.advance(2_000)
+    const { values } = await world.metrics.tasks.get()
+    expect(values.map(({ labels, value }) => [labels.condition, labels.role, value])).toEqual([
+      ['running', 'reduce', 3],
+    ])
+    await worker.stop()
+  })
+
   it('reads a topic that is keyed by the dimension directly', async () => {
     const world = await World.create({ shuffle: undefined })
     for (let i = 0; i < 300; i++) {
