@@ -4,7 +4,7 @@ import { pack, unpack } from '../../core/packing.ts'
 import { type StoredPart, StoredParts } from '../../core/segments.ts'
 
 /** Ids in a chunk. */
-const CHUNK = 64
+const CHUNK = 32
 /** Up to so many ids are kept in the main bytes; of more, each chunk is a segment. */
 export const INLINE_IDS = 512
 /** Chunks that the ids of a `maxAge` are spread over at least: by so much too long an id may be remembered. */

@@ -5,9 +5,10 @@
 import { createRequire } from 'node:module'
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import type { Cluster, Kafka, LogEntry, Message } from 'kafkajs'
+import type { Cluster, Kafka, LogEntry } from 'kafkajs'
 import type { Log } from '../../core/part.ts'
 import type { KafkaConfig, tlsOf } from './config.ts'
+import { type Message, recordBatch } from './record-batch.ts'
 
 export type Library = typeof import('kafkajs')
 
@@ -37,19 +38,43 @@ export interface ProduceAnswer {
 interface ProduceOptions {
   readonly acks: number
   readonly timeout: number
-  readonly topicData: { topic: string; partitions: { partition: number; messages: Message[] }[] }[]
+  readonly topicData: { topic: string; partitions: { partition: number; messages: readonly Message[] }[] }[]
 }
 
 const PRODUCE_VERSION = 7
 const internal = createRequire(import.meta.url)
 
-/** kafkajs's own would throw for all partitions when one was refused. */
+/** kafkajs's own would throw for all partitions when one was refused, and copies records many times. */
 export function produceRequest(options: ProduceOptions): ProtocolRequest<ProduceAnswer> {
   const produce = internal('kafkajs/src/protocol/requests/produce') as {
     protocol(of: { version: number }): (options: ProduceOptions) => ProtocolRequest<ProduceAnswer>
   }
-  const { request, response } = produce.protocol({ version: PRODUCE_VERSION })(options)
-  return { request, response: { decode: response.decode, parse: async (answer) => answer } }
+  const { request, response } = produce.protocol({ version: PRODUCE_VERSION })({ ...options, topicData: [] })
+  const encode = async () => {
+    const body = produceBody(options)
+    return { buf: body, buffer: body }
+  }
+  return { request: { ...request, encode }, response: { decode: response.decode, parse: async (answer) => answer } }
+}
+
+/** Versions 3 to 8: transactional id, acks, timeout, and per topic and partition the bytes of one record batch. */
+function produceBody({ acks, timeout, topicData }: ProduceOptions): Buffer {
+  const int16 = (value: number) => Buffer.from([(value >> 8) & 255, value & 255])
+  const int32 = (value: number) => {
+    const bytes = Buffer.allocUnsafe(4)
+    bytes.writeInt32BE(value)
+    return bytes
+  }
+  const pieces: Buffer[] = [int16(-1), int16(acks), int32(timeout), int32(topicData.length)]
+  for (const { topic, partitions } of topicData) {
+    const name = Buffer.from(topic)
+    pieces.push(int16(name.length), name, int32(partitions.length))
+    for (const { partition, messages } of partitions) {
+      const batch = recordBatch(messages)
+      pieces.push(int32(partition), int32(batch.length), batch)
+    }
+  }
+  return Buffer.concat(pieces)
 }
 
 /** kafkajs's error for one of Kafka's codes, with its `type` and whether it is `retriable`. */

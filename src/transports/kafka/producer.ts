@@ -3,13 +3,13 @@
  * a partition's records once per record. So requests are made here: a partition counts as written when the broker
  * that leads it has said so, and only then does its next request go out.
  */
-import type { Message } from 'kafkajs'
 import { MillraceError } from '../../core/errors.ts'
 import { partitionOf } from '../../core/key.ts'
 import type { Draft } from '../../core/model.ts'
 import type { Client } from './client.ts'
 import { errorOf, produceRequest } from './library.ts'
 import type { TopicMetadata } from './metadata.ts'
+import type { Message } from './record-batch.ts'
 
 /** Brokers take 1 MiB per partition and request unless told otherwise; a larger record goes alone. */
 const MAX_CHUNK_BYTES = 1_000_000
@@ -38,7 +38,7 @@ function lanesOf(drafts: readonly Draft[], topics: ReadonlyMap<string, TopicMeta
     [...topics].map(([topic, { leaders }]) => [topic, new Array<Lane | undefined>(leaders.length)]),
   )
   const lanes = new Set<Lane>()
-  const now = String(Date.now())
+  const now = Date.now()
   let unkeyed = 0
   for (const draft of drafts) {
     const { topic, key, value, timestamp, headers } = draft
@@ -53,8 +53,10 @@ function lanesOf(drafts: readonly Draft[], topics: ReadonlyMap<string, TopicMeta
       ofTopic[partition] = lane
       lanes.add(lane)
     }
-    const message: Message = { key, value, timestamp: timestamp === undefined ? now : String(timestamp) }
-    if (headers) message.headers = headers as Record<string, string | Buffer>
+    const message =
+      headers === undefined
+        ? { key, value, timestamp: timestamp ?? now }
+        : { key, value, timestamp: timestamp ?? now, headers }
     append(lane, message, sizeOf(draft))
   }
   return lanes
