@@ -1,4 +1,4 @@
-/** The README is run as it stands: its commands in a copy of the project, its files held against those in `examples/`. */
+/** The README is run as it stands, and what operations.md adds: its commands in a copy of the project, its files held against those in `examples/`. */
 import { spawn } from 'node:child_process'
 import { access, cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Kafka, Partitioners } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith, uniqueName } from '../services/index.ts'
 
@@ -93,9 +94,13 @@ test('no block that is to be run is overlooked', () => {
 })
 
 describeWith(['kafka', 'registry', 'redis'], 'on Kafka, a schema registry and Redis', ({ kafka, registry, redis }) => {
-  test('its commands end in the same features', { timeout: 120_000 }, async ({ signal }) => {
+  test('its commands end in the same features, and what is no Avro in the dead letters', { timeout: 120_000 }, async ({
+    signal,
+  }) => {
     const [produce, run, ...others] = linesOf('sh on-kafka') as [string, string]
     expect(others).toEqual([])
+    const operations = await readFile(join(root, 'docs/operations.md'), 'utf8')
+    const command = /^KAFKA=.*dead-letters.*$/m.exec(operations)?.[0] ?? ''
     const topic = uniqueName('ratings')
     const project = join(copy, 'examples/on-kafka')
     const edit = async (file: string, pattern: RegExp) =>
@@ -108,14 +113,29 @@ describeWith(['kafka', 'registry', 'redis'], 'on Kafka, a schema registry and Re
     expect(await shell(produce, environment)).toBe('8 ratings written\n')
     const server = serve(`${run} --port ${port}`, environment)
     try {
-      const url = `http://127.0.0.1:${port}`
-      const found = await until((out) => out.includes('"found":true'), `curl -s ${url}/v1/features/store/S-1`, signal)
-      expect(JSON.parse(found).features).toMatchObject({ ratings_1h: { value: 3 }, bad_ratings_total: { value: 1 } })
+      const url = `http://127.0.0.1:${port}/v1/features/store/S-1`
+      const found = await until((out) => out.includes('"ratings_1h":{"value":3'), `curl -s ${url}`, signal)
+      expect(JSON.parse(found).features).toMatchObject({ bad_ratings_total: { value: 1 } })
+      await produceGarbage(kafka.brokers, topic)
+      const reader = serve(command.replaceAll('ratings-', `${topic}-`).replace('127.0.0.1:9092', environment.KAFKA))
+      try {
+        await reader.says('"millrace-error-code":"record-malformed"', signal)
+        await reader.says(`"bytes":"${Buffer.from('no Avro').toString('base64')}"`, signal)
+      } finally {
+        await reader.stop()
+      }
     } finally {
       await server.stop()
     }
   })
 })
+
+async function produceGarbage(brokers: readonly string[], topic: string): Promise<void> {
+  const producer = new Kafka({ brokers: [...brokers] }).producer({ createPartitioner: Partitioners.DefaultPartitioner })
+  await producer.connect()
+  await producer.send({ topic, messages: [{ value: 'no Avro' }] })
+  await producer.disconnect()
+}
 
 /** Runs the lines as a person would; rejects when one fails. */
 function shell(command: string, environment: Readonly<Record<string, string>> = {}): Promise<string> {
