@@ -80,7 +80,8 @@ is through, its features are served until Ctrl-C. Ctrl-C again stops at once.`,
         'millrace run --port 0 > worker.log   a second worker on this machine',
       )}
 
-Logs are JSON lines on stdout; LOG_LEVEL=debug says more. millrace.yaml may hold variables of the environment. Exit codes: 0 stopped by a signal, 1 could not start.`,
+Logs are JSON lines on stdout; LOG_LEVEL=debug says more. millrace.yaml may name variables of the environment.
+Exit codes: 0 stopped by a signal, 1 could not start.`,
     )
     .action(async (options) => exit(await (await import('./run.ts')).run(options, terminal)))
 

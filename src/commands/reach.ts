@@ -22,7 +22,7 @@ export async function reachServices(project: Project, services: Services): Promi
 }
 
 /** Throws `topic-missing` that names all missing source topics. */
-export async function requireTopics(project: Project, { transport }: Services): Promise<void> {
+export async function requireTopics(project: Project, { transport }: Pick<Services, 'transport'>): Promise<void> {
   const names = sourceTopics(project)
   const known = await transport.topics(names)
   const missing = names.filter((name) => !known.has(name))
@@ -38,8 +38,9 @@ export async function reached<T>(section: string, choice: PartChoice, call: () =
   try {
     return await Promise.race([call(), silence])
   } catch (error) {
-    const message = `${placeOf(section, choice)}: ${error instanceof Error ? error.message : error}`
-    throw error instanceof MillraceError ? new MillraceError(error.code, message, { cause: error }) : new Error(message)
+    const code = error instanceof MillraceError ? ` [${error.code}]` : ''
+    const message = error instanceof Error ? error.message : error
+    throw new Error(`${placeOf(section, choice)}: ${message}${code}`, { cause: error })
   } finally {
     clearTimeout(timer)
   }
