@@ -20,7 +20,7 @@ const WATERMARK_EVERY: Millis = 250
 const COMMIT_EVERY: Millis = 250
 
 /** Records that wait for a mapper; a batch more may come. */
-const INBOX_RECORDS = 16_384
+const INBOX_RECORDS = 4_096
 
 export type Take = (key: string, position: Position, time: Millis, tie: number, event: Event) => void
 

@@ -34,7 +34,7 @@ const settings = z.strictObject({
     .number()
     .int()
     .positive()
-    .default(4 << 20)
+    .default(1 << 20)
     .describe('Most bytes of one partition in one fetch; one larger record still comes.'),
   maxWaitTime: duration.default(200).describe('How long a broker holds back an empty answer to a fetch.'),
   refresh: duration.default(5_000).describe('How often to look for new partitions and recreated topics.'),
