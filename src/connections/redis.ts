@@ -104,8 +104,9 @@ export function connectRedis(
 
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return `Redis: ${error}`
-  const lost = error.name === 'MaxRetriesPerRequestError'
-  return `Redis: ${lost ? 'the connection was lost before the answer came' : error.message}`
+  if (error.name === 'MaxRetriesPerRequestError') return 'Redis: the connection was lost before the answer came'
+  // said when the connection breaks between being ready and the call: nothing was sent
+  return `Redis: ${error.message.startsWith("Stream isn't writeable") ? 'there is no connection' : error.message}`
 }
 
 /** Some servers repeat a refused command, and with it the password. */
