@@ -45,6 +45,19 @@ async function run(
 const ids = (events: readonly CityEvent[]) => events.map((event) => event.event.eventId as string)
 
 describe('the simulator', () => {
+  it('tells how far the burst of history is', async () => {
+    const told: (readonly [number, number])[] = []
+    const { batches } = await run(1, { rate: 100, history: (written, expected) => told.push([written, expected]) })
+    const [burst] = told.at(-1) as [number, number]
+    expect(told.length).toBeGreaterThan(5)
+    expect(told.at(-1)).toEqual([burst, burst])
+    expect(batches.filter(({ wall }) => wall === NOON).flatMap(({ events }) => events)).toHaveLength(burst)
+    for (const [written, expected] of told.slice(2)) {
+      expect(expected).toBeGreaterThanOrEqual(written)
+      expect(Math.abs(expected - burst)).toBeLessThan(burst / 2)
+    }
+  })
+
   it('begins with the last 35 minutes, then keeps pace with the clock', async () => {
     const { batches, events } = await run(600)
     const history = batches.filter((batch) => batch.wall === NOON).flatMap((batch) => batch.events)

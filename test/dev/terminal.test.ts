@@ -53,6 +53,14 @@ describe('on a terminal', () => {
     expect(screen.text[1]).toBe('52 events/s · 31,204 in all · lag –')
   })
 
+  it('tells how far feeding is, and offers no commands while there are none', () => {
+    const { screen, terminal } = tty()
+    terminal.render({ ...VIEW, progress: 'history: 12,000 of about 60,000 events', curls: [] })
+    terminal.close()
+    expect(screen.text.at(-1)).toBe('history: 12,000 of about 60,000 events')
+    expect(screen.text).not.toContain('Try:')
+  })
+
   it('repaints in place, whatever was longer before, and leaves what stood above', () => {
     const { screen, terminal } = tty(60, 30)
     screen.write('> millrace dev\r\n')
@@ -165,5 +173,12 @@ describe('where there is no terminal', () => {
       line,
     ])
     expect(out).not.toContain('\x1b')
+  })
+
+  it('tells how far feeding is within that line', () => {
+    let out = ''
+    const terminal = createTerminal({ out: { write: (text) => (out += text) }, isTTY: false, now: () => 0 })
+    for (const events of [1, 2]) terminal.render({ ...VIEW, progress: `history: ${events} of about 60 events` })
+    expect(out.match(/history.*? events/g)).toEqual(['history: 1 of about 60 events'])
   })
 })
