@@ -102,7 +102,7 @@ export function readDeclaration(yaml: YamlFile, parts: FeatureParts): Declaratio
 
 /** The keys that every feature may have. */
 export const common = z.object({
-  as: z.unknown().describe('Operator: how the values become one number.'),
+  as: z.unknown().meta({ type: 'string', description: 'Operator: how the values become one number.' }),
   of: expression
     .optional()
     .describe('Expression: the number taken of each event. An event where it is null is left out.'),
