@@ -53,6 +53,8 @@ export interface TaskStatus {
 }
 
 const GROUP_COMMIT_EVERY: Millis = 1_000
+/** A stopping worker waits so long for the group to take its last positions. */
+const TELL_WITHIN: Millis = 2_000
 
 /** The state's sign of life of the deployment: without it, a group with positions means that the state was emptied. */
 export const DEPLOYMENT_TASK = 'deployment'
@@ -134,7 +136,9 @@ export class Worker {
     this.stopping.abort()
     await this.background
     await Promise.all([...this.feeds.values()].flatMap(({ runners }) => runners.map((runner) => runner.drain())))
-    await this.commitPositions()
+    const told = new AbortController()
+    const telling = this.tellPositions().then(() => told.abort())
+    await Promise.race([telling, this.options.clock.wait(TELL_WITHIN, told.signal)])
     await this.membership?.leave()
     await Promise.all([...this.feeds.values()].map((feed) => closeFeed(feed)))
     this.feeds.clear()
@@ -220,15 +224,20 @@ export class Worker {
   // ------------------------------------------------------------- positions and ends
 
   private async report(): Promise<void> {
-    const { clock, log } = this.options
+    const { clock } = this.options
     while (!this.stopping.signal.aborted) {
       await clock.wait(GROUP_COMMIT_EVERY, this.stopping.signal)
       this.countTasks()
-      try {
-        await this.commitPositions()
-      } catch (error) {
-        log.warn({ reason: String(error) }, 'the group could not be told the positions')
-      }
+      await this.tellPositions()
+    }
+  }
+
+  /** Nothing depends on it, so a failure holds nobody up, least of all a stop. */
+  private async tellPositions(): Promise<void> {
+    try {
+      await this.commitPositions()
+    } catch (error) {
+      this.options.log.warn({ reason: String(error) }, 'the group could not be told the positions')
     }
   }
 

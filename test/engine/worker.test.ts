@@ -32,6 +32,42 @@ describe('a worker', () => {
     await worker.stop()
   })
 
+  it('stops and leaves the group though the log no longer takes anything', async () => {
+    let down = false
+    let left = false
+    const failing = <T>(call: () => Promise<T>) => (down ? Promise.reject(new Error('down')) : call())
+    const world = await World.create({
+      transport: (real) =>
+        Object.assign(Object.create(real) as typeof real, {
+          write: (...drafts: Parameters<typeof real.write>) => failing(() => real.write(...drafts)),
+          join: async (...args: Parameters<typeof real.join>) => {
+            const member = await real.join(...args)
+            const leave = () => member.leave().then(() => (left = true))
+            const commit: typeof member.commit = (positions) => failing(() => member.commit(positions))
+            return { seek: member.seek, commit, leave }
+          },
+        }),
+    })
+    const worker = world.worker()
+    await worker.start()
+    await sendMany(world, 'events', 3, 100)
+    expect(await world.settle(worker)).toBe(true)
+    down = true
+    await sendMany(world, 'events', 3, 100)
+    await world.clock.advance(5_000)
+    expect(worker.status().some(({ condition }) => condition === 'waiting')).toBe(true)
+    const stopping = worker.stop()
+    await world.clock.advance(5_000)
+    await stopping
+    expect(left).toBe(true)
+    down = false
+    const next = world.worker()
+    await next.start()
+    expect(await world.settle(next)).toBe(true)
+    await expectExact(world)
+    await next.stop()
+  })
+
   it('counts its tasks by condition', async () => {
     const world = await World.create({ shuffle: undefined })
     const worker = world.worker()
