@@ -7,23 +7,28 @@ import type { Terminal } from './commands/console.ts'
 // before anything else is loaded: the second start compiles nothing, which halves its time
 module.enableCompileCache()
 
+/** One Ctrl-C may come twice: to the process group, and handed on by what started us (npm, timeout). In ms. */
+const SAME_MS = 500
+
+/** Aborted by the first signal; a second one ends the process at once. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController()
+  let firstAt = 0
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (!stop.signal.aborted) firstAt = performance.now()
+      else if (performance.now() - firstAt > SAME_MS) process.exit(130)
+      stop.abort()
+    })
+  }
+  return stop.signal
+}
+
 const terminal: Terminal = {
   out: process.stdout,
   error: (text) => process.stderr.write(`${text}\n`),
   environment: process.env,
   stopSignal: stopSignal(),
-}
-
-/** Aborted by the first signal; the second one ends the process at once. */
-function stopSignal(): AbortSignal {
-  const stop = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(130)
-      stop.abort()
-    })
-  }
-  return stop.signal
 }
 
 const { runProgram } = await import('./commands/program.ts')

@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'
 import { call, exampleProject, start } from './cli.ts'
 
@@ -26,6 +27,27 @@ it('serves until SIGTERM, with logs of JSON lines', async () => {
     .split('\n')
     .map((line) => JSON.parse(line).msg)
   expect(messages.slice(-2)).toEqual(['stopping', 'stopped'])
+})
+
+it('takes two signals at once for one; a later one ends it without waiting', async () => {
+  const run = start('run', '-d', folder, '--port', '0')
+  const [, url = ''] = await run.says(/"url":"([^"]+)".*"msg":"serving"/)
+  const { port } = new URL(url)
+  const slow = connect(Number(port), '127.0.0.1')
+  slow.on('error', () => undefined)
+  const request =
+    'POST /v1/features/store HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n'
+  await new Promise<void>((sent) => slow.write(request, () => sent()))
+  expect((await fetch(`${url}/health/live`)).status).toBe(200)
+  run.signal('SIGINT')
+  run.signal('SIGTERM')
+  await run.says(/"msg":"stopping"/)
+  await sleep(600)
+  run.signal('SIGINT')
+  const { code, out } = await run.exit
+  slow.destroy()
+  expect(code).toBe(130)
+  expect(out).not.toContain('"msg":"stopped"')
 })
 
 it('names every service that does not answer, its address and no secret', async () => {

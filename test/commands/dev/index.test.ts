@@ -192,6 +192,8 @@ it('replays a file of old events into the windows of then, tells bad lines, and 
   await expect
     .poll(() => read(url), { timeout: 15_000 })
     .toMatchObject({ orders_5m: 2, orders_10m: 3, orders_30m: 4, unpicked_orders: 4 })
+  // as npm and the terminal do it
+  dev.signal('SIGINT')
   dev.signal('SIGINT')
   expect(await dev.exit).toMatchObject({ code: 0, error: '' })
   expect(readdirSync(join(folder, '.millrace'))).toEqual([])
