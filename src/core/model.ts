@@ -1,6 +1,7 @@
 /**
  * The vocabulary of Millrace, in the order in which data meets it: topics, records, rows, state,
- * aggregations, emissions, sinks. Pure types; every other file speaks in these words.
+ * aggregations, emissions, sinks. Pure types; every other file speaks in these words. They stand in one long file so that
+ * all contracts are read in one go.
  *
  * Units: every time is in milliseconds since 1970-01-01T00:00:00Z; every size in bytes.
  */
@@ -174,7 +175,7 @@ export interface Rows {
   readonly tie: Float64Array
   /** Entity ids; `keyOf[i]` is row i's index in `keys`. */
   readonly keys: readonly string[]
-  readonly keyOf: Uint16Array | Uint32Array
+  readonly keyOf: Uint16Array
   /** By column id. A column that the writer did not know is absent: all null. */
   readonly columns: ReadonlyMap<string, Column>
 }
@@ -182,7 +183,8 @@ export interface Rows {
 // ---------------------------------------------------------------- state
 
 /**
- * Names a task in the state store, e.g. `reduce/store-load@5d1f/3`. One name, one position, one owner.
+ * Names a task in the state store: `reduce/<namespace>/<partition>`, `map/<namespace>/<topic>/<partition>`. One name,
+ * one position, one owner.
  */
 export type TaskId = string
 
@@ -224,7 +226,7 @@ export interface State {
   commit(open: OpenState, change: StateChange): Promise<void>
   /** Keys due at or before `until`, earliest first, at most `limit`. */
   due(open: OpenState, until: Millis, limit: number): Promise<readonly string[]>
-  /** All keys with their bytes, in pages, in no promised order. */
+  /** All keys with their bytes, in pages, in no promised order. A key may come twice; none is left out. */
   scan(open: OpenState): AsyncIterable<readonly (readonly [string, Uint8Array])[]>
   /** Throws `Fenced` when the claim is old or somebody else committed: how an idle task notices. */
   check(open: OpenState): Promise<void>
@@ -290,12 +292,15 @@ export interface Slot<A = unknown> {
   create(): A
   /**
    * Takes one row; `columns` are in the order of `this.columns`, undefined where the writer did not know one.
-   * `clock` is the task's clock: what it has passed may be ignored on arrival as it would be forgotten.
+   * `clock` is the task's clock, -Infinity before it starts: what it would forget may be ignored on arrival.
    */
   add(acc: A, columns: readonly (Column | undefined)[], row: number, time: Millis, tie: number, clock: Millis): void
   /** Drops what can no longer matter once the clock stands at `clock`. */
   expire(acc: A, clock: Millis): void
-  /** The earliest time > `now` at which a result changes with no new event; Infinity when never. */
+  /**
+   * When to look again with no new event: a time > `now`, never after the earliest at which a result changes. May be
+   * earlier, or given though no result changes any more, so that memory is freed; Infinity when nothing is left to do.
+   */
   nextExpiry(acc: A, now: Millis): Millis
   /** True when it is as good as newly made. */
   isEmpty(acc: A): boolean
@@ -308,10 +313,11 @@ export interface Slot<A = unknown> {
 }
 
 export interface Segments<A> {
-  /** Names of the parts that a freshly decoded accumulator still lacks. */
+  /** Names of the parts that a freshly decoded accumulator still lacks: all are attached before anything else is asked of it. */
   missing(acc: A): readonly string[]
+  /** Called once for each name that is missing, in any order. Throws RangeError for bytes it did not write. */
   attach(acc: A, name: string, bytes: Uint8Array): void
-  /** Parts changed since the last call; null when dropped. Called once after each `encode`. */
+  /** Parts to write since the last call; null: to delete. Called once after each `encode`; what it answers counts as stored. */
   changed(acc: A): readonly (readonly [string, Uint8Array | null])[]
 }
 
@@ -332,7 +338,10 @@ export interface Emission {
   readonly at: Millis
   /** In the order of the flow's features; null when forgotten (the entity goes back to defaults). */
   readonly values: readonly (number | null)[] | null
-  /** Names the effect for sinks that append: the position or the time that caused it. */
+  /**
+   * Names the effect for sinks that append: `p<position>` of the newest row, `t<clock>` where a timer was due,
+   * `v<epoch>.<step>` where a sink is told everything again.
+   */
   readonly cause: string
 }
 
@@ -350,12 +359,12 @@ export interface EmissionBatch {
 
 export interface SinkResult {
   /**
-   * Everything up to this position is durable. A sink that holds nothing back answers `upto`; one that does (a
-   * rolling file, a webhook being retried) answers less, and the task commits no further than the lowest of its
-   * sinks. Such sinks serve flows without state only: state and position are committed together.
+   * Everything up to this position is durable. A sink that holds nothing back answers `upto`. One that does (a
+   * rolling file, a webhook being retried) answers less: it cannot serve a flow with state, as state and position are
+   * committed together, and the task that meets it fails.
    */
   readonly safe: Position
-  /** Emissions that can never be written, by index: they go to the dead letters. */
+  /** Emissions that can never be written, by index in the batch: they go to the dead letters as JSON. */
   readonly refused?: readonly { readonly index: number; readonly code: string; readonly reason: string }[]
   /** The sink's memory of this task is older than `said`: it went back in time. Say every value again, then this batch. */
   readonly behind?: boolean
@@ -363,18 +372,20 @@ export interface SinkResult {
 
 /**
  * Where results go. Idempotent by name or by version: the same batch again, or an older one late, changes nothing.
- * Rejects when it is not known whether the batch was written; the task then repeats it or opens again.
+ * A task waits for one call before it makes the next, but one of its former owner's may still come. A call that rejects is
+ * repeated with pauses until it succeeds, so it rejects only for what may pass: what can never be written is `refused`.
  */
 export interface Sink {
   write(batch: EmissionBatch): Promise<SinkResult>
   /**
    * For sinks that can go back in time on their own: the version of the last batch of this task that they know.
-   * Asked at open and now and then while idle; older than what the state says was written means: say everything again.
+   * Asked when a task opens and now and then while it is idle. One that is missing or older than what the state says was
+   * written means: say everything again. One that stands though the state is new means that the state was lost.
    */
   mark?(task: TaskId): Promise<Version | undefined>
-  /** Told when a task has caught up with the ends of its logs for the first time; `tasks`: all that must before an alias may move. */
+  /** Told once after each open, when the task has caught up with the ends of its logs; `tasks`: all that must before an alias may move. */
   caughtUp?(task: TaskId, version: Version, tasks: readonly TaskId[]): Promise<void>
-  /** Makes durable what is held back; called at a graceful stop and when idle. Answers as `write` does. */
+  /** Makes durable what is held back. Called at a graceful stop, after the task's last commit. */
   flush?(task: TaskId): Promise<SinkResult>
   close(): Promise<void>
 }
@@ -414,33 +425,41 @@ export interface FeatureWrite {
 }
 
 /**
- * Newest values per entity. An entry older than what stands is ignored; equal versions rewrite.
+ * Newest values per entity, and per task the mark: the version of the last batch written. Any call may reject with
+ * `store-failed`; a write that rejects may still have been applied, or be applied later.
  */
 export interface FeatureStore {
   /**
-   * Writes all entries and the task's mark, or answers `behind` and writes nothing when `batch.said` is defined
-   * and the mark is older or missing. A partial batch leaves the mark as it is.
+   * Writes all emissions and the task's mark in one atomic step, or answers `behind` and writes nothing when
+   * `batch.said` is defined and the mark is older or missing. An emission older than what stands is ignored, one of the
+   * same version rewrites it. What was forgotten keeps its version for a day. A partial batch leaves the mark as it
+   * is; a mark never goes back. Values that are not finite count as null.
    */
   write(write: FeatureWrite): Promise<'written' | 'behind'>
   /** Version of the last write by this task, undefined when none is known. */
   mark(namespace: string, task: TaskId): Promise<Version | undefined>
+  /** In the order asked; undefined for an entity of which nothing is known, or that was forgotten. */
   read(namespace: string, ids: readonly string[]): Promise<readonly (FeatureRecord | undefined)[]>
-  /** Which namespace serves a topology: moved only to a higher generation. */
+  /** Namespace that serves a topology; undefined before the first has caught up. */
   alias(topology: string): Promise<string | undefined>
+  /** No-op unless `generation` is higher than that of the namespace that serves now. */
   moveAlias(topology: string, namespace: string, generation: number): Promise<void>
   close(): Promise<void>
 }
 
 // ---------------------------------------------------------------- flows
 
-/** How records of one source topic become rows. Compiled once; called per record. */
+/**
+ * How records of one source topic become rows. Compiled once; called per record. `where`, `key`, `time` and `id` may throw:
+ * the record then goes to the dead letters. `fill` never throws.
+ */
 export interface RowPlan {
   readonly columns: readonly (ColumnSpec & { readonly fill: (event: Event) => boolean | number | string | null })[]
   readonly where: (event: Event) => boolean
   /** Entity id; null when the event belongs to no entity (its row is not made). */
   readonly key: (event: Event) => string | null
-  /** Event time; null or NaN sends the record to the dead letters. */
-  readonly time: ((event: Event) => number | null) | undefined
+  /** Event time; null or NaN sends the record to the dead letters. Undefined: the record's own timestamp. */
+  readonly time: ((event: Event) => Millis | null) | undefined
   /** Declared id of the event, for ties between events of one time; without it the position decides. */
   readonly id: ((event: Event) => string | null) | undefined
 }
@@ -453,7 +472,11 @@ export interface FlowSource {
   readonly plan: RowPlan
 }
 
-/** The work of a key: what `features/` compiles the feature declarations to. `S` is one key's state. */
+/**
+ * The work of a key: what `features/` compiles the feature declarations to. `S` is one key's state; the engine alone
+ * holds it, and attaches all that is `missing` before anything else is asked of it. All methods are synchronous and
+ * deterministic.
+ */
 export interface Reducer<S = unknown> {
   /** Slot ids by number: those known before and the new ones after them. Kept in the task's meta. */
   readonly slots: readonly string[]
@@ -462,14 +485,19 @@ export interface Reducer<S = unknown> {
   apply(rows: Rows): (state: S, row: number, clock: Millis) => void
   /** Time of the key's newest event; -Infinity before the first. */
   newest(state: S): Millis
+  /** Drops what can no longer matter once the clock stands at `clock`. */
   expire(state: S, clock: Millis): void
+  /** When to evaluate the key again with no new event: always > `now`; Infinity when never. */
   nextDue(state: S, now: Millis): Millis
   /** True when nothing is left that could matter: the key is deleted and its entity forgotten. */
   isSpent(state: S, clock: Millis): boolean
+  /** One value per feature of the flow, in its order, as of `now`: not before the key's newest event. */
   evaluate(state: S, now: Millis): (number | null)[]
-  /** Main bytes, and changed segments by name. */
+  /** Main bytes, and the segments to write since the last call; null: to delete. What it answers counts as stored. */
   encode(state: S): { readonly main: Uint8Array; readonly segments: readonly (readonly [string, Uint8Array | null])[] }
+  /** Throws for bytes that it did not write: the task stops with `state-unreadable`. */
   decode(main: Uint8Array): S
+  /** Names of the segments that a freshly decoded state lacks. */
   missing(state: S): readonly string[]
   attach(state: S, name: string, bytes: Uint8Array): void
 }
@@ -485,11 +513,12 @@ export interface Flow {
   readonly sources: readonly FlowSource[]
   /** Partitions of the shuffle topic; undefined when the one source is keyed by the dimension and read directly. */
   readonly shuffle: number | undefined
+  /** Where a source that was never read begins; a time: at the first record stamped then or later. */
   readonly start: 'earliest' | 'latest' | Millis
   /** `slots`: the table kept in the task's meta, empty at first. */
   readonly reducer: (slots: readonly string[]) => Reducer
   /** Feature names, in the order of every emission's values. */
   readonly features: readonly string[]
-  /** Opened once per worker, before the first task. `namespace` is `<name>@<generation>`. */
+  /** Shared by all tasks of the flow in a worker. Whoever opened them closes them, after the worker has stopped. */
   readonly sinks: readonly Sink[]
 }

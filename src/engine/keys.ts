@@ -1,4 +1,4 @@
-/** The bounded cache of key states of one worker's tasks, least recently used first out. */
+/** The bounded cache of one task's key states, least recently used first out. Counts keys, whatever their size. */
 export class KeyCache<S> {
   private readonly entries = new Map<string, S>()
   private readonly limit: number

@@ -10,7 +10,7 @@ import type { DeadLetter } from './dead-letters.ts'
 import { Inbox, type Slice } from './inbox.ts'
 import { MAX_PARTITIONS, MAX_TOPICS, RowBuffer, tieOf } from './rows.ts'
 import { encodeFrame, encodeLayout, FRAME_BYTES, FRAME_ROWS, type FrameHead, type Source } from './shuffle.ts'
-import type { Patience, Task, TaskContext } from './task.ts'
+import { CHECK_EVERY, type Patience, type Task, type TaskContext } from './task.ts'
 
 /** Room that a row takes in a frame besides its texts, at most. */
 const ROW_BYTES = 32
@@ -133,6 +133,7 @@ export class MapTask implements Task {
   readonly role = 'map'
   readonly inbox = new Inbox(INBOX_RECORDS)
   position: Position = 0
+  done: Position = 0
   private readonly context: TaskContext
   private readonly shuffle: string
   private readonly targets: RowBuffer[]
@@ -146,7 +147,6 @@ export class MapTask implements Task {
   private mapper!: RecordMapper
   private partitions = 0
   private after: number[] = []
-  done: Position = 0
   private committedAt: Millis = 0
   private saidAt: Millis[] = []
   private silentSince: Millis | undefined
@@ -394,6 +394,3 @@ export class MapTask implements Task {
     return incarnation
   }
 }
-
-/** How often a task with nothing to do asks whether it still owns its state. */
-export const CHECK_EVERY: Millis = 5_000

@@ -17,12 +17,12 @@ import type {
   TaskId,
   Version,
 } from '../core/model.ts'
+import { compareVersions } from '../core/version.ts'
 import { Inbox, type Slice } from './inbox.ts'
 import { KeyCache } from './keys.ts'
-import { CHECK_EVERY } from './map.ts'
 import type { Frame } from './shuffle.ts'
 import { Sources } from './sources.ts'
-import type { Patience, Task, TaskContext } from './task.ts'
+import { CHECK_EVERY, type Patience, type Task, type TaskContext } from './task.ts'
 
 /** How often an idle task asks its sinks whether they went back in time. */
 const MARKS_EVERY: Millis = 30_000
@@ -65,6 +65,7 @@ export class ReduceTask<S = unknown> implements Task {
   readonly role = 'reduce'
   readonly inbox: Inbox
   position: Position = 0
+  done: Position = 0
   private readonly partition: number
   private readonly generation: number
   /** Ids of all reduce tasks of the flow. */
@@ -76,8 +77,8 @@ export class ReduceTask<S = unknown> implements Task {
   private state!: OpenState
   private reducer!: Reducer<S>
   private sources!: Sources
-  private step_ = 0
-  done: Position = 0
+  /** Number of the last version given since the task opened. */
+  private lastStep = 0
   private said: Version | undefined
   private toldLive = false
   private committedAt: Millis = 0
@@ -102,7 +103,7 @@ export class ReduceTask<S = unknown> implements Task {
     this.patiently = patiently
     this.cache.clear()
     this.state = await patiently('opening the state', () => state.open(this.id))
-    this.step_ = 0
+    this.lastStep = 0
     this.said = undefined
     this.toldLive = false
     this.sources = new Sources(this.intake.topics)
@@ -317,7 +318,7 @@ export class ReduceTask<S = unknown> implements Task {
   }
 
   private nextVersion(): Version {
-    return { generation: this.generation, epoch: this.state.epoch, step: ++this.step_ }
+    return { generation: this.generation, epoch: this.state.epoch, step: ++this.lastStep }
   }
 
   /**
@@ -378,7 +379,7 @@ export class ReduceTask<S = unknown> implements Task {
     for (const sink of this.flow.sinks) {
       if (!sink.mark) continue
       const mark = await this.patiently('asking a sink', async () => sink.mark?.(this.id))
-      if (!mark || compare(mark, said) < 0) await this.sayAll(sink)
+      if (!mark || compareVersions(mark, said) < 0) await this.sayAll(sink)
     }
   }
 
@@ -494,7 +495,3 @@ export class ReduceTask<S = unknown> implements Task {
 }
 
 const segmentKey = (key: string, name: string): string => `${key}\0${name}`
-
-export function compare(a: Version, b: Version): number {
-  return a.generation - b.generation || a.epoch - b.epoch || a.step - b.step
-}

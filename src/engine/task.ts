@@ -11,8 +11,9 @@ import type { Inbox } from './inbox.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface EngineSettings {
-  /** Silence after which a source that was read to its end counts as idle, and how often it then says so. */
+  /** Silence after which a source that was read to its end counts as idle. */
   readonly idle: Millis
+  /** How often an idle source says how far time has gone, and how often tasks tick. */
   readonly heartbeat: Millis
   /** How far an event time may lie after its record's timestamp. */
   readonly skew: Millis
@@ -46,9 +47,9 @@ export interface TaskContext {
   readonly metrics: Metrics
   readonly log: Log
   readonly settings: EngineSettings
-  /** The ends of a topic, asked for at most once per heartbeat. Rejects when they can't be read. */
+  /** The ends of a topic, at most half a heartbeat old. Rejects when they can't be read. */
   ends(topic: string): Promise<Attested>
-  /** Does the group hold a position for this partition though the state store was emptied? */
+  /** Asked by a task whose state has no position: had it one that was lost? Otherwise it is new, and begins. */
   wasLost(topic: string, partition: number): Promise<boolean>
 }
 
@@ -65,7 +66,7 @@ export interface Task {
   open(patience: Patience): Promise<Position>
   /** Works off a part of what waits in the inbox. */
   step(): Promise<void>
-  /** Called about once per heartbeat, and when nothing waits. */
+  /** Called about once per heartbeat, between steps: time, timers, and a look at whether the state is still this task's. */
   tick(): Promise<void>
   /** Makes everything done so far durable, before a graceful stop. */
   settle(): Promise<void>
@@ -73,6 +74,9 @@ export interface Task {
 
 /** Repeats a call until it succeeds, with growing pauses. Fencing, clear stops and the task's end pass through. */
 export type Patience = <T>(what: string, call: () => Promise<T>) => Promise<T>
+
+/** How often a task with nothing to do asks whether it still owns its state. */
+export const CHECK_EVERY: Millis = 5_000
 
 export type Condition = 'opening' | 'running' | 'waiting' | 'blocked' | 'stopped'
 

@@ -5,6 +5,7 @@ import { type Entries, type Lmdb, openLmdb } from '../connections/lmdb.ts'
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import type { Emission, FeatureRecord, FeatureStore, FeatureWrite, TaskId, Version } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
+import { compareVersions } from '../core/version.ts'
 
 const config = z.strictObject({
   path: z
@@ -55,7 +56,7 @@ class EmbeddedFeatureStore implements FeatureStore {
     const { task, said } = write.batch
     return this.lmdb.write((entries) => {
       const mark = markOf(entries, write.namespace, task)
-      if (said && (!mark || isLess(mark, said))) return 'behind'
+      if (said && (!mark || compareVersions(mark, said) < 0)) return 'behind'
       put(entries, write)
       return 'written'
     })
@@ -98,14 +99,14 @@ function put(entries: Entries, { namespace, names, batch }: FeatureWrite): void 
   for (const emission of batch.emissions) {
     const at = keyOf(RECORD, namespace, emission.key)
     const stands = entries.getBinary(at)
-    if (stands && isLess(batch.version, decodeVersion(new ByteReader(stands)))) continue
+    if (stands && compareVersions(batch.version, decodeVersion(new ByteReader(stands))) < 0) continue
     entries.putSync(at, encodeRecord(batch.version, names, emission))
     if (!emission.values) entries.putSync(forgottenKey(Date.now() + FORGOTTEN_MS, at), encodeVersion(batch.version))
   }
   sweep(entries)
   if (batch.partial) return
   const mark = markOf(entries, namespace, batch.task)
-  if (mark && !isLess(mark, batch.version)) return
+  if (mark && compareVersions(mark, batch.version) >= 0) return
   entries.putSync(keyOf(MARK, namespace, batch.task), encodeVersion(batch.version))
 }
 
@@ -142,12 +143,6 @@ function keyOf(kind: number, ...parts: string[]): Buffer {
   const text = Buffer.from(parts.join('\0'))
   const rest = text.length <= LONGEST ? text : createHash('sha256').update(text).digest()
   return Buffer.concat([Buffer.from([kind]), rest])
-}
-
-function isLess(a: Version, b: Version): boolean {
-  if (a.generation !== b.generation) return a.generation < b.generation
-  if (a.epoch !== b.epoch) return a.epoch < b.epoch
-  return a.step < b.step
 }
 
 const shared = new ByteWriter()

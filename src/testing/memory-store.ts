@@ -1,6 +1,5 @@
 import type { FeatureRecord, FeatureStore, FeatureWrite, TaskId, Version } from '../core/model.ts'
-
-const compare = (a: Version, b: Version): number => a.generation - b.generation || a.epoch - b.epoch || a.step - b.step
+import { compareVersions } from '../core/version.ts'
 
 interface Entry {
   readonly version: Version
@@ -16,15 +15,15 @@ export class MemoryStore implements FeatureStore {
   async write({ namespace, names, batch }: FeatureWrite): Promise<'written' | 'behind'> {
     const markName = `${namespace}|${batch.task}`
     const mark = this.marks.get(markName)
-    if (batch.said && (!mark || compare(mark, batch.said) < 0)) return 'behind'
+    if (batch.said && (!mark || compareVersions(mark, batch.said) < 0)) return 'behind'
     for (const { key, at, values } of batch.emissions) {
       const name = `${namespace}:${key}`
       const known = this.entries.get(name)
-      if (known && compare(known.version, batch.version) > 0) continue
+      if (known && compareVersions(known.version, batch.version) > 0) continue
       const record = values && { at, version: batch.version, values: named(names, values) }
       this.entries.set(name, { version: batch.version, record: record ?? undefined })
     }
-    if (!batch.partial && (!mark || compare(mark, batch.version) < 0)) this.marks.set(markName, batch.version)
+    if (!batch.partial && (!mark || compareVersions(mark, batch.version) < 0)) this.marks.set(markName, batch.version)
     return 'written'
   }
 
