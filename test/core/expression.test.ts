@@ -332,7 +332,8 @@ describe('the library as oracle', () => {
         form('-$0', int),
         form('size($0)', text),
         form('int($0)', double),
-        form('int($0 + "1")', text),
+        // not at the end: the library takes "0b1" for a number, which CEL does not
+        form('int("1" + $0)', text),
         choice(int),
       ),
       double: fc.oneof(
