@@ -40,6 +40,14 @@ export interface Produce {
   readonly before?: (n: number) => Promise<void> | undefined
 }
 
+/** Encodes events in Confluent wire format. */
+export async function orderEncoder(schemaId: number, schema?: object): Promise<(event: OrderEvent) => Buffer> {
+  const type = avro.Type.forSchema((schema ?? (await orderSchema())) as avro.Schema, { wrapUnions: false })
+  const head = Buffer.alloc(5)
+  head.writeUInt32BE(schemaId, 1)
+  return (event) => Buffer.concat([head, type.toBuffer(event)])
+}
+
 /** Writes `count` events, stamped with their event times. */
 export async function produce({
   transport,
@@ -53,9 +61,7 @@ export async function produce({
   oracle,
   before,
 }: Produce): Promise<void> {
-  const type = avro.Type.forSchema((schema ?? (await orderSchema())) as avro.Schema, { wrapUnions: false })
-  const head = Buffer.alloc(5)
-  head.writeUInt32BE(schemaId, 1)
+  const encode = await orderEncoder(schemaId, schema)
   let drafts: Draft[] = []
   let n = 0
   let passed = 0
@@ -70,8 +76,8 @@ export async function produce({
       }
     }
     oracle?.add(event)
-    const value = Buffer.concat([head, type.toBuffer(event)])
-    drafts.push({ topic, partition: partitionOf(event, n), key: event.orderId, value, timestamp: event.occurredAt })
+    const { orderId: key, occurredAt: timestamp } = event
+    drafts.push({ topic, partition: partitionOf(event, n), key, value: encode(event), timestamp })
     n++
     if (drafts.length < WRITE_BATCH) continue
     await transport.write(drafts)

@@ -1,5 +1,5 @@
 /** Work W1 on one machine, with nothing beside it: log, registry, state and features are files of a temp directory. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
@@ -27,15 +27,22 @@ export class EmbeddedDeployment {
     this.stores = stores
   }
 
-  /** `mount` is called with the directory before anything is in it. */
-  static async create(stores: number, mount?: (directory: string) => void): Promise<EmbeddedDeployment> {
+  /** Where log, state and features are. */
+  get data(): string {
+    return join(this.directory, '.millrace')
+  }
+
+  /** `mount` may put its data on another file system, and answers how to take that away. */
+  static async create(stores: number, mount?: (data: string) => (() => void) | undefined): Promise<EmbeddedDeployment> {
     const directory = await mkdtemp(join(tmpdir(), 'millrace-w1-'))
     const deployment = new EmbeddedDeployment(directory, stores)
+    await mkdir(deployment.data)
+    const unmount = mount?.(deployment.data)
     onTestFinished(async () => {
       await deployment.worker?.kill()
+      unmount?.()
       await rm(directory, { recursive: true, force: true })
     })
-    mount?.(directory)
     await writeProject(directory, {
       deployment: DEPLOYMENT,
       topics: { [TOPIC]: { time: 'occurredAt' } },
