@@ -1,7 +1,7 @@
 /**
  * The vocabulary of Millrace, in the order in which data meets it: topics, records, rows, state,
- * aggregations, emissions, sinks. Pure types; every other file speaks in these words. They stand in one long file so that
- * all contracts are read in one go.
+ * aggregations, emissions, sinks. Pure types; every other file speaks in these words. It is over 500 lines so that all
+ * contracts are read in one go.
  *
  * Units: every time is in milliseconds since 1970-01-01T00:00:00Z; every size in bytes.
  */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Sink } from '../../src/core/model.ts'
 import { World } from './world.ts'
 
 const event = (world: World, key = 'a', value = 1) => ({ key, at: world.clock.now(), value })
@@ -59,10 +60,10 @@ describe('a task stops clearly, and names what to do', () => {
 
   it('when its log no longer holds its position', async () => {
     const world = await ran()
-    const { topics } = world.transport
-    world.transport.topics = (names) => topics.call(world.transport, names)
     world.transport.ranges = async () => Array.from({ length: 3 }, () => ({ start: 1_000, end: 2_000 }))
-    for (const reason of await reasons(world)) expect(reason).toMatch(/^position-outside-log: /)
+    const found = await reasons(world)
+    expect(found).toHaveLength(5)
+    for (const reason of found) expect(reason).toMatch(/^position-outside-log: /)
   })
 
   it('when a later definition of the topology has written the state', async () => {
@@ -80,15 +81,32 @@ describe('a task stops clearly, and names what to do', () => {
     const again = await ran({ shuffle: undefined })
     again.transport.deleteTopic('events')
     await again.transport.create({ name: 'events', partitions: 3, retentionMs: -1 })
-    for (const reason of await reasons(again)) expect(reason).toMatch(/^topic-recreated: /)
+    const found = await reasons(again)
+    expect(found).toHaveLength(3)
+    for (const reason of found) expect(reason).toMatch(/^topic-recreated: /)
   })
 
   it('while its neighbours on the same partition go on', async () => {
-    const world = await ran()
-    const other = world.worker('other', { ...world.flow, name: 'neighbour' })
-    await other.start()
-    expect(await world.settle(other)).toBe(true)
-    await other.stop()
+    const world = await ran({ shuffle: undefined })
+    for (let i = 0; i < 3; i++) await world.send('events', i, event(world, `k${i}`))
+    await reasons(world, { ...world.flow, definition: 'd2', declaredAt: 2 })
+    let said = 0
+    const sink: Sink = {
+      write: async ({ upto, emissions }) => {
+        said += emissions.length
+        return { safe: upto }
+      },
+      close: async () => undefined,
+    }
+    const worker = world.worker(undefined, world.flow, { ...world.flow, name: 'neighbour', sinks: [sink] })
+    await worker.start()
+    await world.clock.advance(5_000)
+    expect(worker.status().map(({ topology, condition }) => `${topology} ${condition}`)).toEqual(
+      [0, 1, 2].flatMap(() => ['load blocked', 'neighbour running']),
+    )
+    expect(said).toBeGreaterThanOrEqual(3)
+    expect(worker.lag()).toBe(0)
+    await worker.stop()
   })
 })
 

@@ -168,11 +168,11 @@ export class World {
     return world
   }
 
-  worker(tag?: string, flow: Flow = this.flow): Worker {
+  worker(tag?: string, ...flows: readonly Flow[]): Worker {
     return new Worker({
       deployment: 'test',
       ...(tag === undefined ? {} : { tag }),
-      flows: [flow],
+      flows: flows.length > 0 ? flows : [this.flow],
       transport: this.options.transport?.(this.transport) ?? this.transport,
       state: this.options.state?.(this.state) ?? this.state,
       decoder: () => json,
