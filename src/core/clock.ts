@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Millis } from './model.ts'
 
 /** Wall time as the engine sees it: the one door through which time comes in, so that tests can turn the clock. */
@@ -10,5 +9,18 @@ export interface WallClock {
 
 export const systemClock: WallClock = {
   now: () => Date.now(),
-  wait: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}).catch(() => undefined),
+  wait: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) {
+        resolve()
+        return
+      }
+      const end = () => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', end)
+        resolve()
+      }
+      const timer = setTimeout(end, ms)
+      signal?.addEventListener('abort', end)
+    }),
 }

@@ -17,6 +17,9 @@ export interface Slice {
   readonly next: Position
 }
 
+/** A reason at hand: making an error for every batch would cost more than waiting for it. */
+const ARRIVED = 'arrived'
+
 /** What one task still has to do, bounded: `offer` resolves when there is room for more. */
 export class Inbox {
   /** The next position not yet offered. Records below it are another task's, or repeats. */
@@ -87,7 +90,7 @@ export class Inbox {
   async ready(wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
     if (this.queue.length > 0 || this.closed) return
     const arrival = new AbortController()
-    this.wake = () => arrival.abort()
+    this.wake = () => arrival.abort(ARRIVED)
     await wait(arrival.signal)
     this.wake = undefined
   }
@@ -96,7 +99,7 @@ export class Inbox {
   async filled(wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
     if (this.isFull || this.closed) return
     const full = new AbortController()
-    this.wakeFull = () => full.abort()
+    this.wakeFull = () => full.abort(ARRIVED)
     await wait(full.signal)
     this.wakeFull = undefined
   }

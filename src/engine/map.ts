@@ -17,7 +17,7 @@ const ROW_BYTES = 32
 /** A target that gets no rows is told the time this often. */
 const WATERMARK_EVERY: Millis = 250
 /** A mapper's position is committed this often: what it repeats after a crash is dropped by the reducers. */
-const COMMIT_EVERY: Millis = 250
+const COMMIT_EVERY: Millis = 1_000
 
 /** Records that wait for a mapper; a batch more may come. */
 const INBOX_RECORDS = 4_096

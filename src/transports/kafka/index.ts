@@ -40,6 +40,7 @@ const kafka: Part<KafkaConfig, Transport> = {
 export default kafka
 
 async function openKafka(config: KafkaConfig, context: PartContext): Promise<Transport> {
+  quietTimers()
   const { default: library } = await import('kafkajs')
   const tls = await tlsOf(config.ssl, context.directory)
   return new KafkaTransport({ library, config, tls, log: context.log, sockets: new Set() })
@@ -111,4 +112,16 @@ class KafkaTransport implements Transport {
     this.client.close()
     for (const sockets of [...this.connecting.sockets]) sockets.end()
   }
+}
+
+let timersAreQuiet = false
+
+/** kafkajs sets timers for times that have passed; since Node 24 each process then prints a warning, once. */
+function quietTimers(): void {
+  if (timersAreQuiet) return
+  timersAreQuiet = true
+  const emit = process.emitWarning
+  process.emitWarning = ((warning: string | Error, ...more: unknown[]) => {
+    if (more[0] !== 'TimeoutNegativeWarning') Reflect.apply(emit, process, [warning, ...more])
+  }) as typeof process.emitWarning
 }
