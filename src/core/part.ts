@@ -6,17 +6,7 @@ import { readdirSync } from 'node:fs'
 import type { z } from 'zod'
 import { MillraceError } from './errors.ts'
 
-export type PartFolder =
-  | 'transports'
-  | 'registries'
-  | 'state'
-  | 'stores'
-  | 'sinks'
-  | 'aggregations'
-  | 'operators'
-  | 'objects'
-  | 'indexes'
-  | 'metadata'
+export type PartFolder = 'transports' | 'registries' | 'state' | 'stores' | 'sinks' | 'aggregations' | 'operators'
 
 /** `C` is the validated configuration, `T` what the part is once opened. */
 export interface Part<C, T> {
@@ -37,7 +27,6 @@ export interface PartContext {
   readonly directory: string
   /** Prefix of everything this deployment names in shared services. */
   readonly deployment: string
-  /** Names the connection on servers that show client names. */
   readonly log: Log
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MemberEvents, Millis, Partition, Position } from '../../core/model.ts'
 import type { Log } from '../../core/part.ts'
+import { codeOf, messageOf } from './files.ts'
 import type { PartitionLog } from './log.ts'
 import { type Chunk, LogReader } from './reader.ts'
 
@@ -113,7 +114,10 @@ export class Feed {
         this.on.batch({ ...this.partition, ...chunk }).then(resolve, reject)
       })
     } catch (error) {
-      this.report.error({ ...this.partition, error }, 'a member rejected a batch, which it must not; delivered again')
+      this.report.error(
+        { ...this.partition, reason: messageOf(error) },
+        'a member rejected a batch, which it must not; delivered again',
+      )
       await this.pause(PAUSE_MS)
       if (this.sought === undefined) await this.move(log, chunk.records[0]?.position ?? chunk.next)
     }
@@ -125,7 +129,11 @@ export class Feed {
       try {
         return await work()
       } catch (error) {
-        if (!this.stopped) this.report.error({ ...this.partition, error }, `${failed}; tried again`)
+        if (!this.stopped)
+          this.report.error(
+            { ...this.partition, code: codeOf(error), reason: messageOf(error) },
+            `${failed}; tried again`,
+          )
         await this.pause(pause)
       }
     }

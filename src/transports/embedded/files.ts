@@ -36,6 +36,10 @@ export function failure(error: unknown, path: string): MillraceError {
   const code = codeOf(error)
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new MillraceError('disk-full', `no room left to write ${path}`, { cause: error })
-  const reason = error instanceof Error ? error.message : String(error)
-  return new MillraceError('transport-failed', `${path}: ${reason}`, { cause: error })
+  return new MillraceError('transport-failed', `${path}: ${messageOf(error)}`, { cause: error })
+}
+
+/** For logs, which would show an error object without its message. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -15,7 +15,7 @@ import type {
   Transport,
 } from '../../core/model.ts'
 import type { Part, PartContext } from '../../core/part.ts'
-import { failure } from './files.ts'
+import { failure, messageOf } from './files.ts'
 import { encodeFrames } from './frame.ts'
 import { Groups } from './groups.ts'
 import { Topics } from './topics.ts'
@@ -86,7 +86,9 @@ export class EmbeddedTransport implements Transport {
       const transport = new EmbeddedTransport(topics, new Groups(join(path, 'groups'), topics, log), release)
       const every = (ms: Millis, what: string, work: () => Promise<void>) =>
         transport.timers.push(
-          setInterval(() => work().catch((error) => log.error({ error }, `${what} failed; tried again`)), ms).unref(),
+          setInterval(() => {
+            work().catch((error) => log.error({ reason: messageOf(error) }, `${what} failed; tried again`))
+          }, ms).unref(),
         )
       every(settings.retentionCheck, 'retention', () => transport.retain(Date.now()))
       if (typeof fsync === 'number') every(fsync, 'forcing records to the disk', () => topics.sync())

@@ -3,7 +3,7 @@ import { type FileHandle, open, readdir, rm, stat } from 'node:fs/promises'
 import { ClearStop, MillraceError } from '../../core/errors.ts'
 import type { Millis, Position, Range } from '../../core/model.ts'
 import type { Log } from '../../core/part.ts'
-import { failure, syncDirectory } from './files.ts'
+import { failure, messageOf, syncDirectory } from './files.ts'
 import { BadFrame, isAcknowledgedLater, placeFrame, type Unplaced } from './frame.ts'
 import { baseOf, Segment } from './segment.ts'
 
@@ -182,9 +182,9 @@ export class PartitionLog {
       else this.unsynced = true
       this.littered = false
     } catch (error) {
-      await this.tidy().catch((reason) =>
+      await this.tidy().catch((failed) =>
         this.options.log.warn(
-          { file: segment.path, reason },
+          { file: segment.path, reason: messageOf(failed) },
           'could not take back a failed write; next write tries again',
         ),
       )

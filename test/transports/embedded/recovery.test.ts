@@ -138,7 +138,7 @@ describe('damage before the end of a log', () => {
       closed: () => undefined,
       batch: async ({ records }) => void read.push(...records.map((record) => String(record.value))),
     })
-    expect(await reported).toMatchObject({ ...partition, error: stop })
+    expect(await reported).toMatchObject({ ...partition, code: stop.code, reason: stop.message })
     await member.leave()
     expect(read).toEqual(values.slice(0, read.length))
     expect(read.length).toBeLessThanOrEqual(inFirst)
