@@ -1,5 +1,6 @@
 /** Functions, as `f(x)` or `x.f()`. */
 import { nearest } from '../suggest.ts'
+import { contains } from './contains.ts'
 import {
   BOOL,
   DOUBLE,
@@ -31,7 +32,7 @@ const test = (apply: (value: string, part: string) => boolean): Call => ({
 const CALLS: Readonly<Record<string, Call>> = {
   startsWith: test((value, part) => value.startsWith(part)),
   endsWith: test((value, part) => value.endsWith(part)),
-  contains: test((value, part) => value.includes(part)),
+  contains: test(contains),
   size: {
     type: INT,
     takes: [[...TEXT, 'list', 'map']],
