@@ -190,7 +190,9 @@ async function choosePart(
   const { folder, kind: usual } = PARTS[section]
   if (typeof (value ?? {}) !== 'object' || Array.isArray(value)) {
     const expected = `a mapping such as { kind: ${usual} }`
-    yaml.add([section], { code: 'bad-value', message: `${section} is ${describe(value)}`, expected })
+    // an address, perhaps with a password
+    const secret = !partNames(folder).includes(String(value))
+    yaml.add([section], { code: 'bad-value', message: `${section} is ${describe(value, secret)}`, expected })
     return { kind: usual, settings: undefined }
   }
   const { kind = usual, ...settings } = (value ?? {}) as Record<string, unknown>

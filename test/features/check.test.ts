@@ -332,7 +332,7 @@ describe('the environment', () => {
   })
   it('is never said, neither are texts among the settings of parts', async () => {
     const environment = { SECRET: 'hunter2' }
-    const text = `deployment: ${variable('SECRET')}!\nstate: { kind: redis, url: { password: hunter2 }, tls: hunter2 }\nhttp: { port: '${variable('SECRET')}' }\n`
+    const text = `deployment: ${variable('SECRET')}!\nstate: { kind: redis, url: { password: hunter2 }, tls: hunter2 }\nhttp: { port: '${variable('SECRET')}' }\nregistry: http://me:hunter2@registry\n`
     const { problems } = await checkProject(await project(files(text)), { environment })
     expect(problems.length).toBeGreaterThanOrEqual(3)
     expect(renderProblems(problems)).not.toContain('hunter2')
