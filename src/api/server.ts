@@ -20,6 +20,8 @@ export interface ServerLimits {
   /** Time for a request's headers, and for all of it, to arrive, in ms. */
   readonly headersMs: number
   readonly requestMs: number
+  /** How long a client may leave an answer unread before its connection is cut and the memory freed, in ms. */
+  readonly stalledMs: number
   /** How long an idle connection is kept, in ms; longer than the load balancer's in front of it. */
   readonly keepAliveMs: number
   /** How long a read may wait for the feature store, in ms. */
@@ -33,6 +35,7 @@ export const LIMITS: ServerLimits = {
   batchIds: 1000,
   headersMs: 10_000,
   requestMs: 30_000,
+  stalledMs: 30_000,
   keepAliveMs: 65_000,
   storeMs: 2000,
 }
@@ -83,6 +86,8 @@ export function createServer(options: ServerOptions): ApiServer {
     },
   )
   server.maxConnections = limits.connections
+  // counts while a request is open; between requests `keepAliveTimeout` counts instead
+  server.timeout = limits.stalledMs
 
   return {
     server,

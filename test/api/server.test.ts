@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Answer, json, makeServer, raw, servers } from './fixture.ts'
 
@@ -28,6 +30,21 @@ describe('the connection', () => {
     )
     expect(await raw(url, `GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /)
     expect((await fetch(`${url}/health/live`)).status).toBe(200)
+  })
+
+  it('cuts a client that leaves its answer unread, and keeps nothing of it', async () => {
+    const { api, url } = await start({ limits: { stalledMs: 200 } })
+    const body = JSON.stringify({ ids: Array.from({ length: 1000 }, (_, i) => `${'x'.repeat(900)}-${i}`) })
+    const post = `POST /v1/features/store HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+    const accepted = once(api.server, 'connection')
+    const client = connect(Number(new URL(url).port), '127.0.0.1')
+    client.on('error', () => undefined).pause()
+    client.write(post.repeat(8))
+    const [socket] = (await accepted) as [Socket]
+    await once(socket, 'close')
+    expect(socket.bytesWritten).toBeGreaterThan(0)
+    expect(socket.writableFinished).toBe(false)
+    client.destroy()
   })
 
   it('keeps no more connections than its limit', async () => {
