@@ -1,11 +1,11 @@
 /** Feature values as JSON: from catalog and store to the text of an answer. The hot path of the API. */
+import { idFault } from '../core/key.ts'
 import type { FeatureRecord, FeatureStore, Millis } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
 import { nearest } from '../core/suggest.ts'
 import type { EntityCatalog } from './catalog.ts'
 import { Problem } from './problem.ts'
 
-const ID_BYTES = 1024
 const ALIAS_MS = 1000
 
 export interface FeaturesOptions {
@@ -153,8 +153,8 @@ function choose(view: View, names: readonly string[] | undefined): View {
 
 function checkId(id: string, what: string): void {
   if (id.length === 0) throw new Problem('id-invalid', `${what} is empty.`)
-  if (id.length * 3 > ID_BYTES && Buffer.byteLength(id) > ID_BYTES)
-    throw new Problem('id-invalid', `${what} is longer than ${ID_BYTES} bytes of UTF-8.`)
+  const fault = idFault(id)
+  if (fault !== undefined) throw new Problem('id-invalid', `${what} ${fault}.`)
   if (!id.isWellFormed())
     throw new Problem('id-invalid', `${what} holds half a surrogate pair: it is not Unicode text.`)
 }

@@ -11,7 +11,7 @@ export const ERRORS = {
   'part-unknown': { what: 'No part of this name exists.', todo: 'Use one of the names listed.' },
   // records (dead letters)
   'record-malformed': {
-    what: 'The bytes are not Avro in Confluent wire format, or do not match the writer schema.',
+    what: 'The bytes are not Avro in Confluent wire format or do not match the writer schema, or the key holds a NUL.',
     todo: 'Look at the original bytes in the dead-letter topic; mend the producer and send the record again.',
   },
   'record-too-large': {
@@ -38,6 +38,10 @@ export const ERRORS = {
     what: 'The event time is further after the record timestamp than the allowed skew.',
     todo: "Mend the producer's clock, or raise `engine.skew`.",
   },
+  'id-unfit': {
+    what: 'The entity id is longer than 1,024 bytes of UTF-8, or holds a NUL character.',
+    todo: 'Mend the producer, or name the entity by another field.',
+  },
   'expression-failed': {
     what: 'An expression failed on this event.',
     todo: 'Look at the reason; guard the expression or mend the producer.',
@@ -49,7 +53,7 @@ export const ERRORS = {
     todo: 'Create it with the partitions you want, or correct its name.',
   },
   'topic-mismatch': {
-    what: 'A topic stands with another number of partitions than declared.',
+    what: 'A topic has another number of partitions than declared or than its state was made with, or more than can be read.',
     todo: 'Declare the number it has, or use another topic.',
   },
   'topic-recreated': {
@@ -57,7 +61,7 @@ export const ERRORS = {
     todo: 'Run `millrace rebuild` for the topology.',
   },
   'position-lost': {
-    what: 'The group has a position, the state has none: the state was lost.',
+    what: 'The group or a sink knows how far a task had come, the state does not: the state was lost.',
     todo: 'Restore the state, or run `millrace rebuild` to compute it again from the log.',
   },
   'position-outside-log': {
@@ -73,8 +77,8 @@ export const ERRORS = {
     todo: 'Deploy the later definition here too. To go back to the earlier one, declare it anew.',
   },
   'state-unreadable': {
-    what: 'Bytes in the state store cannot be read.',
-    todo: 'Restore the state, or run `millrace rebuild`.',
+    what: 'Bytes in the state store, or a frame in a shuffle topic, cannot be read.',
+    todo: 'If a newer version of Millrace wrote them, run that; else restore the state, or run `millrace rebuild`.',
   },
   // services
   fenced: { what: 'Another worker has taken this task over.', todo: 'Nothing: the task goes on there.' },

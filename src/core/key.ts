@@ -1,5 +1,15 @@
 /** Entity ids and where they go. */
 
+/** Longest id, in bytes of UTF-8. A worker holds ids by the hundred thousand, and the API takes none that are longer. */
+export const MOST_ID_BYTES = 1024
+
+/** Why a text can't be an entity's id; undefined when it can. */
+export function idFault(id: string): string | undefined {
+  if (id.length * 3 > MOST_ID_BYTES && Buffer.byteLength(id) > MOST_ID_BYTES)
+    return `is longer than ${MOST_ID_BYTES} bytes of UTF-8`
+  return id.includes('\0') ? 'holds a NUL character' : undefined
+}
+
 /**
  * One id from the parts of a dimension: a single part stays as it is; several are joined by `:`, with `%` and
  * `:` inside a part written as %25 and %3A, so that different parts never make the same id.

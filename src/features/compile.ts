@@ -1,7 +1,8 @@
 /** From a declaration to a flow: everything checked against the schemas, every expression a closure, every column shared. */
 import { createHash } from 'node:crypto'
 import type { Config } from '../core/config.ts'
-import { entityId } from '../core/key.ts'
+import { RecordError } from '../core/errors.ts'
+import { entityId, idFault } from '../core/key.ts'
 import type { Event, FeatureSpec, Flow, FlowSource, Millis, RowPlan, Sink } from '../core/model.ts'
 import type { YamlFile } from '../core/yaml.ts'
 import {
@@ -187,7 +188,16 @@ function sourceOf(
 
 function keyOf(parts: readonly ((event: Event) => string | null)[]): RowPlan['key'] {
   const [only] = parts
-  if (parts.length === 1 && only) return only
+  const idOf = parts.length === 1 && only ? only : joined(parts)
+  return (event) => {
+    const id = idOf(event)
+    const fault = id === null ? undefined : idFault(id)
+    if (fault !== undefined) throw new RecordError('id-unfit', `the entity id ${fault}`)
+    return id
+  }
+}
+
+function joined(parts: readonly ((event: Event) => string | null)[]): RowPlan['key'] {
   return (event) => {
     const values: string[] = []
     for (const part of parts) {

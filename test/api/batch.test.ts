@@ -44,7 +44,9 @@ describe('reading many entities', () => {
     ['an empty id', '{"ids": [""]}', 'id-invalid'],
     ['half a surrogate pair', '{"ids": ["\\ud800"]}', 'id-invalid'],
     ['an id over 1,024 bytes', JSON.stringify({ ids: ['ü'.repeat(513)] }), 'id-invalid'],
+    ['an id with a NUL character', '{"ids": ["a\\u0000b"]}', 'id-invalid'],
     ['1,001 ids', JSON.stringify({ ids: Array(1001).fill('a') }), 'body-invalid'],
+    ['1,001 features', JSON.stringify({ ids: ['a'], features: Array(1001).fill('x') }), 'body-invalid'],
     ['an unknown feature', '{"ids": ["a"], "features": ["nope"]}', 'feature-unknown'],
   ])('refuses %s with 400', async (_what, body, problem) => {
     const { url } = await start()
@@ -53,6 +55,14 @@ describe('reading many entities', () => {
       400,
       `urn:millrace:problem:${problem}`,
     ])
+  })
+
+  it('does not say back all of a body that is wrong', async () => {
+    const { url } = await start()
+    const keys = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`key-${i}`, 1]))
+    const answer = await post(url, JSON.stringify({ ids: [], ...keys }))
+    expect(answer.status).toBe(400)
+    expect((await answer.text()).length).toBeLessThan(1000)
   })
 
   it('takes 1,000 ids and none', async () => {

@@ -75,6 +75,19 @@ describe('a row plan', () => {
     expect(plan.columns[0]?.fill(order)).toBe(true)
   })
 
+  it('refuses ids that are too long or could be taken for the parts of another, whatever joins them', async () => {
+    const single = (await flowOf(LOAD)).sources[0]!.plan
+    const pair = (await flowOf(LOAD.replace('by: storeId', 'by: [city, storeId]'))).sources[0]!.plan
+    for (const { key } of [single, pair]) {
+      expect(() => key({ ...order, storeId: 's1\0w' })).toThrow(expect.objectContaining({ code: 'id-unfit' }))
+      expect(() => key({ ...order, storeId: 'x'.repeat(1025) })).toThrow(expect.objectContaining({ code: 'id-unfit' }))
+      expect(() => key({ ...order, storeId: '\u{1f600}'.repeat(257) })).toThrow(/1024 bytes/)
+    }
+    const longest = '\u{1f600}'.repeat(256)
+    expect(single.key({ ...order, storeId: longest })).toBe(longest)
+    expect(single.key({ ...order, storeId: 'a:b\n{c}@..' })).toBe('a:b\n{c}@..')
+  })
+
   it('leaves time and id to the record where the topic declares none', async () => {
     const { plan } = (await flowOf(LOAD)).sources[0]!
     expect([plan.time, plan.id]).toEqual([undefined, undefined])
