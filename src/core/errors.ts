@@ -11,7 +11,7 @@ export const ERRORS = {
   'part-unknown': { what: 'No part of this name exists.', todo: 'Use one of the names listed.' },
   // records (dead letters)
   'record-malformed': {
-    what: 'The bytes are not Avro in Confluent wire format or do not match the writer schema, or the key holds a NUL.',
+    what: 'The bytes are not Avro in Confluent wire format, or do not match the writer schema.',
     todo: 'Look at the original bytes in the dead-letter topic; mend the producer and send the record again.',
   },
   'record-too-large': {

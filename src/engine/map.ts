@@ -12,7 +12,7 @@ import { MAX_PARTITIONS, MAX_TOPICS, RowBuffer, tieOf } from './rows.ts'
 import { encodeFrame, encodeLayout, FRAME_BYTES, FRAME_ROWS, type FrameHead, type Source } from './shuffle.ts'
 import { CHECK_EVERY, type Patience, type Task, type TaskContext } from './task.ts'
 
-/** Room that a row takes in a frame besides its texts, at most. */
+/** Room that a row takes in a frame besides its texts, about; number columns take 8 bytes each on top, not counted. */
 const ROW_BYTES = 32
 /** A target that gets no rows is told the time this often. */
 const WATERMARK_EVERY: Millis = 250

@@ -6,8 +6,9 @@ import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import type { Column, ColumnKind, Millis, Partition, Position, Rows } from '../core/model.ts'
 import { emptyColumn } from './rows.ts'
 
-/** A frame stays below both, so that a reducer's commit stays small. */
+/** Most rows of a frame, so that a reducer's commit stays small. */
 export const FRAME_ROWS = 1_000
+/** A frame is sealed once it is about so large: by how much it is more depends on its columns and its last row. */
 export const FRAME_BYTES = 64 * 1024
 
 /** A source of rows: one partition of one topic in one incarnation. */
