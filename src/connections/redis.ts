@@ -12,7 +12,7 @@ import type { PartContext } from '../core/part.ts'
 export const redisConfig = z.strictObject({
   url: z
     .string()
-    .regex(/^rediss?:\/\//, 'must begin with redis:// or rediss://')
+    .refine(isAddress, 'expected redis://[user:password@]host:port[/database], percent-encoded, with nothing after it')
     .describe('`redis://[user:password@]host:port[/database]`; `rediss://` for TLS. Never shown in logs or errors.'),
   prefix: z
     .string()
@@ -109,11 +109,25 @@ function messageOf(error: unknown): string {
   return `Redis: ${error.message.startsWith("Stream isn't writeable") ? 'there is no connection' : error.message}`
 }
 
-/** Some servers repeat a refused command, and with it the password. */
+/** The client takes any setting from a query, a password too; and its error for what is no URL holds all of it. */
+function isAddress(text: string): boolean {
+  const url = URL.parse(text)
+  if (url === null || !/^rediss?:$/.test(url.protocol) || url.search !== '' || url.hash !== '') return false
+  try {
+    decodeURIComponent(`${url.username}${url.password}${url.pathname}`)
+    return true
+  } catch (error) {
+    if (error instanceof URIError) return false
+    throw error
+  }
+}
+
+/** Some servers repeat a refused command, and with it the password; a lone user name may be a token. */
 function redactor(url: string): (text: string) => string {
-  const { password } = new URL(url)
-  if (!password) return (text) => text
-  return (text) => text.replaceAll(decodeURIComponent(password), '***').replaceAll(password, '***')
+  const { username, password } = new URL(url)
+  const secret = password || username
+  if (!secret) return (text) => text
+  return (text) => text.replaceAll(decodeURIComponent(secret), '***').replaceAll(secret, '***')
 }
 
 function ready(client: Redis, timeoutMs: number, reason: () => string): Promise<void> {

@@ -45,6 +45,7 @@ class ConfluentRegistry implements Registry {
   private readonly settings: Config
   private readonly base: string
   private readonly headers: Readonly<Record<string, string>>
+  private readonly secrets: readonly string[]
   private readonly closing = new AbortController()
   /** A schema never changes under its id. */
   private readonly schemas = new Map<number, unknown>()
@@ -54,6 +55,7 @@ class ConfluentRegistry implements Registry {
     this.base = settings.url.replace(/\/+$/, '')
     const { username, password = '' } = settings
     const credentials = Buffer.from(`${username}:${password}`).toString('base64')
+    this.secrets = [credentials, password].filter((secret) => secret !== '')
     this.headers = { accept: MEDIA_TYPE, ...(username === undefined ? {} : { authorization: `Basic ${credentials}` }) }
   }
 
@@ -81,7 +83,7 @@ class ConfluentRegistry implements Registry {
     if (answer.status === 409 || answer.status === 422)
       throw new MillraceError(
         'schema-incompatible',
-        `the registry refused a schema of ${subject}: ${errorOf(answer).said}`,
+        `the registry refused a schema of ${subject}: ${this.said(answer)}`,
       )
     return idIn(this.read(answer))
   }
@@ -95,7 +97,13 @@ class ConfluentRegistry implements Registry {
     const json = parsed(answer.text)
     if (answer.status === 200 && typeof json === 'object' && json !== null) return json as Record<string, unknown>
     const hint = answer.status === 404 ? '; is the path in its address right?' : ''
-    throw failed(`answered ${answer.status}: ${errorOf(answer).said}${hint}`)
+    throw failed(`answered ${answer.status}: ${this.said(answer)}${hint}`)
+  }
+
+  /** What the registry said, cut. A proxy may say back the request, and with it the credentials. */
+  private said(answer: Answer): string {
+    const { said } = errorOf(answer)
+    return this.secrets.reduce((text, secret) => text.replaceAll(secret, '***'), said).slice(0, 300)
   }
 
   private async request(method: 'GET' | 'POST', path: string, body?: string): Promise<Answer> {
@@ -103,7 +111,7 @@ class ConfluentRegistry implements Registry {
       const outcome = await this.attempt(method, path, body)
       if (!(outcome instanceof Error) && !isTransient(outcome.status)) return outcome
       if (attempt === this.settings.retries || this.closing.signal.aborted)
-        throw outcome instanceof Error ? outcome : failed(`answered ${outcome.status}: ${errorOf(outcome).said}`)
+        throw outcome instanceof Error ? outcome : failed(`answered ${outcome.status}: ${this.said(outcome)}`)
       // jittered, so that many workers do not come back at once
       await systemClock.wait(FIRST_PAUSE_MS * 2 ** attempt * (0.5 + Math.random()), this.closing.signal)
     }
@@ -147,10 +155,10 @@ function failed(what: string): MillraceError {
   return new MillraceError('registry-failed', `the registry ${what}`)
 }
 
-/** Confluent's code, 0 where there is none, and what the registry said, cut. */
+/** Confluent's code, 0 where there is none, and what the registry said. */
 function errorOf({ text = '' }: Answer): { readonly code: number; readonly said: string } {
   const json = parsed(text) as { error_code?: unknown; message?: unknown } | null | undefined
-  return { code: Number(json?.error_code ?? 0), said: String(json?.message ?? text).slice(0, 300) }
+  return { code: Number(json?.error_code ?? 0), said: String(json?.message ?? text) }
 }
 
 function idIn({ id }: Readonly<Record<string, unknown>>): number {

@@ -143,3 +143,11 @@ it('ends what is under way when it is closed', async () => {
   await registry.close()
   expect((await outcome).code).toBe('registry-failed')
 })
+
+it('does not repeat its credentials when a server says them back', async () => {
+  const echo: Handle = ({ headers }, response) =>
+    say(400, `${headers.authorization} me:hunter2`)({} as never, response, 1)
+  const { registry } = await against(echo, { username: 'me', password: 'hunter2' })
+  const { code, message } = await failure(registry.schema(1))
+  expect([code, message]).toEqual(['registry-failed', 'the registry answered 400: Basic *** me:***'])
+})
