@@ -9,7 +9,7 @@ import { base, PARTS } from '../src/core/config.ts'
 import { ERRORS } from '../src/core/errors.ts'
 import { loadPart, type PartFolder, partNames } from '../src/core/part.ts'
 import { createMetrics } from '../src/engine/metrics.ts'
-import { common, shape } from '../src/features/declaration.ts'
+import { featureShape, topologyShape } from '../src/features/declaration.ts'
 import { settingsTable, table } from './settings.ts'
 
 const MADE = '<!-- Made by `npm run docs`. Change the code, not this page. -->'
@@ -92,7 +92,7 @@ async function referencePage(): Promise<string> {
     '',
     'What is computed: one YAML file each in the folder of the topologies.',
     '',
-    ...settingsTable(shape),
+    ...settingsTable(topologyShape),
     '',
     '`where`, `when`, `of`, `lifecycle`, `opens` and `closes` are [expressions](expressions.md). With several source topics',
     'one expression holds for all, or a mapping gives each topic its own.',
@@ -102,7 +102,7 @@ async function referencePage(): Promise<string> {
     'One key names the [aggregation](#aggregations): which events are remembered. `as` names the [operator](#operators): how',
     'they become one number.',
     '',
-    ...settingsTable(common),
+    ...settingsTable(featureShape),
     '',
     '## Aggregations',
     '',

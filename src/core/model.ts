@@ -456,7 +456,7 @@ export interface FeatureStore {
 export interface RowPlan {
   readonly columns: readonly (ColumnSpec & { readonly fill: (event: Event) => boolean | number | string | null })[]
   readonly where: (event: Event) => boolean
-  /** Entity id; null when the event belongs to no entity (its row is not made). */
+  /** Entity id as `core/key.ts` allows it, never with a NUL; null when the event belongs to no entity (its row is not made). */
   readonly key: (event: Event) => string | null
   /** Event time; null or NaN sends the record to the dead letters. Undefined: the record's own timestamp. */
   readonly time: ((event: Event) => Millis | null) | undefined

@@ -40,8 +40,9 @@ export interface Intake {
   open(patiently: Patience, state: OpenState, meta: Uint8Array): Promise<Position>
   /** Frames of a slice; writes its dead letters first. */
   frames(slice: Slice): Promise<readonly Frame[]>
-  /** How many records to take for about one frame, and how many may wait. */
+  /** How many records to take for about one frame. */
   readonly take: number
+  /** How many records may wait before no more are accepted. */
   readonly inboxRecords: number
   /** Event time that silence amounts to now, where the task moves its own clock; undefined otherwise. */
   silence?(position: Position): Promise<Millis | undefined>

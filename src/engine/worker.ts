@@ -1,6 +1,6 @@
 /**
  * A worker: joins the group, opens the tasks of every partition it is given, feeds them, tells the group how far
- * they are. Shutdown retraces the start: tasks finish and commit, the group is left, what was opened is closed.
+ * they are. Shutdown retraces the start: tasks finish and commit, the group is told and left, tasks are closed.
  */
 import type { WallClock } from '../core/clock.ts'
 import { Fenced, MillraceError, type RecordError } from '../core/errors.ts'

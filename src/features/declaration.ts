@@ -23,8 +23,8 @@ const expression = z.union(
 )
 export type Written = z.output<typeof expression>
 
-/** The keys of a topology. What a feature takes besides `common` is its aggregation's. */
-export const shape = z.strictObject({
+/** The keys of a topology. What a feature takes besides `featureShape` is its aggregation's. */
+export const topologyShape = z.strictObject({
   topology: name.describe('Name of the topology: of its state, its consumer tasks and its feature namespace.'),
   kind: z.literal('features').describe('What the topology does; `features` is the one kind of this version.'),
   from: oneOrMore(topicName, 'a topic or a list of topics').describe('Source topics.'),
@@ -57,7 +57,7 @@ export const shape = z.strictObject({
   description: z.string().optional().describe("For people; the doc of the output topic's schema."),
 })
 
-export interface Declaration extends Omit<z.output<typeof shape>, 'features' | 'to'> {
+export interface Declaration extends Omit<z.output<typeof topologyShape>, 'features' | 'to'> {
   readonly features: readonly FeatureDeclaration[]
   readonly to: readonly Output[]
 }
@@ -88,8 +88,8 @@ export function readDeclaration(yaml: YamlFile, parts: FeatureParts): Declaratio
     yaml.add([], { code: 'bad-value', message: `the file is ${describe(yaml.value)}`, expected })
     return undefined
   }
-  const parsed = shape.safeParse(yaml.value)
-  if (!parsed.success) addIssues(yaml, [], parsed.error.issues, shape)
+  const parsed = topologyShape.safeParse(yaml.value)
+  if (!parsed.success) addIssues(yaml, [], parsed.error.issues, topologyShape)
   const written = (yaml.value as { features?: unknown }).features
   const features = Object.entries(isMapping(written) ? written : {}).flatMap(([feature, value]) =>
     isMapping(value) ? (readFeature(yaml, feature, value, parts) ?? []) : [],
@@ -101,7 +101,7 @@ export function readDeclaration(yaml: YamlFile, parts: FeatureParts): Declaratio
 }
 
 /** The keys that every feature may have. */
-export const common = z.object({
+export const featureShape = z.object({
   as: z.unknown().meta({ type: 'string', description: 'Operator: how the values become one number.' }),
   of: expression
     .optional()
@@ -125,9 +125,9 @@ function readFeature(
   const own = z.object(
     Object.fromEntries(Object.keys(aggregation.aggregation.expressions).map((key) => [key, expression])),
   )
-  refuseOthers(yaml, at, value, [by, ...[common, own, settings].flatMap((schema) => keysAt(schema, []))])
+  refuseOthers(yaml, at, value, [by, ...[featureShape, own, settings].flatMap((schema) => keysAt(schema, []))])
 
-  const shared = parse(yaml, at, value, common)
+  const shared = parse(yaml, at, value, featureShape)
   const expressions = parse(yaml, at, value, own)
   const config = parse(yaml, at, value, settings)
   const as = chooseOperator(yaml, at, value.as, parts)
