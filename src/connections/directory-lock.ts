@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { MillraceError } from '../core/errors.ts'
 
 /**
- * Takes the directory for this process, making it where it is missing; answers how to let go. A lock whose process
- * is gone is taken over. Throws `already-running` when another live process holds it. Says nothing of two takers
+ * Takes the directory for this process; answers how to let go. Where it is missing it is made for this user alone,
+ * since what it will hold is about people. A lock whose process is gone is taken over. Throws `already-running` when another live process holds it. Says nothing of two takers
  * inside one process, and nothing of processes on another machine or in another container.
  */
 export function lockDirectory(directory: string): () => void {
-  mkdirSync(directory, { recursive: true })
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
   const lock = join(directory, 'lock')
   const mine = `${process.pid} ${bornAt(process.pid)} ${randomUUID()}\n`
   const draft = `${lock}.${randomUUID()}`

@@ -57,6 +57,7 @@ const BATCH = 1000
 const LINE_BYTES = 8 * 1024 * 1024
 const PROGRESS_MS = 500
 const FAULTS_SHOWN = 5
+const FAULT_LENGTH = 500
 const SHAPE = '{"topic": "…", "event": {…}}, with "key" (text) and "timestamp" (ms since 1970) if you like'
 
 /** Replays `path`; one that ends in `.gz` is unpacked. Throws `replay-unreadable`. Memory does not grow with the file. */
@@ -89,7 +90,7 @@ export async function replayFile(path: string, options: ReplayOptions): Promise<
       drafts.push(options.encode(recordOf(line, options.topics)))
     } catch (error) {
       bad++
-      const fault = error instanceof Error ? error.message : String(error)
+      const fault = shown(error instanceof Error ? error.message : String(error))
       if (faults.length < FAULTS_SHOWN) faults.push({ line: line.number, fault })
     }
   }
@@ -120,6 +121,12 @@ export async function replayFile(path: string, options: ReplayOptions): Promise<
   }
   tell()
   return { events, bad, faults, complete }
+}
+
+/** Short, and with nothing that a terminal would obey: it may repeat what stands in the file. */
+function shown(fault: string): string {
+  const cut = fault.length > FAULT_LENGTH ? `${fault.slice(0, FAULT_LENGTH)}…` : fault
+  return cut.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u{fffd}')
 }
 
 /** The file's bytes, unpacked. `read` counts the bytes of the file itself. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -20,6 +20,12 @@ describe('the lock of a directory', () => {
     expect(readdirSync(directory)).toEqual(['lock'])
     unlock()
     expect(readdirSync(directory)).toEqual([])
+  })
+
+  it('makes the directory for this user alone, and those above it that are missing', () => {
+    const inner = join(directory, 'log')
+    lockDirectory(inner)()
+    expect([directory, inner].map((path) => statSync(path).mode & 0o777)).toEqual([0o700, 0o700])
   })
 
   it('is refused while its process lives, and taken over when that is gone', async () => {

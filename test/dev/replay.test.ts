@@ -105,6 +105,18 @@ describe('replaying a file', () => {
     expect(result.faults[0]?.fault).toBe('storeId: expected string in k-0')
   })
 
+  it('says faults short, and with nothing in them that a terminal would obey', async () => {
+    const wide = JSON.stringify(Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`key-${i}`, 1])))
+    const hostile = ['\x1b[2J', '{"a\\u001b]0;title\\u0007": 1}', '{"\\u202e": 1}', '{"\\u009b2J": 1}', wide]
+    const { result } = await replay(hostile.join('\n'))
+    expect(result.faults.length).toBe(5)
+    for (const { fault } of result.faults) {
+      expect(fault).not.toMatch(/[\p{Cc}\p{Cf}]/u)
+      expect(fault.length).toBeLessThan(600)
+    }
+    expect(result.faults[1]?.fault).toContain('an object with a\ufffd]0;title\ufffd')
+  })
+
   it('tells how far it is, how fast, and how long it still takes', async () => {
     let now = 0
     const told: ReplayProgress[] = []
