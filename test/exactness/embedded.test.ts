@@ -19,7 +19,7 @@ describe('W1 on one machine equals the oracle', () => {
     const random = seeded(Number(process.env.W1_SEED ?? 11))
     for (let kill = 0; kill < 10; kill++) {
       await deployment.startWorker()
-      await sleep(random() * 1_500)
+      await sleep(random() * 1_000 * (1 + EVENTS / 1_000_000))
       await deployment.killWorker()
     }
     await deployment.expectExact()
