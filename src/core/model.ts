@@ -513,6 +513,8 @@ export interface Flow {
   readonly sources: readonly FlowSource[]
   /** Partitions of the shuffle topic; undefined when the one source is keyed by the dimension and read directly. */
   readonly shuffle: number | undefined
+  /** Partitions that the one source has, where it is read directly: with another number its keys would have moved. */
+  readonly direct: number | undefined
   /** Where a source that was never read begins; a time: at the first record stamped then or later. */
   readonly start: 'earliest' | 'latest' | Millis
   /** `slots`: the table kept in the task's meta, empty at first. */

@@ -8,7 +8,7 @@ import { RecordMapper } from './map.ts'
 import type { Intake } from './reduce.ts'
 import { RowBuffer } from './rows.ts'
 import { type Frame, FrameReader, type Source } from './shuffle.ts'
-import type { Patience, TaskContext } from './task.ts'
+import { type Attested, type Patience, readable, type TaskContext } from './task.ts'
 
 /** Checks a position against what the log holds; a task without one begins at `first`. */
 async function placeIn(
@@ -98,7 +98,6 @@ export class DirectIntake implements Intake {
   private patiently!: Patience
   private source!: Source
   private mapper!: RecordMapper
-  private partitions = 0
   private silentSince: Millis | undefined
 
   constructor(flow: Flow, partition: number, context: TaskContext) {
@@ -118,11 +117,11 @@ export class DirectIntake implements Intake {
       (await transport.topics([this.topic])).get(this.topic),
     )
     if (!info) throw new ClearStop('topic-missing', `topic ${this.topic} is gone`)
-    this.partitions = info.partitions
+    this.refuseOther(info.partitions)
     this.source = { topic: this.topic, partition: this.partition, incarnation: info.incarnation }
     this.mapper = new RecordMapper(this.flow, this.source, this.context)
     this.silentSince = undefined
-    if (meta.length > 0) this.takeOver(new ByteReader(meta))
+    if (meta.length > 0) readable(state.task, () => this.takeOver(new ByteReader(meta)))
     const { start } = this.flow
     return placeIn(this.topic, this.partition, state, patiently, this.context, async (range) => {
       if (start === 'earliest') return range.start
@@ -132,18 +131,20 @@ export class DirectIntake implements Intake {
   }
 
   private takeOver(from: ByteReader): void {
-    const incarnation = from.text()
-    const partitions = from.varint()
-    if (incarnation !== this.source.incarnation)
+    if (from.text() !== this.source.incarnation)
       throw new ClearStop('topic-recreated', `${this.topic} is read directly and was made again`)
-    if (partitions !== this.partitions) {
-      throw new ClearStop(
-        'topic-mismatch',
-        `${this.topic} is read directly and has ${this.partitions} partitions instead of ${partitions}: its keys have moved`,
-      )
-    }
     this.mapper.highest = from.double()
     this.mapper.highestAt = from.double()
+  }
+
+  /** With more partitions, new events of a key go elsewhere than its state is. */
+  private refuseOther(partitions: number): void {
+    const { direct } = this.flow
+    if (partitions === direct) return
+    throw new ClearStop(
+      'topic-mismatch',
+      `${this.topic} is read directly and has ${partitions} partitions instead of ${direct}: its keys have moved`,
+    )
   }
 
   async frames(slice: Slice): Promise<readonly Frame[]> {
@@ -185,7 +186,19 @@ export class DirectIntake implements Intake {
   }
 
   async silence(position: Position): Promise<Millis | undefined> {
-    const { at, ranges } = await this.patiently('asking for the end of the log', () => this.context.ends(this.topic))
+    let attested: Attested
+    try {
+      attested = await this.context.ends(this.topic)
+    } catch (error) {
+      this.context.log.warn(
+        { task: this.topic, reason: String(error) },
+        'the end of the log is unknown; silence cannot be told',
+      )
+      this.silentSince = undefined
+      return undefined
+    }
+    const { at, ranges } = attested
+    this.refuseOther(ranges.length)
     if (position < (ranges[this.partition]?.end ?? Number.POSITIVE_INFINITY)) {
       this.silentSince = undefined
       return undefined
@@ -199,7 +212,6 @@ export class DirectIntake implements Intake {
   encode(): Uint8Array {
     const to = new ByteWriter(64)
     to.text(this.source.incarnation)
-    to.varint(this.partitions)
     to.double(this.mapper.highest)
     to.double(this.mapper.highestAt)
     return to.take()

@@ -10,10 +10,12 @@ import type { DeadLetter } from './dead-letters.ts'
 import { Inbox, type Slice } from './inbox.ts'
 import { MAX_PARTITIONS, MAX_TOPICS, RowBuffer, tieOf } from './rows.ts'
 import { encodeFrame, encodeLayout, FRAME_BYTES, FRAME_ROWS, type FrameHead, type Source } from './shuffle.ts'
-import { CHECK_EVERY, type Patience, type Task, type TaskContext } from './task.ts'
+import { CHECK_EVERY, type Patience, readable, type Task, type TaskContext } from './task.ts'
 
-/** Room that a row takes in a frame besides its texts, about; number columns take 8 bytes each on top, not counted. */
-const ROW_BYTES = 32
+/** What a row takes in a frame besides columns: position, time, tie, index of its key. */
+const ROW_BYTES = 26
+/** Room for what stands before the rows. */
+const HEAD_BYTES = 1_024
 /** A target that gets no rows is told the time this often. */
 const WATERMARK_EVERY: Millis = 250
 /** A mapper's position is committed this often: what it repeats after a crash is dropped by the reducers. */
@@ -139,6 +141,7 @@ export class MapTask implements Task {
   private readonly targets: RowBuffer[]
   private readonly routes = new Map<string, Route>()
   private readonly layout: Buffer
+  private readonly rowBytes: number
   private readonly topic: string
   private readonly partition: number
   private patiently!: Patience
@@ -161,6 +164,7 @@ export class MapTask implements Task {
     this.id = `map/${flow.name}@${flow.generation}/${topic}/${partition}`
     const { plan } = flow.sources.find((source) => source.topic === topic) as FlowSource
     this.layout = encodeLayout(plan.columns)
+    this.rowBytes = ROW_BYTES + plan.columns.reduce((bytes, { kind }) => bytes + (kind === 'number' ? 8 : 1), 0)
     this.targets = Array.from({ length: flow.shuffle as number }, () => new RowBuffer(plan, FRAME_ROWS))
   }
 
@@ -186,7 +190,7 @@ export class MapTask implements Task {
     if (position === undefined) {
       await this.begin(range)
     } else {
-      const before = this.decodeMeta(this.state.meta)
+      const before = readable(this.id, () => this.decodeMeta(this.state.meta))
       if (before !== info.incarnation) await this.beginAfter(before, range.start)
       else if (position < range.start || position > range.end) {
         throw new ClearStop(
@@ -273,7 +277,10 @@ export class MapTask implements Task {
       this.routes.set(key, route)
     }
     const rows = this.targets[route.target] as RowBuffer
-    if (rows.length === rows.capacity || rows.text + rows.length * ROW_BYTES > FRAME_BYTES)
+    if (
+      rows.length === rows.capacity ||
+      rows.text + rows.length * this.rowBytes > FRAME_BYTES - this.layout.length - HEAD_BYTES
+    )
       this.seal(frames, route.target)
     if (route.filling !== rows.filling) {
       route.filling = rows.filling

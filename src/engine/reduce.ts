@@ -22,7 +22,7 @@ import { Inbox, type Slice } from './inbox.ts'
 import { KeyCache } from './keys.ts'
 import type { Frame } from './shuffle.ts'
 import { Sources } from './sources.ts'
-import { CHECK_EVERY, type Patience, type Task, type TaskContext } from './task.ts'
+import { CHECK_EVERY, type Patience, readable, type Task, type TaskContext } from './task.ts'
 
 /** How often an idle task asks its sinks whether they went back in time. */
 const MARKS_EVERY: Millis = 30_000
@@ -44,7 +44,10 @@ export interface Intake {
   readonly take: number
   /** How many records may wait before no more are accepted. */
   readonly inboxRecords: number
-  /** Event time that silence amounts to now, where the task moves its own clock; undefined otherwise. */
+  /**
+   * Event time that silence amounts to now, where the task moves its own clock; undefined otherwise. Asked at every tick.
+   * Throws `topic-mismatch` when the topic has other partitions than it had.
+   */
   silence?(position: Position): Promise<Millis | undefined>
   encode(): Uint8Array
 }
@@ -108,7 +111,7 @@ export class ReduceTask<S = unknown> implements Task {
     this.said = undefined
     this.toldLive = false
     this.sources = new Sources(this.intake.topics)
-    const { meta, slots } = this.decodeMeta(this.state.meta)
+    const { meta, slots } = readable(this.id, () => this.decodeMeta(this.state.meta))
     this.reducer = this.flow.reducer(slots) as Reducer<S>
     if (this.state.position === undefined) await this.refuseIfSaid()
     const first = await this.intake.open(patiently, this.state, meta)
@@ -253,18 +256,12 @@ export class ReduceTask<S = unknown> implements Task {
     for (const { key, name, state } of segments) {
       const bytes = found.get(key)
       if (!bytes) throw new ClearStop('state-unreadable', `${this.id}: a segment of a key is missing`)
-      this.reducer.attach(state, name, bytes)
+      readable(this.id, () => this.reducer.attach(state, name, bytes))
     }
   }
 
   private decode(bytes: Uint8Array): S {
-    try {
-      return this.reducer.decode(bytes)
-    } catch (error) {
-      throw new ClearStop('state-unreadable', `${this.id}: ${error instanceof Error ? error.message : error}`, {
-        cause: error,
-      })
-    }
+    return readable(this.id, () => this.reducer.decode(bytes))
   }
 
   private async read(keys: readonly string[]): Promise<(readonly [string, Uint8Array | undefined])[]> {
@@ -423,8 +420,8 @@ export class ReduceTask<S = unknown> implements Task {
 
   async tick(): Promise<void> {
     const { clock, state } = this.context
-    if (this.inbox.waiting > 0) return
     const silence = await this.intake.silence?.(this.done)
+    if (this.inbox.waiting > 0) return
     if (silence !== undefined && silence > this.sources.clock && this.state.nextDue <= silence) {
       this.sources.advance(silence)
       await this.commit(new Map(), new Map())

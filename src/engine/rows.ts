@@ -41,7 +41,7 @@ export class RowBuffer implements Rows {
 
   /** Index of a key that this filling has not had before. */
   key(id: string): number {
-    this.text += id.length + 2
+    this.text += Buffer.byteLength(id) + 2
     return this.keys.push(id) - 1
   }
 
@@ -57,7 +57,7 @@ export class RowBuffer implements Rows {
       else if (kind === 'number') data[row] = typeof value === 'number' ? value : Number.NaN
       else {
         data[row] = typeof value === 'string' ? value : null
-        if (typeof value === 'string') this.text += value.length + 2
+        if (typeof value === 'string') this.text += Buffer.byteLength(value) + 2
       }
     }
   }

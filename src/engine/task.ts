@@ -249,3 +249,13 @@ export class TaskRunner {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 const codeOf = (error: unknown): string => (error instanceof MillraceError ? error.code : 'unexpected')
+
+/** Reads bytes of the state store; what cannot be read is a clear stop, since no repetition would help. */
+export function readable<T>(task: TaskId, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof ClearStop) throw error
+    throw new ClearStop('state-unreadable', `${task}: ${messageOf(error)}`, { cause: error })
+  }
+}

@@ -14,7 +14,6 @@ import type {
   Partition,
   Position,
   State,
-  TopicInfo,
   Transport,
 } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
@@ -70,7 +69,6 @@ export class Worker {
   private readonly context: TaskContext
   private readonly feeds = new Map<string, Feed>()
   private readonly generations = new Map<Flow, number>()
-  private readonly tasks = new Map<Flow, number>()
   private membership: Membership | undefined
   private readonly stopping = new AbortController()
   private background: Promise<void> = Promise.resolve()
@@ -118,8 +116,6 @@ export class Worker {
     await this.lookForLoss(names)
     for (const flow of flows) {
       this.generations.set(flow, await this.generationNumber(flow))
-      const direct = (topics.get(flow.sources[0]?.topic ?? '') as TopicInfo).partitions
-      this.tasks.set(flow, flow.shuffle ?? direct)
     }
     const shuffles = flows.filter((flow) => flow.shuffle !== undefined).map((flow) => this.shuffleTopic(flow))
     this.membership = await transport.join(this.group, [...names, ...shuffles], {
@@ -177,7 +173,7 @@ export class Worker {
     const { context } = this
     return this.options.flows.flatMap((flow): Task[] => {
       const generation = this.generations.get(flow) as number
-      const tasks = this.tasks.get(flow) as number
+      const tasks = flow.shuffle ?? flow.direct ?? 0
       if (flow.shuffle !== undefined && topic === this.shuffleTopic(flow)) {
         return [
           new ReduceTask(

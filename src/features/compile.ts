@@ -111,6 +111,7 @@ export function compileTopology(
       declaredAt,
       sources: flowSources,
       shuffle,
+      direct,
       start: declaration.start ?? config.engine.start,
       reducer: featureReducer(slots, names, defaults, declaration.forgetAfter) as Flow['reducer'],
       features: names,

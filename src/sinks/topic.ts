@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { RecordError } from '../core/errors.ts'
 import { entityParts } from '../core/key.ts'
 import type { Draft, Emission, EmissionBatch, Encoder, Sink, SinkContext } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
@@ -18,10 +19,18 @@ export async function openTopicSink({ topic }: Config, context: SinkContext): Pr
   const encoder = await context.encoder(`${topic}-value`, schema)
   return {
     write: async (batch) => {
-      await transport.write(
-        batch.emissions.map((emission) => draft(topic, namespace, batch, emission, encoder, context)),
-      )
-      return { safe: batch.upto }
+      const drafts: Draft[] = []
+      const refused: { index: number; code: string; reason: string }[] = []
+      for (const [index, emission] of batch.emissions.entries()) {
+        try {
+          drafts.push(draft(topic, namespace, batch, emission, encoder, context))
+        } catch (error) {
+          if (!(error instanceof RecordError)) throw error
+          refused.push({ index, code: error.code, reason: error.message })
+        }
+      }
+      await transport.write(drafts)
+      return { safe: batch.upto, refused }
     },
     close: async () => undefined,
   }

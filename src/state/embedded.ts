@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { type Entries, type Lmdb, openLmdb } from '../connections/lmdb.ts'
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
-import { Fenced, MillraceError } from '../core/errors.ts'
+import { ClearStop, Fenced } from '../core/errors.ts'
 import type { Millis, OpenState, Position, State, StateChange, TaskId } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
 
@@ -169,7 +169,7 @@ function claimOf(entries: Entries, task: TaskId): Claim | undefined {
   const from = new ByteReader(bytes)
   const version = from.byte()
   if (version !== CLAIM_VERSION) {
-    throw new MillraceError('state-unreadable', `state of ${task} has version ${version}, known is ${CLAIM_VERSION}`)
+    throw new ClearStop('state-unreadable', `state of ${task} has version ${version}, known is ${CLAIM_VERSION}`)
   }
   const number = from.varint()
   const epoch = from.varint()

@@ -86,6 +86,24 @@ describe('a task stops clearly, and names what to do', () => {
     for (const reason of found) expect(reason).toMatch(/^topic-recreated: /)
   })
 
+  it('when a topic that it reads directly gains partitions while it runs', async () => {
+    const world = await World.create({ shuffle: undefined })
+    const worker = world.worker()
+    await worker.start()
+    for (let i = 0; i < 9; i++) await world.send('events', i % 3, event(world, `k${i % 3}`))
+    expect(await world.settle(worker)).toBe(true)
+    world.transport.grow('events', 6)
+    for (let i = 0; i < 12; i++) await world.send('events', i % 6, event(world, `k${i % 3}`))
+    await world.clock.advance(5_000)
+    const found = worker.status()
+    expect(found).toHaveLength(6)
+    for (const { condition, reason } of found) {
+      expect(condition).toBe('blocked')
+      expect(reason).toMatch(/^topic-mismatch: /)
+    }
+    await worker.stop()
+  })
+
   it('while its neighbours on the same partition go on', async () => {
     const world = await ran({ shuffle: undefined })
     for (let i = 0; i < 3; i++) await world.send('events', i, event(world, `k${i}`))

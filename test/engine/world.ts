@@ -135,6 +135,7 @@ export class World {
       declaredAt: 1,
       sources: Object.keys(this.topics).map((topic) => ({ topic, fields: [], plan })),
       shuffle: 'shuffle' in options ? options.shuffle : 2,
+      direct: Object.values(this.topics)[0],
       start: 'earliest',
       reducer: windowReducer as Flow['reducer'],
       features: FEATURES,
