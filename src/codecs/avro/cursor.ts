@@ -26,6 +26,7 @@ export class Cursor {
   blockBytes = -1
   private readonly limits: Limits
   private itemsLeft = 0
+  private unwrittenLeft = 0
   private depthLeft = 0
 
   constructor(limits: Limits) {
@@ -37,6 +38,7 @@ export class Cursor {
     this.bytes = bytes
     this.at = HEADER
     this.itemsLeft = this.limits.maxItems
+    this.unwrittenLeft = this.limits.maxBytes
     this.depthLeft = this.limits.maxDepth
   }
 
@@ -51,6 +53,12 @@ export class Cursor {
 
   leave(): void {
     this.depthLeft++
+  }
+
+  /** Takes fields that no bytes stand for (nulls, defaults) from a budget: as many as there may be bytes. */
+  unwritten(fields: number): void {
+    this.unwrittenLeft -= fields
+    if (this.unwrittenLeft < 0) throw this.tooLarge('it has more fields without bytes', this.limits.maxBytes)
   }
 
   /** Items of the next block of an array or map, taken from the budget; 0 at its end. */

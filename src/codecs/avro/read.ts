@@ -80,6 +80,8 @@ class Compiler {
       }
     }
     skip()
+    const unwritten = reader.fields.filter((field) => takesNothing(sourceOf(field, writer)?.type)).length
+    if (unwritten > 0) steps.push({ run: (cursor) => cursor.unwritten(unwritten) })
     for (const field of reader.fields) {
       if (sourceOf(field, writer)) continue
       const value = defaultOf(field)
@@ -90,6 +92,13 @@ class Compiler {
       steps,
     )
   }
+}
+
+/** May a field of this writer's type be without bytes? A record's own fields count by themselves as well. */
+function takesNothing(type: AvroType | undefined): boolean {
+  return (
+    type === undefined || type.kind === 'null' || type.kind === 'record' || (type.kind === 'fixed' && type.size === 0)
+  )
 }
 
 /**

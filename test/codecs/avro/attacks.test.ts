@@ -101,6 +101,27 @@ describe.each([
   })
 })
 
+it('lists of records that take no bytes but have many fields end at once, be they null or defaults', async () => {
+  const fields = Array.from({ length: 1000 }, (_, i) => `f${i}`)
+  const nulls = record(
+    fields.map((name) => ({ name, type: 'null' })),
+    { name: 'Item' },
+  )
+  const defaults = record(
+    fields.map((name) => ({ name, type: 'string', default: 'x' })),
+    { name: 'Item' },
+  )
+  const bare = record([], { name: 'Item' })
+  for (const [writer, reader] of [
+    [nulls, nulls],
+    [bare, defaults],
+  ]) {
+    const schemas = { writer: one(list(writer)), reader: one(list(reader)) }
+    expect((await refusal(() => decode(schemas, [2, ...long(99_999), 0]))).code).toBe('record-too-large')
+    expect((await decode(schemas, [2, ...long(100), 0])).v).toHaveLength(100)
+  }
+})
+
 it('what only a reader meets is refused: keys that would become a prototype, numbers too large, strange symbols', async () => {
   const attackRead = (type: unknown, avro: readonly number[]) =>
     refusal(() => decode({ writer: one(type) }, [2, ...avro]))
