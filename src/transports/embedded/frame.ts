@@ -19,6 +19,8 @@ const PREFIX = 8
 const RECORD_HEAD = 20
 const MIN_LENGTH = FRAME_HEAD - PREFIX + RECORD_HEAD
 const MAX_LENGTH = 64 * 1024 * 1024
+/** Bytes of seeming frames that are checked behind a bad one: seconds. */
+const MAX_CHECKED = 2 ** 31
 
 /** What one frame, and so one batch handed to a reader, holds at most; a larger record stands alone. */
 export const FRAME_BYTES = 1024 * 1024
@@ -140,14 +142,18 @@ export function frameAt(bytes: Buffer, at: number, seed: number): Frame | number
 
 /**
  * True when bytes after a bad frame hold a later frame which says that `position` had been acknowledged: then
- * what is bad is not the torn end of an unfinished write.
+ * what is bad is not the torn end of an unfinished write. Also true for bytes, such as values made for it, that seem to
+ * begin so many frames that not all can be checked: then a person decides.
  */
 export function isAcknowledgedLater(bytes: Buffer, position: Position, seed: number): boolean {
+  let checked = 0
   for (let at = 1; at + FRAME_HEAD <= bytes.length; at++) {
     const length = bytes.readUInt32LE(at)
     if (length < MIN_LENGTH || at + PREFIX + length > bytes.length) continue
     if (bytes.readUIntLE(at + 8, 6) <= position || bytes.readUIntLE(at + 14, 6) <= position) continue
     if (crc32(bytes.subarray(at + PREFIX, at + PREFIX + length), seed) === bytes.readUInt32LE(at + 4)) return true
+    checked += length
+    if (checked > MAX_CHECKED) return true
   }
   return false
 }
