@@ -131,13 +131,17 @@ export class FrameReader {
       live: (flags & LIVE) !== 0,
     }
     const length = from.varint()
-    return { ...head, rows: length === 0 ? NO_ROWS : this.rows(from, length) }
+    const rows = length === 0 ? NO_ROWS : this.rows(from, length)
+    if (from.left > 0) throw new RangeError(`${from.left} bytes behind the rows of a frame`)
+    return { ...head, rows }
   }
 
   private rows(from: ByteReader, length: number): Rows {
     if (length > FRAME_ROWS) throw new RangeError(`${length} rows in a frame, at most ${FRAME_ROWS} are allowed`)
     const layout = this.columnsOf(from.block())
-    const keys = Array.from({ length: from.varint() }, () => from.text())
+    const keyCount = from.varint()
+    if (keyCount > length) throw new RangeError(`${keyCount} keys for ${length} rows`)
+    const keys = Array.from({ length: keyCount }, () => from.text())
     const position = new Float64Array(length)
     const time = new Float64Array(length)
     const tie = new Float64Array(length)
@@ -146,6 +150,7 @@ export class FrameReader {
     from.doubles(time, 0, length)
     from.doubles(tie, 0, length)
     new Uint8Array(keyOf.buffer).set(from.bytes(length * 2))
+    if (keyOf.some((key) => key >= keyCount)) throw new RangeError('a row names a key that its frame does not hold')
     const columns = new Map<string, Column>()
     for (const { id, kind } of layout) columns.set(id, decodeColumn(from, kind, length))
     return { length, position, time, tie, keys, keyOf, columns }
@@ -154,7 +159,9 @@ export class FrameReader {
   private columnsOf(bytes: Buffer): readonly { id: string; kind: ColumnKind }[] {
     if (bytes.equals(this.layoutBytes)) return this.layout
     const from = new ByteReader(bytes)
-    this.layout = Array.from({ length: from.varint() }, () => {
+    const count = from.varint()
+    if (count * 2 > from.left) throw new RangeError(`${count} columns in a layout of ${bytes.length} bytes`)
+    this.layout = Array.from({ length: count }, () => {
       const kind = KINDS[from.byte()]
       if (!kind) throw new RangeError('unknown column kind in a frame')
       return { kind, id: from.text() }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { ByteWriter } from '../../src/core/bytes.ts'
 import type { RowPlan } from '../../src/core/model.ts'
 import { RowBuffer, tieOf } from '../../src/engine/rows.ts'
 import { encodeFrame, encodeLayout, FRAME_ROWS, type FrameHead, FrameReader } from '../../src/engine/shuffle.ts'
@@ -95,6 +96,31 @@ describe('a frame', () => {
       }),
       { numRuns: 2_000 },
     )
+  })
+
+  it('that counts more than its bytes can hold is refused before anything is made for it', () => {
+    const to = new ByteWriter()
+    const start = (rows: number) => {
+      to.bytes(encodeFrame(head, layout, undefined).subarray(0, -1))
+      to.varint(rows)
+    }
+    start(FRAME_ROWS + 1)
+    expect(() => new FrameReader().read(to.take())).toThrow(/rows in a frame/)
+    start(1)
+    to.block(layout)
+    to.varint(33_000_000)
+    to.bytes(Buffer.alloc(64))
+    expect(() => new FrameReader().read(to.take())).toThrow(/33000000 keys for 1 rows/)
+    start(1)
+    to.block(Buffer.from([255, 255, 255, 15]))
+    expect(() => new FrameReader().read(to.take())).toThrow(/columns in a layout/)
+    const buffer = new RowBuffer(plan, FRAME_ROWS)
+    buffer.add(7, 1, 1, 1, { a: true, b: 1, c: null })
+    buffer.key('only')
+    expect(() => new FrameReader().read(encodeFrame(head, layout, buffer))).toThrow(/names a key/)
+    expect(() =>
+      new FrameReader().read(Buffer.concat([encodeFrame(head, layout, undefined), Buffer.alloc(3)])),
+    ).toThrow(/3 bytes behind/)
   })
 
   it('has a tie that orders rows by topic, partition and position, exactly', () => {
