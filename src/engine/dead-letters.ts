@@ -1,11 +1,14 @@
 import type { RecordError } from '../core/errors.ts'
 import type { Draft, InputRecord, Transport } from '../core/model.ts'
+import type { Metrics } from './metrics.ts'
 import { type Source, sourceName } from './shuffle.ts'
 
 export interface DeadLetter {
   readonly topology: string
   readonly source: Source
   readonly record: InputRecord
+  /** Tells it from others of the same place; the record's position when left out. */
+  readonly name?: string
   readonly error: RecordError
 }
 
@@ -13,7 +16,7 @@ export interface DeadLetter {
  * The record as it came, with where it came from and why it could not be processed. The name in `millrace-id`
  * is the same each time the record is met, so readers drop repeats.
  */
-export function deadLetterDraft(topic: string, { topology, source, record, error }: DeadLetter): Draft {
+export function deadLetterDraft(topic: string, { topology, source, record, name, error }: DeadLetter): Draft {
   const from = sourceName(source)
   return {
     topic,
@@ -23,7 +26,7 @@ export function deadLetterDraft(topic: string, { topology, source, record, error
     timestamp: record.timestamp,
     headers: {
       ...record.headers,
-      'millrace-id': `${topology}/${from}/${record.position}`,
+      'millrace-id': `${topology}/${from}/${name ?? record.position}`,
       'millrace-topology': topology,
       'millrace-source-topic': source.topic,
       'millrace-source-partition': String(source.partition),
@@ -34,17 +37,21 @@ export function deadLetterDraft(topic: string, { topology, source, record, error
   }
 }
 
-/** Writes dead letters; resolves when all are durable. Rejects when they can't be written: the task waits, it never skips. */
+/** Writes dead letters and counts them; resolves when all are durable. Rejects when they can't be written: the task waits, it never skips. */
 export class DeadLetters {
   readonly topic: string
   private readonly transport: Transport
+  private readonly metrics: Pick<Metrics, 'deadLetters'>
 
-  constructor(transport: Transport, topic: string) {
+  constructor(transport: Transport, metrics: Pick<Metrics, 'deadLetters'>, topic: string) {
     this.transport = transport
+    this.metrics = metrics
     this.topic = topic
   }
 
   async write(letters: readonly DeadLetter[]): Promise<void> {
-    if (letters.length > 0) await this.transport.write(letters.map((letter) => deadLetterDraft(this.topic, letter)))
+    if (letters.length === 0) return
+    await this.transport.write(letters.map((letter) => deadLetterDraft(this.topic, letter)))
+    for (const { topology, error } of letters) this.metrics.deadLetters.inc({ topology, code: error.code })
   }
 }

@@ -4,7 +4,7 @@ import { ClearStop } from '../core/errors.ts'
 import type { Flow, FlowSource, Millis, OpenState, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import type { Slice } from './inbox.ts'
-import { RecordMapper } from './map.ts'
+import { RecordMapper } from './mapper.ts'
 import type { Intake } from './reduce.ts'
 import { RowBuffer } from './rows.ts'
 import { type Frame, FrameReader, type Source } from './shuffle.ts'
@@ -166,7 +166,6 @@ export class DirectIntake implements Intake {
       dead,
     )
     if (dead.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))
-    for (const { error } of dead) this.context.metrics.deadLetters.inc({ topology: this.flow.name, code: error.code })
     const watermark = this.mapper.highest === Number.NEGATIVE_INFINITY ? Number.NaN : this.mapper.highest
     const live = slice.next >= slice.batch.end
     return [

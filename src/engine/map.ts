@@ -1,14 +1,15 @@
 /**
- * Map: record → event → rows → frames. What a mapper writes is a function of the records alone, so a record that is
+ * Map: rows (`mapper.ts` makes them of records) → frames. What a mapper writes is a function of the records alone, so a record that is
  * mapped twice, by whomever, makes the same rows, and the reducers drop the second.
  */
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { ClearStop, RecordError } from '../core/errors.ts'
-import { hash53, partitionOf } from '../core/key.ts'
-import type { Draft, Event, Flow, FlowSource, InputRecord, Millis, OpenState, Position } from '../core/model.ts'
+import { partitionOf } from '../core/key.ts'
+import type { Draft, Event, Flow, FlowSource, Millis, OpenState, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
-import { Inbox, type Slice } from './inbox.ts'
-import { MAX_PARTITIONS, MAX_TOPICS, RowBuffer, tieOf } from './rows.ts'
+import { Inbox } from './inbox.ts'
+import { RecordMapper } from './mapper.ts'
+import { RowBuffer } from './rows.ts'
 import { encodeFrame, encodeLayout, FRAME_BYTES, FRAME_ROWS, type FrameHead, type Source } from './shuffle.ts'
 import { CHECK_EVERY, type Patience, readable, type Task, type TaskContext } from './task.ts'
 
@@ -23,103 +24,6 @@ const COMMIT_EVERY: Millis = 1_000
 
 /** Records that wait for a mapper; a batch more may come. */
 const INBOX_RECORDS = 4_096
-
-export type Take = (key: string, position: Position, time: Millis, tie: number, event: Event) => void
-
-/** Record → row, for mappers and for tasks that read their source directly. */
-export class RecordMapper {
-  /** Highest event time met; -Infinity before the first. */
-  highest = Number.NEGATIVE_INFINITY
-  /** Wall time when it was met. */
-  highestAt: Millis = 0
-  private readonly flow: Flow
-  private readonly plan: FlowSource['plan']
-  private readonly topicIndex: number
-  private readonly source: Source
-  private readonly context: TaskContext
-
-  constructor(flow: Flow, source: Source, context: TaskContext) {
-    this.flow = flow
-    this.source = source
-    this.context = context
-    this.topicIndex = flow.sources.findIndex(({ topic }) => topic === source.topic)
-    this.plan = (flow.sources[this.topicIndex] as FlowSource).plan
-    if (source.partition >= MAX_PARTITIONS || this.topicIndex >= MAX_TOPICS) {
-      throw new ClearStop(
-        'topic-mismatch',
-        `a topology reads at most ${MAX_TOPICS} topics of ${MAX_PARTITIONS} partitions`,
-      )
-    }
-  }
-
-  /** Maps a slice; records that can never be mapped are collected in `dead`. Answers the newest record timestamp. */
-  map(slice: Slice, take: Take, dead: DeadLetter[]): Millis {
-    const { plan, source, flow } = this
-    const { metrics, settings, clock } = this.context
-    const { records } = slice.batch
-    let stamp = Number.NaN
-    let highest = this.highest
-    let filtered = 0
-    let keyless = 0
-    let tombstones = 0
-    for (let i = slice.from; i < slice.to; i++) {
-      const record = records[i] as InputRecord
-      if (!(record.timestamp <= stamp)) stamp = record.timestamp
-      if (record.value === null) {
-        tombstones++
-        continue
-      }
-      try {
-        const event = slice.batch.event(i)
-        if (event instanceof RecordError) throw event
-        const time = plan.time === undefined ? record.timestamp : plan.time(event)
-        if (time === null || !Number.isFinite(time))
-          throw new RecordError('time-missing', 'the event time is null or not a number')
-        if (time > record.timestamp + settings.skew) {
-          throw new RecordError(
-            'time-in-future',
-            `event time ${time} is ${time - record.timestamp} ms after the record's timestamp`,
-          )
-        }
-        if (time > highest) highest = time
-        if (!plan.where(event)) {
-          filtered++
-          continue
-        }
-        const key = plan.key(event)
-        if (key === null) {
-          keyless++
-          continue
-        }
-        const id = plan.id?.(event)
-        const tie = typeof id === 'string' ? hash53(id) : tieOf(this.topicIndex, source.partition, record.position)
-        take(key, record.position, time, tie, event)
-      } catch (error) {
-        dead.push({ topology: flow.name, source, record, error: asRecordError(error) })
-      }
-    }
-    if (highest > this.highest) {
-      this.highest = highest
-      this.highestAt = clock.now()
-    }
-    const topology = flow.name
-    metrics.recordsIn.inc({ topology, topic: source.topic }, slice.to - slice.from)
-    if (filtered > 0) metrics.rowsSkipped.inc({ topology, reason: 'filtered' }, filtered)
-    if (keyless > 0) metrics.rowsSkipped.inc({ topology, reason: 'no_key' }, keyless)
-    if (tombstones > 0) metrics.rowsSkipped.inc({ topology, reason: 'tombstone' }, tombstones)
-    return stamp
-  }
-
-  /** Event time that `at`, a wall time up to which the source was silent, amounts to; NaN without any event. */
-  paced(at: Millis): Millis {
-    return this.highest === Number.NEGATIVE_INFINITY ? Number.NaN : this.highest + Math.max(0, at - this.highestAt)
-  }
-}
-
-function asRecordError(error: unknown): RecordError {
-  if (error instanceof RecordError) return error
-  return new RecordError('expression-failed', error instanceof Error ? error.message : String(error), { cause: error })
-}
 
 /** Where a key goes, remembered so that it is hashed once; its index in the target's frame holds for one filling. */
 interface Route {
@@ -250,7 +154,7 @@ export class MapTask implements Task {
       dead,
     )
     this.live ||= slice.next >= slice.batch.end
-    if (dead.length > 0) await this.sendAway(dead)
+    if (dead.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))
     this.finishFrames(frames, slice.next, stamp, started)
     if (frames.length > 0) await this.patiently('writing frames', () => transport.write(frames))
     this.done = slice.next
@@ -261,11 +165,6 @@ export class MapTask implements Task {
     metrics.lag.set({ topology, topic: this.topic, partition: this.partition }, Math.max(0, this.inbox.end - this.done))
     if (clock.now() - this.committedAt >= COMMIT_EVERY) await this.commit()
     metrics.batchSeconds.observe({ topology, role }, (clock.now() - started) / 1000)
-  }
-
-  private async sendAway(dead: readonly DeadLetter[]): Promise<void> {
-    await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))
-    for (const { error } of dead) this.context.metrics.deadLetters.inc({ topology: this.flow.name, code: error.code })
   }
 
   private take(frames: Draft[], key: string, position: Position, time: Millis, tie: number, event: Event): void {

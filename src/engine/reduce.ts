@@ -351,7 +351,7 @@ export class ReduceTask<S = unknown> implements Task {
     batch: EmissionBatch,
     refused: readonly { index: number; code: string; reason: string }[],
   ): Promise<void> {
-    const { deadLetters, metrics } = this.context
+    const { deadLetters } = this.context
     const topology = this.flow.name
     const letters = refused.map(({ index, code, reason }) => ({
       topology,
@@ -363,10 +363,10 @@ export class ReduceTask<S = unknown> implements Task {
         headers: {},
         value: Buffer.from(JSON.stringify(batch.emissions[index])),
       },
+      name: `${batch.emissions[index]?.key}@${batch.emissions[index]?.cause}`,
       error: new RecordError('sink-refused', `${code}: ${reason}`),
     }))
     await this.patiently('writing dead letters', () => deadLetters.write(letters))
-    if (letters.length > 0) metrics.deadLetters.inc({ topology, code: 'sink-refused' }, letters.length)
   }
 
   /** A sink that went back in time is told every value again, from the committed state. */

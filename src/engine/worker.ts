@@ -85,7 +85,7 @@ export class Worker {
       metrics,
       log,
       settings,
-      deadLetters: new DeadLetters(transport, deadLetters.topic),
+      deadLetters: new DeadLetters(transport, metrics, deadLetters.topic),
       ends: (topic) => this.endsOf(topic),
       wasLost: (topic, partition) => this.wasLost(topic, partition),
     }

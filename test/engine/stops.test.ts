@@ -231,6 +231,44 @@ describe('a record that cannot be processed', () => {
   })
 })
 
+describe('a result that a sink can never take', () => {
+  it('goes to the dead letters under a name of its own, and the others are written', async () => {
+    const world = await World.create({
+      sink: (real) => ({
+        ...real,
+        write: async (batch) => {
+          const good = batch.emissions.filter(({ key }) => !key.startsWith('bad'))
+          const refused = batch.emissions.flatMap(({ key }, index) =>
+            key.startsWith('bad') ? [{ index, code: 'no', reason: 'not this one' }] : [],
+          )
+          return { ...(await real.write({ ...batch, emissions: good })), refused }
+        },
+      }),
+    })
+    for (const key of ['a', 'bad1', 'bad2', 'bad3']) await world.send('events', 0, event(world, key))
+    const worker = world.worker()
+    await worker.start()
+    expect(await world.settle(worker)).toBe(true)
+    expect((await world.features('a'))?.values.total).toBe(1)
+    expect(await world.features('bad1')).toBeUndefined()
+    const ids = new Set<string>()
+    const member = await world.transport.join('look', ['test.dead-letters'], {
+      opened: async () => 0,
+      closed: () => undefined,
+      batch: async ({ records }) => {
+        for (const { headers } of records) {
+          expect(String(headers['millrace-error-code'])).toBe('sink-refused')
+          ids.add(String(headers['millrace-id']))
+        }
+      },
+    })
+    await world.clock.rest()
+    await member.leave()
+    expect(ids.size).toBe(3)
+    await worker.stop()
+  })
+})
+
 describe('a feature store that went back in time', () => {
   it('is told every value again when a task opens', async () => {
     const world = await World.create()
