@@ -10,8 +10,10 @@ import { openKafka, Said } from './open.ts'
 
 describe('the configuration', () => {
   it('has a valid example', () => {
-    const { transport } = parse(kafka.example) as { transport: { kafka: unknown } }
-    expect(kafka.config.parse(transport.kafka)).toMatchObject({ sessionTimeout: 10_000, maxWaitTime: 200 })
+    const { transport } = parse(kafka.example) as { transport: { kind: string } }
+    const { kind, ...settings } = transport
+    expect(kind).toBe('kafka')
+    expect(kafka.config.parse(settings)).toMatchObject({ sessionTimeout: 10_000, maxWaitTime: 200 })
   })
 
   it.each([
