@@ -33,7 +33,7 @@ export interface ReplayResult {
   readonly events: number
   /** Lines that were not. */
   readonly bad: number
-  /** The first five of them. */
+  /** The first three of them. */
   readonly faults: readonly { readonly line: number; readonly fault: string }[]
   /** False when the signal came first. */
   readonly complete: boolean
@@ -56,7 +56,7 @@ export interface ReplayOptions {
 const BATCH = 1000
 const LINE_BYTES = 8 * 1024 * 1024
 const PROGRESS_MS = 500
-const FAULTS_SHOWN = 5
+const FAULTS_SHOWN = 3
 const FAULT_LENGTH = 500
 const SHAPE = '{"topic": "…", "event": {…}}, with "key" (text) and "timestamp" (ms since 1970) if you like'
 

@@ -95,6 +95,8 @@ export class TaskRunner {
   /** Cuts pauses short, at the end and when draining. */
   private readonly hurry = new AbortController()
   private draining = false
+  /** Left on by a step that fails: the next that succeeds has done its work. */
+  private stepping = false
   private firstOpen: PromiseWithResolvers<Position | undefined> = Promise.withResolvers()
   private readonly finished: Promise<void>
 
@@ -129,6 +131,11 @@ export class TaskRunner {
   /** Committed position; undefined while the task is being opened or is blocked. */
   get position(): Position | undefined {
     return this.condition === 'opening' || this.condition === 'blocked' ? undefined : this.task.position
+  }
+
+  /** Position after what was processed and said; undefined within a step, and while the task is being opened or is blocked. */
+  get done(): Position | undefined {
+    return this.position === undefined || this.stepping ? undefined : this.task.done
   }
 
   /** Records between what was processed and the end of the log, as last read. */
@@ -191,7 +198,11 @@ export class TaskRunner {
       if (inbox.waiting === 0 && left > 0) await inbox.ready((arrival) => clock.wait(left, arrival))
       if (this.ended.signal.aborted) throw new Stopped()
       if (this.draining) break
-      if (inbox.waiting > 0) await this.task.step()
+      if (inbox.waiting > 0) {
+        this.stepping = true
+        await this.task.step()
+        this.stepping = false
+      }
       if (clock.now() >= tickAt) {
         await this.task.tick()
         tickAt = clock.now() + settings.heartbeat

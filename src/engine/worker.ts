@@ -151,6 +151,27 @@ export class Worker {
     return [...this.feeds.values()].flatMap(({ runners }) => runners).reduce((sum, { lag }) => sum + lag, 0)
   }
 
+  /**
+   * Have the tasks here processed all that is in the sources now, to the features? For a worker that is alone. Costs a
+   * look at every topic.
+   */
+  async caughtUp(): Promise<boolean> {
+    const { flows } = this.options
+    const sources = flows.flatMap((flow) => flow.sources.map(({ topic }) => topic))
+    const shuffles = flows.filter((flow) => flow.shuffle !== undefined).map((flow) => this.shuffleTopic(flow))
+    // frames are written before their source counts as processed: in this order nothing is between the two
+    for (const topic of new Set([...sources, ...shuffles])) if (!(await this.readToTheEnd(topic))) return false
+    return true
+  }
+
+  private async readToTheEnd(topic: string): Promise<boolean> {
+    const ranges = await this.options.transport.ranges(topic)
+    return ranges.every(({ end }, partition) => {
+      const { runners = [] } = this.feeds.get(nameOf({ topic, partition })) ?? {}
+      return runners.length > 0 && runners.every(({ done }) => (done ?? Number.NEGATIVE_INFINITY) >= end)
+    })
+  }
+
   // ------------------------------------------------------------- partitions
 
   private async opened(partition: Partition): Promise<Position> {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Config, TopicConfig } from '../core/config.ts'
 import { compileExpression, type Expression, ExpressionError } from '../core/expression/index.ts'
 import type { Fault } from '../core/problem.ts'
-import { type RecordType, SchemaError, topicType } from '../core/schema.ts'
+import { type AvroField, type AvroType, nonNull, type RecordType, SchemaError, topicType } from '../core/schema.ts'
 import { MAX_BYTES, YamlFile } from '../core/yaml.ts'
 
 export interface SourceTopic {
@@ -95,16 +95,33 @@ function describeTopic(
     return path === undefined ? undefined : compileField(yaml, ['topics', name, key], path, type, expects)
   }
   const time = compile('time', 'number')
-  if (time && time.type !== 'int')
+  const timeKind = time && kindAt(type, time.fields[0] ?? [])
+  if (timeKind !== undefined && !isTimeKind(timeKind))
     yaml.add(['topics', name, 'time'], {
       code: 'bad-value',
-      message: `time is of type ${time.type}`,
+      message: `time is of type ${timeKind}`,
       expected: 'a timestamp, or a long in milliseconds',
+      suggestion: type.fields.find((field) => nonNull(field.type).type.kind === 'timestamp')?.name,
     })
   const id = compile('id', 'text')
   for (const [i, path] of (config.key ?? []).entries())
     compileField(yaml, ['topics', name, 'key', i], path, type, 'text')
   return yaml.problems.length > before ? 'wrong' : { name, schema, type, config, time, id }
+}
+
+/** The Avro kind of the field at a path through records. */
+function kindAt(type: RecordType, path: readonly string[]): AvroType['kind'] | undefined {
+  let at: AvroType | undefined = type
+  for (const name of path) {
+    const field: AvroField | undefined =
+      at?.kind === 'record' ? at.fields.find((each) => each.name === name) : undefined
+    at = field && nonNull(field.type).type
+  }
+  return at?.kind
+}
+
+function isTimeKind(kind: AvroType['kind']): boolean {
+  return kind === 'timestamp' || kind === 'long'
 }
 
 /** A field path that must name a field of the record. */

@@ -92,7 +92,7 @@ describe('replaying a file', () => {
     expect(records.map((record) => record.event.n)).toEqual([1, 3])
   })
 
-  it('counts what the encoder refuses, and shows the first five', async () => {
+  it('counts what the encoder refuses, and shows the first three', async () => {
     const lines = Array.from({ length: 9 }, (_, i) => order(i))
     const { result } = await replay(lines.join('\n'), {
       encode(record) {
@@ -101,7 +101,7 @@ describe('replaying a file', () => {
       },
     })
     expect(result).toMatchObject({ events: 1, bad: 8 })
-    expect(result.faults.map((fault) => fault.line)).toEqual([1, 2, 3, 4, 5])
+    expect(result.faults.map((fault) => fault.line)).toEqual([1, 2, 3])
     expect(result.faults[0]?.fault).toBe('storeId: expected string in k-0')
   })
 
@@ -109,7 +109,7 @@ describe('replaying a file', () => {
     const wide = JSON.stringify(Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`key-${i}`, 1])))
     const hostile = ['\x1b[2J', '{"a\\u001b]0;title\\u0007": 1}', '{"\\u202e": 1}', '{"\\u009b2J": 1}', wide]
     const { result } = await replay(hostile.join('\n'))
-    expect(result.faults.length).toBe(5)
+    expect(result).toMatchObject({ bad: 5, faults: { length: 3 } })
     for (const { fault } of result.faults) {
       expect(fault).not.toMatch(/[\p{Cc}\p{Cf}]/u)
       expect(fault.length).toBeLessThan(600)

@@ -50,12 +50,8 @@ describe('the simulator', () => {
     const { batches } = await run(1, { rate: 100, history: (written, expected) => told.push([written, expected]) })
     const [burst] = told.at(-1) as [number, number]
     expect(told.length).toBeGreaterThan(5)
-    expect(told.at(-1)).toEqual([burst, burst])
     expect(batches.filter(({ wall }) => wall === NOON).flatMap(({ events }) => events)).toHaveLength(burst)
-    for (const [written, expected] of told.slice(2)) {
-      expect(expected).toBeGreaterThanOrEqual(written)
-      expect(Math.abs(expected - burst)).toBeLessThan(burst / 2)
-    }
+    expect(new Set(told.map(([, expected]) => expected))).toEqual(new Set([burst]))
   })
 
   it('begins with the last 35 minutes, then keeps pace with the clock', async () => {

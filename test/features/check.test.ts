@@ -282,7 +282,8 @@ const CONFIGS: readonly (readonly [string, string, string])[] = [
     '2:21 topic orders has no schema: there is no file schemas/order.avsc',
   ],
   ['a time that is no field', 'topics:\n  orders: { time: occuredAt }', "2:19 no field 'occuredAt' → occurredAt"],
-  ['a time that is no time', 'topics:\n  orders: { time: prepSeconds }', '2:19 time is of type double'],
+  ['a time that is no time', 'topics:\n  orders: { time: prepSeconds }', '2:19 time is of type double → occurredAt'],
+  ['a time of 32 bits', 'topics:\n  orders: { time: totalCents }', '2:19 time is of type int → occurredAt'],
   ['an id that cannot be one', 'topics:\n  orders: { id: prepSeconds }', '2:17 this is a number (double)'],
   [
     'a key that is no field',

@@ -1,5 +1,6 @@
 /** What feeds `millrace dev`: the simulated city, or a file of events. */
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Draft, Encoder, Event, Transport } from '../../core/model.ts'
 import { number } from '../../dev/frame.ts'
 import { replayFile } from '../../dev/replay.ts'
@@ -12,6 +13,8 @@ export interface FeedOptions {
   readonly transport: Pick<Transport, 'write'>
   readonly encoders: ReadonlyMap<string, Encoder>
   readonly notes: Notes
+  /** Is all that was written in the features? */
+  readonly caughtUp: () => Promise<boolean>
   readonly signal: AbortSignal
 }
 
@@ -21,6 +24,7 @@ export interface CityOptions {
   readonly seed: number
 }
 
+const LOOK_MS = 100
 const CITY_TOPICS = ['orders', 'acceptances']
 
 export class Feed {
@@ -53,13 +57,13 @@ export class Feed {
         ),
       history: (written, expected) => {
         const done = written >= expected
-        notes.progress = done ? undefined : `history: ${number(written)} of about ${number(expected)} events`
+        notes.progress = done ? undefined : `history: ${number(written)} of ${number(expected)} events`
       },
       signal,
     })
   }
 
-  /** Resolves when the file is through, or at the signal. Records are stamped with their event time, so that an old file computes old windows. */
+  /** Resolves when the file is through and in the features, or at the signal; rejects when every line is bad. Records are stamped with their event time, so that an old file computes old windows. */
   async replay(path: string): Promise<void> {
     const { project, encoders, notes, signal } = this.options
     const sources = new Map(project.topologies.flatMap(({ sources }) => sources).map((topic) => [topic.name, topic]))
@@ -80,10 +84,23 @@ export class Feed {
       now: Date.now,
       signal,
     })
+    const told = faults.map(({ line, fault }) => `${path}:${line}: ${fault}`)
+    if (complete && events === 0) {
+      notes.progress = undefined
+      if (bad > 0)
+        throw new Error(
+          [`nothing was replayed of ${path}: ${badLines(bad, told.length, 'below')}`, ...told].join('\n  '),
+        )
+      notes.add(`nothing was replayed: ${path} has no events`)
+      return
+    }
+    for (const fault of told) notes.add(fault)
+    notes.progress = `replaying ${path}: read; the features catch up`
+    while (complete && !signal.aborted && !(await this.options.caughtUp()))
+      await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined)
     notes.progress = undefined
-    if (complete)
-      notes.add(`replayed ${number(events)} events of ${path}${bad > 0 ? `; ${number(bad)} lines are bad:` : ''}`)
-    for (const { line, fault } of faults) notes.add(`${path}:${line}: ${fault}`)
+    const wrong = bad > 0 ? `; ${badLines(bad, told.length, 'above')}` : ''
+    if (complete) notes.add(`replayed ${number(events)} ${events === 1 ? 'event' : 'events'} of ${path}${wrong}`)
   }
 
   private encode(topic: string, event: Event): Buffer {
@@ -96,4 +113,10 @@ export class Feed {
     await this.options.transport.write(drafts)
     this.events += drafts.length
   }
+}
+
+/** `4 lines are bad (the first 3 are above)` */
+function badLines(bad: number, told: number, where: string): string {
+  const which = bad > told ? `the first ${told} are ${where}` : where
+  return `${bad === 1 ? '1 line is' : `${number(bad)} lines are`} bad (${which})`
 }

@@ -87,9 +87,15 @@ async function serve(
   const failed = new AbortController()
   const signal = AbortSignal.any([terminal.stopSignal, failed.signal])
   await createTopics(project, transport, options.replay === undefined ? undefined : FOR_EVER)
-  const feed = new Feed({ project, transport, encoders: await sourceEncoders(project, registry), notes, signal })
+  const encoders = await sourceEncoders(project, registry)
   const written = new WrittenIds()
   const runtime = await createRuntime(project, { ...services, store: written.watching(store) }, notes.log)
+  /** The API serves a topology from when all its tasks have reached the end once. */
+  const caughtUp = async () => {
+    const served = await Promise.all(runtime.topologies.map(({ name }) => store.alias(name)))
+    return !served.includes(undefined) && (await runtime.worker.caughtUp())
+  }
+  const feed = new Feed({ project, transport, encoders, notes, caughtUp, signal })
   const samples = new Samples(runtime.topologies, written)
   try {
     const baseUrl = await runtime.start()

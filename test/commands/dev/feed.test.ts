@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { Feed } from '../../../src/commands/dev/feed.ts'
+import { Notes } from '../../../src/commands/dev/notes.ts'
+import { checkProject, type Project } from '../../../src/features/check.ts'
+
+const project = (await checkProject('.')).project as Project
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'millrace-feed-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+function feedOf(lines: readonly string[], caughtUp: () => Promise<boolean> = async () => true) {
+  const path = join(folder, 'f.ndjson')
+  writeFileSync(path, lines.join('\n'))
+  const notes = new Notes()
+  const feed = new Feed({
+    project,
+    transport: { write: async () => undefined },
+    encoders: new Map([['orders', { encode: (event) => Buffer.from(JSON.stringify(event)) }]]),
+    notes,
+    caughtUp,
+    signal: new AbortController().signal,
+  })
+  return { notes, path, replayed: feed.replay(path) }
+}
+
+const good = (count: number) => Array.from({ length: count }, (_, i) => JSON.stringify({ occurredAt: i }))
+const bad = (count: number) => Array.from({ length: count }, () => 'nonsense')
+
+it.each([
+  [0, ''],
+  [1, '; 1 line is bad (above)'],
+  [3, '; 3 lines are bad (above)'],
+  [4, '; 4 lines are bad (the first 3 are above)'],
+  [30, '; 30 lines are bad (the first 3 are above)'],
+])('with %d bad lines the summary stands last, below the faults that are shown', async (count, said) => {
+  const { notes, path, replayed } = feedOf([...bad(count), ...good(26)])
+  await replayed
+  expect(notes.progress).toBeUndefined()
+  expect(notes.newest).toEqual([
+    ...Array.from({ length: Math.min(3, count) }, (_, i) => expect.stringContaining(`${path}:${i + 1}: not JSON`)),
+    `replayed 26 events of ${path}${said}`,
+  ])
+})
+
+it('of one event is told as one', async () => {
+  const { notes, path, replayed } = feedOf(good(1))
+  await replayed
+  expect(notes.newest).toEqual([`replayed 1 event of ${path}`])
+})
+
+it('says that the file is replayed once the features have caught up', async () => {
+  let looks = 0
+  let notesBefore: readonly string[] = ['none seen']
+  const { notes, replayed } = feedOf(good(2), async () => {
+    notesBefore = notes.newest
+    return ++looks === 3
+  })
+  await replayed
+  expect(looks).toBe(3)
+  expect(notesBefore).toEqual([])
+  expect(notes.newest).toEqual([expect.stringMatching(/^replayed 2 events/)])
+})
+
+it('fails when every line is bad, and shows the first', async () => {
+  const { replayed, path } = feedOf(bad(30))
+  await expect(replayed).rejects.toThrow(
+    new RegExp(
+      `^nothing was replayed of ${path}: 30 lines are bad \\(the first 3 are below\\)\n.*:1: .*\n.*:2: .*\n.*:3: .*$`,
+    ),
+  )
+})
+
+it('says that nothing was replayed of an empty file', async () => {
+  const { notes, path, replayed } = feedOf([])
+  await replayed
+  expect(notes.newest).toEqual([`nothing was replayed: ${path} has no events`])
+})
