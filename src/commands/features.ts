@@ -8,6 +8,7 @@ import type { Terminal } from './console.ts'
 export interface FeatureOptions {
   readonly directory: string
   readonly url?: string
+  readonly port?: number
   readonly feature?: readonly string[]
   readonly json?: boolean
 }
@@ -58,12 +59,21 @@ export async function watchFeatures(
 async function addressOf(
   entity: string,
   id: string,
-  { directory, url, feature }: FeatureOptions,
+  { directory, url, port, feature }: FeatureOptions,
   terminal: Terminal,
 ): Promise<string> {
-  const base = url ?? (await projectUrl(directory, terminal))
+  const base = baseUrl(url ?? (await projectUrl(directory, terminal)), port)
   const query = feature === undefined ? '' : `?features=${feature.map(encodeURIComponent).join(',')}`
-  return `${base.replace(/\/$/, '')}/v1/features/${encodeURIComponent(entity)}/${encodeURIComponent(id)}${query}`
+  return `${base}/v1/features/${encodeURIComponent(entity)}/${encodeURIComponent(id)}${query}`
+}
+
+/** Without a slash at its end. `127.0.0.1:8080` is taken for http. Throws on what is no address. */
+function baseUrl(text: string, port: number | undefined): string {
+  const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`)
+  if (!url || !/^https?:$/.test(url.protocol) || url.hostname === '')
+    throw new Error(`--url is '${text}'; expected an address such as http://127.0.0.1:8080`)
+  if (port !== undefined) url.port = String(port)
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
 }
 
 /** Where the project's API listens; what else may be wrong with the project does not matter here. */
@@ -83,7 +93,7 @@ async function ask(address: string, { error }: Terminal): Promise<Answer | undef
     error(`millrace features: ${body.title ?? response.status}. ${body.detail ?? ''}`)
   } catch {
     error(
-      `millrace features: nothing answers at ${base}. Is \`millrace dev\` or \`millrace run\` running there? Give another place by --url.`,
+      `millrace features: nothing answers at ${base}. Is \`millrace dev\` or \`millrace run\` running there? Give another place by --port or --url.`,
     )
   }
   return undefined

@@ -23,6 +23,10 @@ const directory = () =>
   new Option('-d, --directory <path>', 'project: millrace.yaml, topologies/, schemas/').default('.')
 const port = () =>
   new Option('--port <number>', "port of the API; by default the project's").argParser(number(0, 65_535))
+const apiPort = () =>
+  new Option('--port <number>', "port of the API; by default that of --url or the project's").argParser(
+    number(1, 65_535),
+  )
 const url = () => new Option('--url <url>', "where the API is; by default the project's http address")
 const json = () => new Option('--json', 'answer in JSON')
 
@@ -64,7 +68,10 @@ function programFor(terminal: Terminal, exit: (code: number) => void): Command {
 Log, schemas, state and features are embedded, in .millrace/, whatever kinds of transport, registry, state and
 store millrace.yaml names for \`millrace run\`; its other settings hold. A restart goes on where it was; remove
 .millrace/ to start afresh. A replay always starts afresh, beside the rest, and leaves nothing behind. When the file
-is through, its features are served until Ctrl-C. Ctrl-C again stops at once.`,
+is through, its features are served until Ctrl-C. Ctrl-C again stops at once.
+
+A line of --replay is {"topic": "orders", "event": {…}}, with "key" (text) and "timestamp" (ms since 1970) if you like;
+where the topologies read one topic, the bare event will do. Bad lines are reported and passed over.`,
     )
     .action(async (options) => exit(await (await import('./dev/index.ts')).dev(options, terminal)))
 
@@ -126,6 +133,7 @@ worker first.`,
     .argument('<id>', 'such as store-1')
     .option('--feature <name...>', 'these only')
     .addOption(url())
+    .addOption(apiPort())
     .addOption(directory())
     .addOption(json())
     .addHelpText(
@@ -143,6 +151,7 @@ worker first.`,
     .option('--feature <name...>', 'these only')
     .option('--every <ms>', 'how often to look', number(50, 3_600_000), 1_000)
     .addOption(url())
+    .addOption(apiPort())
     .addOption(directory())
     .addOption(json())
     .addHelpText(

@@ -19,6 +19,21 @@ export function parseDuration(text: string): Millis {
   return ms
 }
 
+const LONG_UNITS: readonly (readonly [RegExp, string])[] = [
+  [/^(ms|msecs?|millis|milliseconds?)$/, 'ms'],
+  [/^(s|secs?|seconds?)$/, 's'],
+  [/^(m|mins?|minutes?)$/, 'm'],
+  [/^(h|hrs?|hours?)$/, 'h'],
+  [/^(d|days?)$/, 'd'],
+]
+
+/** `5m` for `5 min`: what was meant by a text that is no duration; undefined when that cannot be told. */
+function meantDuration(text: string): string | undefined {
+  const [, digits, word] = /^\s*(\d{1,15})\s*([a-z]{1,12})\s*$/i.exec(text) ?? []
+  const unit = LONG_UNITS.find(([pattern]) => word !== undefined && pattern.test(word.toLowerCase()))?.[1]
+  return digits === undefined || unit === undefined || Number(digits) === 0 ? undefined : `${digits}${unit}`
+}
+
 /** A setting that is a duration: text in, milliseconds out. Its fault has the code `bad-duration` and never repeats the text. */
 export const duration = z
   .unknown()
@@ -33,7 +48,12 @@ export const duration = z
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
     }
-    const params = { code: 'bad-duration', expected: `${DURATION_EXPECTED}; at least 1ms, at most ${MOST_DAYS}d` }
+    const suggestion = typeof value === 'string' ? meantDuration(value) : undefined
+    const params = {
+      code: 'bad-duration',
+      expected: `${DURATION_EXPECTED}; at least 1ms, at most ${MOST_DAYS}d`,
+      ...(suggestion === undefined || suggestion === value ? {} : { suggestion }),
+    }
     context.issues.push({ code: 'custom', message: 'not a duration', params, input: value })
     return z.NEVER
   })

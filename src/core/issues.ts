@@ -48,9 +48,9 @@ export function unknownKey(key: string, known: readonly string[]): Fault {
 
 function fault(issue: Issue, message: string, found: unknown): Fault {
   if (issue.code === 'custom') {
-    const { code, expected } = (issue.params ?? {}) as { code?: ProblemCode; expected?: string }
+    const { code, expected, suggestion } = (issue.params ?? {}) as Partial<Fault> & { code?: ProblemCode }
     return code
-      ? { code, message: `${message}, ${issue.message}`, expected }
+      ? { code, message: `${message}, ${issue.message}`, expected, suggestion }
       : { code: 'bad-value', message: issue.message, expected }
   }
   const suggestion = issue.code === 'invalid_value' ? nearest(String(found), issue.values.map(String)) : undefined

@@ -15,6 +15,13 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   return best
 }
 
+/** As `nearest`; where none is near, the one candidate that begins with `name`: `speed` for `speedKmh`. */
+export function nearestOrBegun(name: string, candidates: Iterable<string>): string | undefined {
+  const all = [...candidates]
+  const begun = all.filter((candidate) => candidate.toLowerCase().startsWith(name.toLowerCase()))
+  return nearest(name, all) ?? (name.length >= 3 && begun.length === 1 ? begun[0] : undefined)
+}
+
 /** Edits (insert, delete, replace, swap of neighbours) between two texts; Infinity when surely more than `limit`. */
 function distance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit || a.length > 256) return Infinity

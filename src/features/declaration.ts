@@ -165,13 +165,24 @@ function chooseAggregation(yaml: YamlFile, at: Path, value: Mapping, parts: Feat
   return undefined
 }
 
+/** What operators are called elsewhere. */
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ['avg', 'mean'],
+  ['average', 'mean'],
+  ['std', 'stddev'],
+  ['stdev', 'stddev'],
+  ['var', 'variance'],
+  ['cnt', 'count'],
+])
+
 function chooseOperator(yaml: YamlFile, at: Path, as: unknown, parts: FeatureParts): string | undefined {
   if (typeof as === 'string' && parts.operators.has(as)) return as
   const names = [...parts.operators.keys()]
   const expected = `one of ${names.join(', ')}`
   if (as === undefined) yaml.add([...at, 'as'], { code: 'missing-key', message: "'as' is missing", expected }, 'key')
   else {
-    const suggestion = nearest(String(as), names)
+    const meant = ALIASES.get(String(as).toLowerCase())
+    const suggestion = meant !== undefined && names.includes(meant) ? meant : nearest(String(as), names)
     yaml.add([...at, 'as'], { code: 'unknown-part', message: `no operator ${describe(as)}`, expected, suggestion })
   }
   return undefined

@@ -1,10 +1,11 @@
 /** Topics as topologies see them: schema, event time, id and key, checked against each other. */
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import type { Config, TopicConfig } from '../core/config.ts'
 import { compileExpression, type Expression, ExpressionError } from '../core/expression/index.ts'
 import type { Fault } from '../core/problem.ts'
 import { type AvroField, type AvroType, nonNull, type RecordType, SchemaError, topicType } from '../core/schema.ts'
+import { nearest } from '../core/suggest.ts'
 import { MAX_BYTES, YamlFile } from '../core/yaml.ts'
 
 export interface SourceTopic {
@@ -54,7 +55,12 @@ export async function findTopic(
     const message = `topic ${name} has no schema: there is no file ${path}`
     yaml.add(
       declared.schema === undefined ? at : [...at, 'schema'],
-      { code: 'missing-schema', message, expected: 'an Avro schema (.avsc)' },
+      {
+        code: 'missing-schema',
+        message,
+        expected: 'an Avro schema (.avsc)',
+        suggestion: await nearFile(directory, path),
+      },
       declared.schema === undefined ? 'key' : undefined,
     )
     return 'wrong'
@@ -140,6 +146,16 @@ export function compileField<E extends 'number' | 'text'>(
     yaml.add(at, { code, message, expected, suggestion }, Math.max(0, offset - 'event.'.length))
     return undefined
   }
+}
+
+/** A schema in the same folder whose name is near. */
+async function nearFile(directory: string, path: string): Promise<string | undefined> {
+  const names = await readdir(join(directory, dirname(path))).catch(() => [])
+  const near = nearest(
+    basename(path),
+    names.filter((name) => name.endsWith('.avsc')),
+  )
+  return near && join(dirname(path), near)
 }
 
 /** YAML reads JSON, so it can point into it; but not all that it reads is JSON. */

@@ -72,6 +72,10 @@ const WRONG: readonly (readonly [string, string, string, string])[] = [
   ['a feature that remembers twice', 'last: 5', 'last: 5, window: 5m', "7:20 feature 'made' is both last and window"],
   ['a feature without operator', ', as: count', '', "7:9 'as' is missing"],
   ['an unknown operator', 'as: count', 'as: cuont', "7:24 no operator 'cuont' → count"],
+  ['an operator by another name', 'as: count', 'as: avg', "7:24 no operator 'avg' → mean"],
+  ['a duration with a space', 'last: 5', 'window: 5 m', "7:19 features.made.window is '5 m', not a duration → 5m"],
+  ['a duration in words', 'last: 5', 'window: 2hours', "7:19 features.made.window is '2hours', not a duration → 2h"],
+  ['the beginning of a field', 'by: storeId', 'by: customer', "5:5 no field 'customer' → customerId"],
   ['an operator without of', 'as: count', 'as: mean', "7:3 'of' is missing"],
   [
     'an unknown key of a feature',
@@ -87,7 +91,7 @@ const WRONG: readonly (readonly [string, string, string, string])[] = [
   ],
   ['a setting out of its range', 'last: 5', 'last: 0', '7:17 features.made.last is 0'],
   ['a text for a number', 'last: 5', 'last: five', "7:17 features.made.last is 'five'"],
-  ['a bad duration', 'last: 5', 'window: 5min', "7:19 features.made.window is '5min', not a duration"],
+  ['a bad duration', 'last: 5', 'window: 5min', "7:19 features.made.window is '5min', not a duration → 5m"],
   [
     'a default that is never used',
     'count }',
@@ -277,9 +281,14 @@ const CONFIGS: readonly (readonly [string, string, string])[] = [
     '2:3 topic visits has no schema: there is no file schemas/visits.avsc',
   ],
   [
+    'a declared topic whose schema has another name',
+    'topics:\n  order: {}',
+    '2:3 topic order has no schema: there is no file schemas/order.avsc → schemas/orders.avsc',
+  ],
+  [
     'a schema file that is not there',
     'topics:\n  orders: { schema: schemas/order.avsc }',
-    '2:21 topic orders has no schema: there is no file schemas/order.avsc',
+    '2:21 topic orders has no schema: there is no file schemas/order.avsc → schemas/orders.avsc',
   ],
   ['a time that is no field', 'topics:\n  orders: { time: occuredAt }', "2:19 no field 'occuredAt' → occurredAt"],
   ['a time that is no time', 'topics:\n  orders: { time: prepSeconds }', '2:19 time is of type double → occurredAt'],

@@ -1,6 +1,6 @@
 /** From the syntax tree to closures, checking types on the way. */
 import type { ASTNode } from '@marcbachmann/cel-js'
-import { nearest } from '../suggest.ts'
+import { nearestOrBegun } from '../suggest.ts'
 import { call, refusal } from './calls.ts'
 import { binary, choice, junction, mismatch, negative, not } from './operators.ts'
 import {
@@ -90,7 +90,7 @@ export class Compilation {
   private name(node: Node<'id'>): Reached {
     if (node.args === 'event') return { type: this.record, start: node.start, path: [], run: (event) => event }
     const fields = this.record.kind === 'record' ? [...this.record.fields.keys()] : []
-    const near = nearest(node.args, [...fields, 'event'])
+    const near = nearestOrBegun(node.args, [...fields, 'event'])
     throw new ExpressionError(node.start, `no name '${node.args}'`, {
       code: 'unknown-field',
       expected: 'event.<field>',
@@ -110,7 +110,7 @@ export class Compilation {
       })
     const field = type.fields.get(name)
     if (!field) {
-      const near = nearest(name, type.fields.keys())
+      const near = nearestOrBegun(name, type.fields.keys())
       const names = [...type.fields.keys()]
       throw new ExpressionError(place, `no field '${name}'`, {
         code: 'unknown-field',

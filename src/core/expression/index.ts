@@ -82,10 +82,20 @@ function parse(text: string): ParseResult {
   } catch (error) {
     if (!(error instanceof ParseError)) throw new ExpressionError(0, 'the expression cannot be parsed')
     const offset = Math.min(error.range?.start ?? 0, text.length)
-    throw new ExpressionError(offset, error.summary.replace('Unexpected token: EOF', 'the expression ends too early'), {
+    const found = error.summary.replace('Unexpected token: EOF', 'the expression ends too early')
+    throw new ExpressionError(offset, otherSpelling(text, offset) ?? found, {
       expected: 'an expression such as event.x == "A"',
     })
   }
+}
+
+/** How an operator of other languages is written here; undefined when none stands at `offset`. */
+function otherSpelling(text: string, offset: number): string | undefined {
+  const here = text.slice(offset)
+  if (/^=(?!=)/.test(here)) return 'write == to compare'
+  if (/^and\b/i.test(here)) return 'write && for and'
+  if (/^or\b/i.test(here)) return 'write || for or'
+  return /\bnot\s+$/i.test(text.slice(0, offset)) ? 'write ! for not' : undefined
 }
 
 const finish: { readonly [E in Expected]: (typed: Typed) => (event: Event) => Result[E] } = {

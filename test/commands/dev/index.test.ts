@@ -241,6 +241,22 @@ it('needs no service, whatever the project runs on elsewhere', async () => {
   expect(await dev.exit).toMatchObject({ code: 0 })
 })
 
+it.each([
+  ['--port', '1'],
+  ['--url', '127.0.0.1:1'],
+  ['--url', 'http://127.0.0.1:9/', '--port', '1'],
+])('asks where %s %s says', async (...where) => {
+  const { code, error } = await call('features', 'get', 'store', 'store-1', '-d', folder, ...where)
+  expect(code).toBe(1)
+  expect(error).toContain('nothing answers at http://127.0.0.1:1.')
+})
+
+it.each(['http://', 'ftp://127.0.0.1', 'a b'])('refuses --url %s', async (url) => {
+  const { code, error } = await call('features', 'get', 'store', 'store-1', '--url', url)
+  expect(code).toBe(1)
+  expect(error).toContain(`--url is '${url}'; expected an address such as http://127.0.0.1:8080`)
+})
+
 it('tells where nothing answers', async () => {
   const { code, error } = await call('features', 'get', 'store', 'store-1', '--url', 'http://127.0.0.1:1')
   expect(code).toBe(1)
