@@ -6,7 +6,7 @@ export function sampleCurls(baseUrl: string, entity: string, ids: readonly [stri
   return [
     `curl -s ${quoted(`${path}/${encodeURIComponent(ids[0])}`)}`,
     `curl -s -H 'content-type: application/json' -d ${quoted(JSON.stringify({ ids }))} ${quoted(path)}`,
-    `curl -s ${quoted(`${baseUrl}/health/ready`)} ${quoted(`${baseUrl}/metrics`)}`,
+    `curl -s -w '\\n' ${quoted(`${baseUrl}/health/ready`)} ${quoted(`${baseUrl}/metrics`)}`,
   ]
 }
 

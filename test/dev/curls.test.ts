@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
@@ -26,6 +27,22 @@ it('gives commands that work in a shell, whatever the ids hold', async () => {
       { method: 'GET', url: '/metrics', body: '' },
     ])
     expect(sampleCurls(base, 'store', ["a'b/c"])[0]).toBe(`curl -s '${base}/v1/features/store/a'\\''b%2Fc'`)
+  } finally {
+    server.close()
+  }
+})
+
+it('gives the commands that the README shows', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  expect(readme).toContain(`\n${sampleCurls('http://127.0.0.1:8080', 'store', ['store-1', 'store-2']).join('\n')}\n`)
+})
+
+it('asks for health and metrics so that their answers do not run together', async () => {
+  const server = createServer((request, response) => response.end(request.url))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  try {
+    const [, , last = ''] = sampleCurls(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, 'store', ['s'])
+    expect((await sh('sh', ['-c', last])).stdout).toBe('/health/ready\n/metrics\n')
   } finally {
     server.close()
   }

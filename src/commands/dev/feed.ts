@@ -5,6 +5,7 @@ import type { Draft, Encoder, Event, Transport } from '../../core/model.ts'
 import { number } from '../../dev/frame.ts'
 import { replayFile } from '../../dev/replay.ts'
 import { runSimulator } from '../../dev/simulator.ts'
+import { withTimes } from '../../dev/times.ts'
 import type { Project } from '../../features/check.ts'
 import type { Notes } from './notes.ts'
 
@@ -69,12 +70,16 @@ export class Feed {
     const sources = new Map(project.topologies.flatMap(({ sources }) => sources).map((topic) => [topic.name, topic]))
     const { events, bad, faults, complete } = await replayFile(path, {
       topics: [...encoders.keys()],
-      encode: ({ topic, event, key, timestamp }) => ({
-        topic,
-        key: key ?? null,
-        value: this.encode(topic, event),
-        timestamp: timestamp ?? sources.get(topic)?.time?.evaluate(event) ?? Date.now(),
-      }),
+      encode: ({ topic, event: written, key, timestamp }) => {
+        const source = sources.get(topic)
+        const event = source ? withTimes(written, source.type) : written
+        return {
+          topic,
+          key: key ?? null,
+          value: this.encode(topic, event),
+          timestamp: timestamp ?? source?.time?.evaluate(event) ?? Date.now(),
+        }
+      },
       write: (drafts) => this.write(drafts),
       progress: ({ percent, bad, secondsLeft }) => {
         const wrong = bad > 0 ? `, ${number(bad)} bad lines` : ''

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { Feed } from '../../../src/commands/dev/feed.ts'
 import { Notes } from '../../../src/commands/dev/notes.ts'
+import type { Draft } from '../../../src/core/model.ts'
 import { checkProject, type Project } from '../../../src/features/check.ts'
 
 const project = (await checkProject('.')).project as Project
@@ -18,15 +19,20 @@ function feedOf(lines: readonly string[], caughtUp: () => Promise<boolean> = asy
   const path = join(folder, 'f.ndjson')
   writeFileSync(path, lines.join('\n'))
   const notes = new Notes()
+  const drafts: Draft[] = []
   const feed = new Feed({
     project,
-    transport: { write: async () => undefined },
+    transport: {
+      write: async (written) => {
+        drafts.push(...written)
+      },
+    },
     encoders: new Map([['orders', { encode: (event) => Buffer.from(JSON.stringify(event)) }]]),
     notes,
     caughtUp,
     signal: new AbortController().signal,
   })
-  return { notes, path, replayed: feed.replay(path) }
+  return { notes, path, drafts, replayed: feed.replay(path) }
 }
 
 const good = (count: number) => Array.from({ length: count }, (_, i) => JSON.stringify({ occurredAt: i }))
@@ -80,4 +86,11 @@ it('says that nothing was replayed of an empty file', async () => {
   const { notes, path, replayed } = feedOf([])
   await replayed
   expect(notes.newest).toEqual([`nothing was replayed: ${path} has no events`])
+})
+
+it('stamps records with event times that are written as ISO 8601', async () => {
+  const { drafts, replayed } = feedOf(['{"occurredAt":"2026-03-01T13:00:00Z"}'])
+  await replayed
+  const at = Date.UTC(2026, 2, 1, 13)
+  expect(drafts).toMatchObject([{ timestamp: at, value: Buffer.from(JSON.stringify({ occurredAt: at })) }])
 })
