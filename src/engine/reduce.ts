@@ -88,6 +88,8 @@ export class ReduceTask<S = unknown> implements Task {
   private committedAt: Millis = 0
   private marksAt: Millis = 0
   private steppedAt: Millis = 0
+  /** The last step had many rows: with sources far from their ends, the next may have as many. */
+  private wasLarge = false
 
   constructor(flow: Flow, generation: number, partition: number, tasks: number, intake: Intake, context: TaskContext) {
     const name = (p: number) => `reduce/${flow.name}@${flow.generation}/${p}`
@@ -137,6 +139,7 @@ export class ReduceTask<S = unknown> implements Task {
     const started = clock.now()
     this.steppedAt = started
     const batch = await this.gather()
+    this.wasLarge = batch.rows >= this.context.settings.maxKeys
     await this.run(batch)
     const topology = this.flow.name
     metrics.batchRecords.observe({ topology, role: this.role }, batch.rows)
@@ -155,7 +158,7 @@ export class ReduceTask<S = unknown> implements Task {
   private async linger(): Promise<void> {
     const { clock, settings } = this.context
     const left = this.steppedAt + settings.linger - clock.now()
-    if (left > 0 && !this.sources.live) await this.inbox.filled((full) => clock.wait(left, full))
+    if (left > 0 && this.wasLarge && !this.sources.live) await this.inbox.filled((full) => clock.wait(left, full))
   }
 
   /** Takes frames until enough rows or keys are touched. */
