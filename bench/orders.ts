@@ -24,7 +24,7 @@ const TYPES = ['ORDER_CREATED', 'ORDER_ACCEPTED', 'ORDER_PICKED', 'ORDER_DELIVER
 const CITIES = ['BCN', 'MAD', 'ROM', 'WAW', 'LIS']
 
 /** Mulberry32: a small seeded generator of numbers in [0, 1). */
-function seeded(seed: number): () => number {
+export function seeded(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { seeded } from '../../bench/orders.ts'
 import type { Worker } from '../../src/engine/worker.ts'
-import { type Faults, seeded, unreliable } from './unreliable.ts'
+import { type Faults, unreliable } from './unreliable.ts'
 import { type TestEvent, World } from './world.ts'
 
 const keys = ['a', 'b', 'c', 'd', 'e', 'f']

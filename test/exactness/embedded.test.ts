@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, test } from 'vitest'
-import { seeded } from '../engine/unreliable.ts'
+import { seeded } from '../../bench/orders.ts'
 import { EmbeddedDeployment } from './embedded.ts'
 import { EVENTS, STORES } from './world.ts'
 

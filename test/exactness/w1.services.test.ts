@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'vitest'
+import { seeded } from '../../bench/orders.ts'
 import { orderNumber } from '../../bench/w1.ts'
-import { seeded } from '../engine/unreliable.ts'
 import { describeWith } from '../services/index.ts'
 import { Deployment, EVENTS, PARTITIONS } from './world.ts'
 
