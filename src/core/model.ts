@@ -33,7 +33,7 @@ export interface InputRecord {
   readonly headers: Readonly<Record<string, Buffer>>
 }
 
-/** Consecutive records of one partition, never empty. */
+/** Consecutive records of one partition; none where the log holds only what nobody reads, such as markers of transactions. */
 export interface Batch extends Partition {
   readonly records: readonly InputRecord[]
   /** Position to go on from after this batch. */
@@ -235,21 +235,44 @@ export interface State {
 
 // ---------------------------------------------------------------- aggregations
 
+/** What `of` gives of an event: a finite number, never -0; or a text of at most `MOST_TEXT` characters (`core/values.ts`). */
+export type Value = number | string
+
+/** What a feature is: a number, a text, a list of one of them, at most `MOST_ITEMS` long; null where there is none. */
+export type FeatureValue = Value | readonly number[] | readonly string[] | null
+export type ScalarType = 'long' | 'double' | 'string'
+export type FeatureType = ScalarType | `list of ${ScalarType}`
+
 /**
- * How single values become one: `as: mean`. Order-free: any order of `add` and `merge` gives the same result
- * (whole numbers exactly; floats to 1e-9 of the magnitude of the values). One file in `operators/`.
+ * Which set of events an aggregation gives to operators: those of a `span` of time of known length; a number of the
+ * `newest`; the openings of what is `open` now; `all` there ever were.
  */
-export interface Operator<A = unknown> {
+export type Memory = 'span' | 'newest' | 'open' | 'all'
+
+/**
+ * How single values become one: `as: mean`, or with settings `as: { percentile: 95 }`. Order-free: any order of `add` and
+ * `merge` gives the same result (whole numbers exactly; floats to 1e-9 of the magnitude of the values, where its notes
+ * say nothing else). An accumulator is bounded, however many values it is given. One file in `operators/`.
+ */
+export interface Operator<A = unknown, V extends Value = Value> {
   /** Does it need `of:`? `optional`: without it, events are counted. */
   readonly of: 'required' | 'optional'
-  readonly type: 'long' | 'double'
+  /** Which values `of` may give: only `numbers`; texts too, given as their `hashes` of 53 bits; numbers or texts as `given`. */
+  readonly takes: 'numbers' | 'hashes' | 'given'
+  /** Type of the result; `same`, `list`: that of the values, or a list of them. */
+  readonly type: FeatureType | 'same' | 'list'
   /** The result over no events at all. */
   readonly empty: 0 | null
+  /** The aggregations it makes sense over, when not all, and why: "a rate is over a span of time". */
+  readonly over?: { readonly memories: readonly Memory[]; readonly because: string }
+  /** Does it look at `tie`? Aggregations that keep events keep their ties only for such. */
+  readonly ordered?: boolean
   create(): A
-  /** `value` is never NaN; it is 1 where the feature has no `of:`. */
-  add(acc: A, value: number, time: Millis): void
+  /** `value` is never NaN; it is 1 where the feature has no `of:`. `tie` is 0 where the operator is not `ordered`. */
+  add(acc: A, value: V, time: Millis, tie: number): void
   merge(into: A, from: A): void
-  result(acc: A): number | null
+  /** `span`: length of the time that the events are of; NaN where the aggregation's memory is no `span`. */
+  result(acc: A, span: Millis): FeatureValue
   encode(acc: A, to: ByteWriter): void
   decode(from: ByteReader): A
 }
@@ -261,7 +284,12 @@ export interface FeatureSpec<C = unknown> {
   readonly config: C
   /** Column id per expression key: `when`, `of`, and those that the aggregation declares. */
   readonly columns: Readonly<Record<string, string>>
+  /** Kind of the column `of`; `number` without one. */
+  readonly values: 'number' | 'text'
+  /** Name of the operator, and its settings, validated by its `config`. */
   readonly as: string
+  readonly settings: unknown
+  /** Made from these settings; the same object for the same settings. */
   readonly operator: Operator
 }
 
@@ -270,6 +298,7 @@ export interface FeatureSpec<C = unknown> {
  * The same object serves live, in replay and for training sets.
  */
 export interface Aggregation<C = unknown> {
+  readonly memory: Memory
   /** Settings that are expressions over the event, and the kind of column each fills. */
   readonly expressions: Readonly<Record<string, ColumnKind>>
   /** Groups features so that those which can share memory do. Every feature appears in exactly one slot. */
@@ -305,7 +334,7 @@ export interface Slot<A = unknown> {
   /** True when it is as good as newly made. */
   isEmpty(acc: A): boolean
   /** One value per feature as of `now`, written from `out[at]`. No smaller `now` than the key's newest event. */
-  results(acc: A, now: Millis, out: (number | null)[], at: number): void
+  results(acc: A, now: Millis, out: FeatureValue[], at: number): void
   encode(acc: A, to: ByteWriter): void
   decode(from: ByteReader): A
   /** For accumulators that may grow large: parts kept beside the main bytes, so that only changed ones are written. */
@@ -337,7 +366,7 @@ export interface Emission {
   /** The values hold as of this time. */
   readonly at: Millis
   /** In the order of the flow's features; null when forgotten (the entity goes back to defaults). */
-  readonly values: readonly (number | null)[] | null
+  readonly values: readonly FeatureValue[] | null
   /**
    * Names the effect for sinks that append: `p<position>` of the newest row, `t<clock>` where a timer was due,
    * `v<epoch>.<step>` where a sink is told everything again.
@@ -414,7 +443,7 @@ export interface FeatureRecord {
   readonly at: Millis
   readonly version: Version
   /** By feature name; a feature whose value is null is absent. */
-  readonly values: Readonly<Record<string, number>>
+  readonly values: Readonly<Record<string, NonNullable<FeatureValue>>>
 }
 
 export interface FeatureWrite {
@@ -433,7 +462,7 @@ export interface FeatureStore {
    * Writes all emissions and the task's mark in one atomic step, or answers `behind` and writes nothing when
    * `batch.said` is defined and the mark is older or missing. An emission older than what stands is ignored, one of the
    * same version rewrites it. What was forgotten keeps its version for a day. A partial batch leaves the mark as it
-   * is; a mark never goes back. Values that are not finite count as null.
+   * is; a mark never goes back. A number that is not finite counts as null, and so does a list that holds one.
    */
   write(write: FeatureWrite): Promise<'written' | 'behind'>
   /** Version of the last write by this task, undefined when none is known. */
@@ -492,7 +521,7 @@ export interface Reducer<S = unknown> {
   /** True when nothing is left that could matter: the key is deleted and its entity forgotten. */
   isSpent(state: S, clock: Millis): boolean
   /** One value per feature of the flow, in its order, as of `now`: not before the key's newest event. */
-  evaluate(state: S, now: Millis): (number | null)[]
+  evaluate(state: S, now: Millis): FeatureValue[]
   /** Main bytes, and the segments to write since the last call; null: to delete. What it answers counts as stored. */
   encode(state: S): { readonly main: Uint8Array; readonly segments: readonly (readonly [string, Uint8Array | null])[] }
   /** Throws for bytes that it did not write: the task stops with `state-unreadable`. */

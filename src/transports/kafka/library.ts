@@ -8,6 +8,7 @@ import { connect as connectTls } from 'node:tls'
 import type { Cluster, Kafka, LogEntry } from 'kafkajs'
 import type { Log } from '../../core/part.ts'
 import type { KafkaConfig, tlsOf } from './config.ts'
+import { readFetch } from './fetch.ts'
 import { type Message, recordBatch } from './record-batch.ts'
 
 export type Library = typeof import('kafkajs')
@@ -142,6 +143,25 @@ export function brokerMaker(kafka: Kafka): BrokerMaker {
 }
 
 const NOTHING = Buffer.alloc(0)
+
+const FETCH = 1
+
+/** From now on, the messages of what this cluster's connections fetch are `RecordSet`s. */
+export function readOwnFetches(cluster: Cluster): void {
+  const { connectionPoolBuilder: builder } = cluster as unknown as BrokerMaker
+  const build = builder.build
+  builder.build = async (address) => {
+    const pool = await build(address)
+    const send = pool.send.bind(pool) as (protocol: ProtocolRequest<unknown>) => Promise<never>
+    pool.send = ({ request, response, ...rest }) => {
+      const decode = request.apiKey === FETCH ? fetchReader(request.apiVersion) : response.decode
+      return send({ request, response: { ...response, decode } as ProtocolRequest<unknown>['response'], ...rest })
+    }
+    return pool
+  }
+}
+
+const fetchReader = (version: number) => (bytes: Buffer) => readFetch(bytes, version)
 
 /** Every socket of one client, so that it can be ended whatever state kafkajs is in. */
 export class Sockets {

@@ -6,11 +6,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EachBatchPayload } from 'kafkajs'
 import { MillraceError } from '../../core/errors.ts'
-import type { MemberEvents, Membership, Partition, Position, Range, TopicInfo } from '../../core/model.ts'
+import type { InputRecord, MemberEvents, Membership, Partition, Position, Range, TopicInfo } from '../../core/model.ts'
 import type { Log } from '../../core/part.ts'
 import type { Assignment } from './assigner.ts'
 import { messageOf } from './client.ts'
-import { recordsOf } from './records.ts'
+import type { RecordSet } from './fetch.ts'
 import { type Session, type SessionEvents, within } from './session.ts'
 
 const REOPEN_PAUSE_MS = 500
@@ -244,14 +244,15 @@ export class Member implements Membership {
     const end = Number(batch.highWatermark)
     const isGap = held.gap?.at === held.next && fetched >= held.gap.to
     if (fetched !== held.next && !isGap) return this.misplaced(held, fetched, end)
+    const [set] = batch.messages as unknown as RecordSet[]
     const lastOffset = batch.lastOffset()
     const next = Number(lastOffset) + 1
     resolveOffset(lastOffset)
+    const records = set ? from(held.next, set.records) : []
     held.next = next
     held.gap = undefined
     held.busy = true
     this.session?.pause(held.partition)
-    const records = recordsOf(batch.messages)
     const accepted = this.on.batch({ ...held.partition, records, next, end: Math.max(end, next) }).then(
       () => this.accepted(held),
       (error: unknown) => {
@@ -300,4 +301,10 @@ export class Member implements Membership {
   private async wait(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.leaving.signal }).catch(() => undefined)
   }
+}
+
+/** A batch is fetched whole, also when it begins before the position asked for. */
+function from(position: Position, records: readonly InputRecord[]): readonly InputRecord[] {
+  const first = records.findIndex((record) => record.position >= position)
+  return first === 0 ? records : first < 0 ? [] : records.slice(first)
 }

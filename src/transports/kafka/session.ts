@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Cluster, Consumer, EachBatchPayload } from 'kafkajs'
 import type { Partition, Position } from '../../core/model.ts'
 import { messageOf } from './client.ts'
-import { type Connecting, makeKafka, Sockets } from './library.ts'
+import { type Connecting, makeKafka, readOwnFetches, Sockets } from './library.ts'
 import { type Standing, stickyAssigner } from './protocol.ts'
 
 /** No sign of life from the group for this many session timeouts: kafkajs hangs. */
@@ -54,6 +54,7 @@ export class Session {
       partitionAssigners: [
         (made) => {
           this.cluster = made.cluster
+          readOwnFetches(made.cluster)
           return assigner(made)
         },
       ],

@@ -1,0 +1,221 @@
+import { createRequire } from 'node:module'
+import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
+import type { KafkaMessage } from 'kafkajs'
+import { describe, expect, it } from 'vitest'
+import { readFetch } from '../../../src/transports/kafka/fetch.ts'
+import { type Message, recordBatch } from '../../../src/transports/kafka/record-batch.ts'
+
+const internal = createRequire(import.meta.url)
+const theirs = internal('kafkajs/src/protocol/requests/fetch/v11/response') as {
+  decode(bytes: Buffer): Promise<{
+    clientSideThrottleTime: number
+    responses: {
+      topicName: string
+      partitions: { partition: number; highWatermark: string; messages: KafkaMessage[] }[]
+    }[]
+  }>
+}
+
+interface Kind {
+  readonly base?: number
+  readonly attributes?: number
+  readonly producer?: bigint
+  readonly last?: number
+}
+
+/** A batch as a broker keeps it: at its offset, with the attributes given. */
+function stored(messages: readonly Message[], { base = 0, attributes = 0, producer = -1n, last }: Kind = {}): Buffer {
+  const batch = Buffer.from(recordBatch(messages))
+  batch.writeBigInt64BE(BigInt(base), 0)
+  batch.writeInt16BE(attributes, 21)
+  batch.writeInt32BE(last === undefined ? messages.length - 1 : last - base, 23)
+  batch.writeBigInt64BE(producer, 43)
+  return batch
+}
+
+function gzipped(batch: Buffer): Buffer {
+  const zipped = Buffer.concat([batch.subarray(0, 61), gzipSync(batch.subarray(61))])
+  zipped.writeInt32BE(zipped.length - 12, 8)
+  zipped.writeInt16BE(1, 21)
+  return zipped
+}
+
+const int16 = (value: number) => Buffer.from([(value >> 8) & 255, value & 255])
+const int32 = (value: number) => Buffer.concat([int16(value >> 16), int16(value & 0xffff)])
+const int64 = (value: number | bigint) => {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigInt64BE(BigInt(value))
+  return bytes
+}
+
+/** An answer of one topic, as version 11 has it. */
+function answer(
+  partitions: readonly { readonly set: Buffer; readonly aborted?: readonly (readonly [bigint, number])[] }[],
+): Buffer {
+  const parts = partitions.flatMap(({ set, aborted = [] }, partition) => [
+    ...[int32(partition), int16(0), int64(100), int64(90), int64(0), int32(aborted.length)],
+    ...aborted.flatMap(([producer, first]) => [int64(producer), int64(first)]),
+    ...[int32(-1), int32(set.length), set],
+  ])
+  const topic = Buffer.from('orders')
+  return Buffer.concat([
+    ...[int32(7), int16(0), int32(0), int32(1), int16(topic.length), topic, int32(partitions.length)],
+    ...parts,
+  ])
+}
+
+/** Records of the first partition. */
+async function read(set: Buffer, aborted: readonly (readonly [bigint, number])[] = []) {
+  const [message] = (await readFetch(answer([{ set, aborted }]), 11)).responses[0]?.partitions[0]?.messages ?? []
+  return message
+}
+
+const values = (set: Awaited<ReturnType<typeof read>>) => set?.records.map(({ value }) => String(value))
+
+const message = (value: string, timestamp = 1_700_000_000_000): Message => ({
+  key: null,
+  value: Buffer.from(value),
+  timestamp,
+})
+
+const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array))
+const anyMessage = fc.record({
+  key: fc.option(bytes),
+  value: fc.option(bytes),
+  timestamp: fc.integer({ min: 0, max: 4_102_444_800_000 }),
+  headers: fc.dictionary(fc.stringMatching(/^x-[a-z]{1,20}$/), bytes, { maxKeys: 3 }),
+})
+
+describe('an answer to a Fetch request', () => {
+  it('gives the records that kafkajs reads in it', async () => {
+    const batches = fc.array(fc.tuple(fc.array(anyMessage, { minLength: 1, maxLength: 8 }), fc.boolean()), {
+      maxLength: 4,
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(batches, { minLength: 1, maxLength: 3 }), async (partitions) => {
+        const bytes = answer(
+          partitions.map((partition) => {
+            let base = 2 ** 33
+            const sets = partition.map(([messages, zip]) => {
+              const batch = stored(messages, { base })
+              base += messages.length
+              return zip ? gzipped(batch) : batch
+            })
+            return { set: Buffer.concat(sets) }
+          }),
+        )
+        const wanted = await theirs.decode(bytes)
+        const got = await readFetch(bytes, 11)
+        expect(got.clientSideThrottleTime).toBe(wanted.clientSideThrottleTime)
+        expect(
+          got.responses.map(({ topicName, partitions }) => [
+            topicName,
+            partitions.map(({ partition, highWatermark, messages }) => [
+              partition,
+              highWatermark,
+              messages.flatMap(({ records }) =>
+                records.map(({ position, timestamp, key, value, headers }) => [
+                  position,
+                  timestamp,
+                  key,
+                  value,
+                  headers,
+                ]),
+              ),
+            ]),
+          ]),
+        ).toEqual(
+          wanted.responses.map(({ topicName, partitions }) => [
+            topicName,
+            partitions.map(({ partition, highWatermark, messages }) => [
+              partition,
+              highWatermark,
+              messages.map(({ offset, timestamp, key, value, headers }) => [
+                Number(offset),
+                Number(timestamp),
+                key,
+                value,
+                headers,
+              ]),
+            ]),
+          ]),
+        )
+      }),
+    )
+  })
+
+  it('says where it ends, also when the newest records are no longer there', async () => {
+    expect(await read(stored([message('a')], { base: 10, last: 14 }))).toMatchObject({
+      offset: '14',
+      isControlRecord: false,
+    })
+  })
+
+  it('leaves a batch that is cut off for the next answer', async () => {
+    const whole = stored([message('a')])
+    const cut = stored([message('b')], { base: 1 })
+    for (let length = 0; length < cut.length; length++) {
+      const set = await read(Buffer.concat([whole, cut.subarray(0, length)]))
+      expect([set?.offset, values(set)]).toEqual(['0', ['a']])
+    }
+    expect(await read(whole.subarray(0, -1))).toBeUndefined()
+  })
+
+  it('has no records of aborted transactions, however they are listed and interleaved', async () => {
+    const [transactional, control] = [0x10, 0x30]
+    const set = Buffer.concat([
+      stored([message('1a')], { base: 0, attributes: transactional, producer: 1n }),
+      stored([message('2a')], { base: 1, attributes: transactional, producer: 2n }),
+      stored([message('1b')], { base: 2, attributes: transactional, producer: 1n }),
+      stored([message('marker')], { base: 3, attributes: control, producer: 1n }),
+      stored([message('1c')], { base: 4, attributes: transactional, producer: 1n }),
+      stored([message('2b')], { base: 5, attributes: transactional, producer: 2n }),
+      stored([message('marker')], { base: 6, attributes: control, producer: 2n }),
+      stored([message('plain')], { base: 7 }),
+      stored([message('marker')], { base: 8, attributes: control, producer: 1n }),
+    ])
+    expect(values(await read(set))).toEqual(['1a', '2a', '1b', '1c', '2b', 'plain'])
+    expect(values(await read(set, [[1n, 0]]))).toEqual(['2a', '1c', '2b', 'plain'])
+    const both = await read(set, [
+      [2n, 1],
+      [1n, 0],
+    ])
+    expect([values(both), both?.offset]).toEqual([['1c', 'plain'], '8'])
+  })
+
+  it('has the time of the broker where the topic asks for that', async () => {
+    const set = stored([message('a', 1_000), message('b', 3_000), message('c', 2_000)], { attributes: 0x08 })
+    expect((await read(set))?.records.map(({ timestamp }) => timestamp)).toEqual([3_000, 3_000, 3_000])
+  })
+
+  it('has the last value of a header that comes twice, none without a value, and __proto__ as a name', async () => {
+    const name = '__proto__'
+    const set = stored([{ ...message('a'), headers: { [name]: 'x', ab: '1', ba: '2' } }])
+    set.write('ab', set.lastIndexOf('ba'))
+    const [record] = (await read(set))?.records ?? []
+    expect(Object.entries(record?.headers ?? {})).toEqual([
+      ['__proto__', Buffer.from('x')],
+      ['ab', Buffer.from('2')],
+    ])
+    expect(Object.getPrototypeOf(record?.headers)).toBe(Object.prototype)
+  })
+
+  it('is refused when it makes no sense, and never hangs', async () => {
+    const good = answer([{ set: stored([message('a'), message('b')]) }])
+    const end = good.length
+    await fc.assert(
+      fc.asyncProperty(fc.nat(end - 1), fc.nat(255), async (at, byte) => {
+        const bad = Buffer.from(good)
+        bad[at] = byte
+        const result = await readFetch(bad, 11).catch((error: unknown) => error)
+        expect(result instanceof Error || typeof result === 'object').toBe(true)
+      }),
+      { numRuns: 3_000 },
+    )
+    const old = Buffer.from(good)
+    old[end - recordBatch([message('a'), message('b')]).length + 16] = 1
+    await expect(readFetch(old, 11)).rejects.toThrow('older than Kafka 0.11')
+    await expect(readFetch(good, 3)).rejects.toThrow('Kafka 0.11')
+  })
+})
