@@ -1,0 +1,30 @@
+import { directory, examples, number, port, type Usage } from './options.ts'
+
+export const dev: Usage = (program, { terminal, exit }) => {
+  program
+    .command('dev')
+    .description('Run everything on this machine, fed by a simulated city or by a file of your own events.')
+    .addOption(directory())
+    .option('--rate <events/s>', 'events per second of wall time, in the mean over the day', number(0.1, 100_000), 50)
+    .option('--speed <factor>', 'simulated seconds per second', number(0.1, 10_000), 1)
+    .option('--seed <number>', 'another seed, another city', number(0, 2 ** 31), 1)
+    .option('--replay <file>', 'feed these events instead: NDJSON, .gz too; {"topic": "orders", "event": {…}} a line')
+    .addOption(port())
+    .addHelpText(
+      'after',
+      `${examples(
+        'millrace dev                         the city at 50 events/s',
+        'millrace dev --rate 2000 --speed 60  an hour a minute',
+        'millrace dev --replay events.ndjson  your own events',
+      )}
+
+Log, schemas, state and features are embedded, in .millrace/, whatever kinds of transport, registry, state and
+store millrace.yaml names for \`millrace run\`; its other settings hold. A restart goes on where it was; remove
+.millrace/ to start afresh. A replay always starts afresh, beside the rest, and leaves nothing behind. When the file
+is through, its features are served until Ctrl-C. Ctrl-C again stops at once.
+
+A line of --replay is {"topic": "orders", "event": {…}}, with "key" (text) and "timestamp" (ms since 1970) if you like;
+where the topologies read one topic, the bare event will do. Bad lines are reported and passed over.`,
+    )
+    .action(async (options) => exit(await (await import('../dev/index.ts')).dev(options, terminal)))
+}
