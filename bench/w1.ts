@@ -196,7 +196,7 @@ export async function differences(store: FeatureStore, namespace: string, oracle
       const newest = oracle.newest(id)
       if (record.at < newest) found.push(`${id}: as of ${record.at}, its newest event is of ${newest}`)
       for (const [name, wanted] of Object.entries(oracle.at(id, record.at))) {
-        const value = record.values[name] ?? null
+        const value = (record.values[name] ?? null) as number | null
         if (!same(value, wanted)) found.push(`${id} ${name} at ${record.at}: ${value}, not ${wanted}`)
       }
     }

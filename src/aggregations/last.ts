@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import type { ByteReader, ByteWriter } from '../core/bytes.ts'
-import type { Aggregation, Column, FeatureSpec, Millis, Slot } from '../core/model.ts'
+import type { Aggregation, Column, FeatureSpec, FeatureValue, Millis, Slot, Value } from '../core/model.ts'
 import { pack, unpack } from '../core/packing.ts'
 import type { Part } from '../core/part.ts'
 import { type Selection, selection } from '../core/selection.ts'
+import { copyValues, newValues, packValues, unpackValues, type Values } from '../core/values.ts'
 
 const config = z.strictObject({
   last: z.int().min(1).max(10_000).describe('How many of the newest events count: 1 to 10000.'),
@@ -20,17 +21,17 @@ class Newest {
   times: Float64Array
   ties: Float64Array
   /** Undefined where events have no value of their own. */
-  values: Float64Array | undefined
+  values: Values | undefined
   /** Results per feature, until the next event. */
-  results: (number | null)[] | undefined
+  results: FeatureValue[] | undefined
 
-  constructor(capacity: number, valued: boolean) {
+  constructor(capacity: number, values: Selection['values']) {
     this.times = new Float64Array(capacity)
     this.ties = new Float64Array(capacity)
-    this.values = valued ? new Float64Array(capacity) : undefined
+    this.values = values && newValues(values, capacity)
   }
 
-  insert(time: Millis, tie: number, value: number, most: number): void {
+  insert(time: Millis, tie: number, value: Value, most: number): void {
     const full = this.to - this.from === most
     if (full && this.isOlder(time, tie, this.from)) return
     this.results = undefined
@@ -54,8 +55,8 @@ class Newest {
     const count = this.to - this.from
     // a quarter more than needed at most, so that moving to the front is rare
     const capacity = Math.min(count * 2, most + (most >> 2) + 4)
-    this.times = moved(this.times, this.from, this.to, capacity)
-    this.ties = moved(this.ties, this.from, this.to, capacity)
+    this.times = moved(this.times, this.from, this.to, capacity) as Float64Array
+    this.ties = moved(this.ties, this.from, this.to, capacity) as Float64Array
     this.values &&= moved(this.values, this.from, this.to, capacity)
     this.from = 0
     this.to = count
@@ -63,11 +64,10 @@ class Newest {
 }
 
 /** The same array where it is as large as wanted. */
-function moved(array: Float64Array, from: number, to: number, capacity: number): Float64Array {
-  if (capacity <= array.length) return array.copyWithin(0, from, to)
-  const larger = new Float64Array(capacity)
-  larger.set(array.subarray(from, to))
-  return larger
+function moved(array: Values, from: number, to: number, capacity: number): Values {
+  if (capacity > array.length) return copyValues(array, from, to, capacity)
+  array.copyWithin(0, from, to)
+  return array
 }
 
 /** Features over the same values share the events of the longest. */
@@ -89,7 +89,7 @@ class LastSlot implements Slot<Newest> {
   }
 
   create(): Newest {
-    return new Newest(Math.min(8, this.most + 1), this.selected.valued)
+    return new Newest(Math.min(8, this.most + 1), this.selected.values)
   }
 
   add(newest: Newest, columns: readonly (Column | undefined)[], row: number, time: Millis, tie: number): void {
@@ -110,7 +110,7 @@ class LastSlot implements Slot<Newest> {
     return from === to
   }
 
-  results(newest: Newest, _now: Millis, out: (number | null)[], at: number): void {
+  results(newest: Newest, _now: Millis, out: FeatureValue[], at: number): void {
     newest.results ??= this.specs.map((spec) => resultOf(spec, newest))
     for (const result of newest.results) out[at++] = result
   }
@@ -118,29 +118,34 @@ class LastSlot implements Slot<Newest> {
   encode({ from, to, times, ties, values }: Newest, writer: ByteWriter): void {
     writer.varint(to - from)
     if (from === to) return
-    for (const array of [times, ties, values]) if (array) pack(array, from, to, writer)
+    pack(times, from, to, writer)
+    pack(ties, from, to, writer)
+    if (values) packValues(values, from, to, writer)
   }
 
   /** Of more events than a later definition asks for, the newest stay. */
   decode(reader: ByteReader): Newest {
     const count = reader.varint()
     if (count === 0) return this.create()
-    const newest = new Newest(count + 1, this.selected.valued)
-    for (const array of [newest.times, newest.ties, newest.values]) if (array) unpack(reader, array, count)
+    const newest = new Newest(count + 1, this.selected.values)
+    unpack(reader, newest.times, count)
+    unpack(reader, newest.ties, count)
+    if (newest.values) unpackValues(reader, newest.values, count)
     newest.to = count
     newest.from = Math.max(0, count - this.most)
     return newest
   }
 }
 
-function resultOf({ operator, config }: FeatureSpec<Config>, { from, to, times, values }: Newest): number | null {
+function resultOf({ operator, config }: FeatureSpec<Config>, { from, to, times, ties, values }: Newest): FeatureValue {
   const acc = operator.create()
   for (let i = Math.max(from, to - config.last); i < to; i++)
-    operator.add(acc, values ? (values[i] as number) : 1, times[i] as number)
-  return operator.result(acc)
+    operator.add(acc, values ? (values[i] as Value) : 1, times[i] as number, ties[i] as number)
+  return operator.result(acc, Number.NaN)
 }
 
 const last: Aggregation<Config> = {
+  memory: 'newest',
   expressions: {},
   slots: (features) =>
     [...Map.groupBy(features, (spec) => `last/1 ${selection(spec).text}`.trim())].map(

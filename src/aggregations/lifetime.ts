@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { ByteReader, ByteWriter } from '../core/bytes.ts'
-import type { Aggregation, Column, FeatureSpec, Millis, Operator, Slot } from '../core/model.ts'
+import type { Aggregation, Column, FeatureSpec, FeatureValue, Millis, Operator, Slot } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
-import { type Selection, selection, slotText } from '../core/selection.ts'
+import { operatorText, type Selection, selection } from '../core/selection.ts'
 
 const config = z.strictObject({
   lifetime: z.literal(true).describe('true: every event since the topology began counts, for ever.'),
@@ -35,12 +35,12 @@ class LifetimeSlot implements Slot<Total> {
     return { acc: undefined }
   }
 
-  add(total: Total, columns: readonly (Column | undefined)[], row: number, time: Millis): void {
+  add(total: Total, columns: readonly (Column | undefined)[], row: number, time: Millis, tie: number): void {
     if (!this.selected.takes(columns, row)) return
     const value = this.selected.value(columns, row)
     if (Number.isNaN(value)) return
     total.acc ??= this.operator.create()
-    this.operator.add(total.acc, value, time)
+    this.operator.add(total.acc, value, time, tie)
   }
 
   expire(): void {
@@ -55,8 +55,8 @@ class LifetimeSlot implements Slot<Total> {
     return total.acc === undefined
   }
 
-  results({ acc }: Total, _now: Millis, out: (number | null)[], at: number): void {
-    const result = acc === undefined ? this.operator.empty : this.operator.result(acc)
+  results({ acc }: Total, _now: Millis, out: FeatureValue[], at: number): void {
+    const result = acc === undefined ? this.operator.empty : this.operator.result(acc, Number.NaN)
     for (const _ of this.features) out[at++] = result
   }
 
@@ -71,9 +71,10 @@ class LifetimeSlot implements Slot<Total> {
 }
 
 const lifetime: Aggregation<Config> = {
+  memory: 'all',
   expressions: {},
   slots: (features) => {
-    const idOf = (spec: FeatureSpec<Config>) => `lifetime/1 ${slotText({ as: spec.as })} ${selection(spec).text}`.trim()
+    const idOf = (spec: FeatureSpec<Config>) => `lifetime/1 ${operatorText(spec)} ${selection(spec).text}`.trim()
     return [...Map.groupBy(features, idOf)].map(([id, specs]) => new LifetimeSlot(id, specs))
   },
 }

@@ -1,10 +1,11 @@
 /** What the API serves: which features an entity has, and which topology answers each. */
+import type { FeatureType, FeatureValue } from '../core/model.ts'
 
 export interface FeatureEntry {
   readonly name: string
-  readonly type: 'long' | 'double'
+  readonly type: FeatureType
   /** What is answered when the store has no value. */
-  readonly default: number | null
+  readonly default: FeatureValue
   readonly description?: string
 }
 

@@ -1,6 +1,6 @@
 /** Feature values as JSON: from catalog and store to the text of an answer. The hot path of the API. */
 import { idFault } from '../core/key.ts'
-import type { FeatureRecord, FeatureStore, Millis } from '../core/model.ts'
+import type { FeatureRecord, FeatureStore, FeatureValue, Millis } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
 import { nearest } from '../core/suggest.ts'
 import type { EntityCatalog } from './catalog.ts'
@@ -35,7 +35,7 @@ interface View {
     readonly topology: string
     readonly json: string
     readonly namespace: () => Promise<string | undefined> | string
-    readonly features: readonly { field: string; published: string; json: string; default: number | null }[]
+    readonly features: readonly { field: string; published: string; json: string; default: FeatureValue }[]
   }[]
 }
 
@@ -169,12 +169,18 @@ function render(view: View, id: string, read: (readonly (FeatureRecord | undefin
     const rest = `,"asOf":${record ? isoJson(record.at) : 'null'},"topology":${topology.json}}`
     for (const feature of topology.features) {
       const known = record !== undefined && Object.hasOwn(record.values, feature.field)
-      const value = known ? (record.values[feature.field] as number) : feature.default
+      const value = known ? (record.values[feature.field] as FeatureValue) : feature.default
       if (features !== '') features += ','
-      features += `${feature.json}:{"value":${value !== null && Number.isFinite(value) ? value : 'null'}${rest}`
+      features += `${feature.json}:{"value":${valueJson(value)}${rest}`
     }
   }
   return `{"entity":${JSON.stringify(view.entity)},"id":${JSON.stringify(id)},"found":${found},"features":{${features}}}`
+}
+
+/** Numbers are most of what is served, and need no JSON.stringify; what is not finite is null. */
+function valueJson(value: FeatureValue): string {
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : 'null'
+  return JSON.stringify(value)
 }
 
 function isoJson(at: Millis): string {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readConfig } from '../core/config.ts'
+import type { FeatureValue } from '../core/model.ts'
 import { YamlFile } from '../core/yaml.ts'
 import type { Terminal } from './console.ts'
 
@@ -18,7 +19,7 @@ interface Answer {
   readonly id: string
   readonly found: boolean
   readonly features: Readonly<
-    Record<string, { readonly value: number | null; readonly asOf: string | null; readonly topology: string }>
+    Record<string, { readonly value: FeatureValue; readonly asOf: string | null; readonly topology: string }>
   >
 }
 
@@ -99,9 +100,15 @@ async function ask(address: string, { error }: Terminal): Promise<Answer | undef
   return undefined
 }
 
+/** Texts as they are, so that a script takes them; items of a list apart by commas. */
+function shown(value: FeatureValue): string {
+  if (value === null) return '-'
+  return Array.isArray(value) ? value.join(', ') : String(value)
+}
+
 function table({ entity, id, found, features }: Answer): string {
   const rows = Object.entries(features).map(
-    ([name, { value, asOf, topology }]) => [name, value === null ? '-' : String(value), asOf ?? '-', topology] as const,
+    ([name, { value, asOf, topology }]) => [name, shown(value), asOf ?? '-', topology] as const,
   )
   const width = (column: 0 | 1 | 2) => Math.max(0, ...rows.map((row) => row[column].length))
   const [names, values, times] = [width(0), width(1), width(2)]

@@ -97,6 +97,11 @@ export interface Membership {
   commit(positions: readonly { readonly partition: Partition; readonly position: Position }[]): Promise<void>
   /** Reads on from another position; batches fetched before it are dropped. No-op when the partition is not here. */
   seek(partition: Partition, position: Position): void
+  /**
+   * Reads these topics from now on, which must exist, instead of those before. What is open of a topic that stays is not
+   * closed for it, unless the group gives it to another member.
+   */
+  subscribe(topics: readonly string[]): Promise<void>
   /** Leaves the group: no callback comes after it resolves, except `closed`, which comes before. */
   leave(): Promise<void>
 }
@@ -113,7 +118,12 @@ export interface Transport {
   positionAt(partition: Partition, time: Millis): Promise<Position>
   /** What the group last told by `Membership.commit`, per partition. */
   committed(group: string, topic: string): Promise<readonly (Position | undefined)[]>
-  /** Joins; topics must exist. Partitions of a topic that grows are taken up while the member stays. */
+  /**
+   * One batch from `position` on, whoever has the partition in whatever group; with `next` = `position` where the log has no
+   * more now. Throws `position-outside-log` when the position is outside the log. For a task that has to catch up.
+   */
+  read(partition: Partition, position: Position): Promise<Batch>
+  /** Joins; topics must exist, none is fine. Partitions of a topic that grows are taken up while the member stays. */
   join(group: string, topics: readonly string[], on: MemberEvents): Promise<Membership>
   /**
    * Resolves when every draft is durable. Drafts for one partition keep their order. When it rejects, any of

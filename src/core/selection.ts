@@ -1,36 +1,49 @@
-/** Which events a feature takes, and the number it takes of each: `when` and `of`, as every aggregation knows them. */
-import type { Column, ColumnSpec, FeatureSpec } from './model.ts'
+/** Which events a feature takes, and the value it takes of each: `when` and `of`, as every aggregation knows them. */
+import type { Column, ColumnSpec, FeatureSpec, Value } from './model.ts'
+import { cutText } from './values.ts'
 
 export interface Selection {
   /** Says what is selected; part of a slot's id. */
   readonly text: string
   /** `when` and `of`, as far as given: the first columns of the slot. */
   readonly columns: readonly ColumnSpec[]
-  /** Do events bring a value of their own? */
-  readonly valued: boolean
+  /** Kind of the values that events bring; undefined where they have none of their own. */
+  readonly values: 'number' | 'text' | undefined
   /** Does the event meet `when`? True without one; false where the writer of the rows did not know it. */
   takes(columns: readonly (Column | undefined)[], row: number): boolean
-  /** The value of `of`, NaN where it is null or not finite; 1 without `of`. Never -0. */
-  value(columns: readonly (Column | undefined)[], row: number): number
+  /** The value of `of`, NaN where it is null or not finite; 1 without `of`. Never -0; a text is cut to `MOST_TEXT`. */
+  value(columns: readonly (Column | undefined)[], row: number): Value
 }
 
-export function selection({ columns: { when, of } }: Pick<FeatureSpec, 'columns'>): Selection {
+export function selection({ columns: { when, of }, values: kind }: Pick<FeatureSpec, 'columns' | 'values'>): Selection {
   const columns: ColumnSpec[] = []
   if (when !== undefined) columns.push({ id: when, kind: 'flag' })
-  if (of !== undefined) columns.push({ id: of, kind: 'number' })
+  if (of !== undefined) columns.push({ id: of, kind })
   const ofAt = columns.length - 1
+  const valueAt = kind === 'number' ? numberAt : textAt
   return {
     text: slotText({ of, when }),
     columns,
-    valued: of !== undefined,
+    values: of === undefined ? undefined : kind,
     takes: when === undefined ? () => true : (given, row) => given[0]?.[row] === 1,
-    value: of === undefined ? () => 1 : (given, row) => numberAt(given[ofAt], row),
+    value: of === undefined ? () => 1 : (given, row) => valueAt(given[ofAt], row),
   }
 }
 
 function numberAt(column: Column | undefined, row: number): number {
   const value = column?.[row] as number | undefined
   return value !== undefined && Number.isFinite(value) ? value + 0 : Number.NaN
+}
+
+function textAt(column: Column | undefined, row: number): Value {
+  const value = column?.[row]
+  return typeof value === 'string' ? cutText(value) : Number.NaN
+}
+
+/** `as="…"` of an operator, with its settings where it has any: equal where accumulators of the two mean the same. */
+export function operatorText({ as, settings }: Pick<FeatureSpec, 'as' | 'settings'>): string {
+  const given = Object.keys((settings as object | undefined) ?? {}).length > 0
+  return slotText({ as, settings: given ? JSON.stringify(settings) : undefined })
 }
 
 /** `a="…" b="…"` of the settings that are given: texts that differ where the settings differ. */

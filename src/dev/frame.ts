@@ -1,4 +1,5 @@
 /** What the live view shows, as lines of styled text fitted to a width and a height. */
+import type { FeatureValue } from '../core/model.ts'
 
 export interface View {
   /** In ms. */
@@ -15,7 +16,7 @@ export interface View {
   readonly entities: readonly {
     readonly title: string
     /** Name, value, and the value shown before: a difference is highlighted. */
-    readonly features: readonly (readonly [name: string, value: number | null, previous: number | null | undefined])[]
+    readonly features: readonly (readonly [name: string, value: FeatureValue, previous: FeatureValue | undefined])[]
   }[]
   /** How far feeding is, while there is something to tell. */
   readonly progress?: string | undefined
@@ -70,7 +71,7 @@ export function summary(view: View): string {
 
 /** Features side by side, in columns of one width. */
 function cells(features: View['entities'][number]['features'], width: number): StyledText[] {
-  const texts = features.map(([name, value]) => [clean(name), number(value)] as const)
+  const texts = features.map(([name, value]) => [clean(name), clean(shown(value))] as const)
   const names = Math.max(0, ...texts.map(([name]) => name.length))
   const values = Math.max(0, ...texts.map(([, value]) => value.length))
   const perRow = Math.max(1, Math.floor((width - 2 + CELL_GAP) / (names + 1 + values + CELL_GAP)))
@@ -79,10 +80,13 @@ function cells(features: View['entities'][number]['features'], width: number): S
     const row: (readonly [Style, string])[] = [['plain', '  ']]
     for (let j = i; j < Math.min(i + perRow, features.length); j++) {
       const [name, text] = texts[j] as readonly [string, string]
-      const [, value, previous] = features[j] as readonly [string, number | null, number | null | undefined]
+      const [, value, previous] = features[j] as readonly [string, FeatureValue, FeatureValue | undefined]
       if (j > i) row.push(['plain', ' '.repeat(CELL_GAP)])
       row.push(['dim', name.padEnd(names)])
-      row.push([previous !== undefined && previous !== value ? 'changed' : 'plain', ` ${text.padStart(values)}`])
+      row.push([
+        previous !== undefined && JSON.stringify(previous) !== JSON.stringify(value) ? 'changed' : 'plain',
+        ` ${text.padStart(values)}`,
+      ])
     }
     rows.push(row)
   }
@@ -93,6 +97,16 @@ function cells(features: View['entities'][number]['features'], width: number): S
 export function rowsOf(line: StyledText, width: number): number {
   const [[style, text] = ['plain', '']] = line
   return style === 'copy' ? Math.max(1, Math.ceil(text.length / width)) : 1
+}
+
+/** Longer texts and lists are cut. */
+const LONGEST = 24
+
+/** A value in a cell: items of a list apart by commas. */
+export function shown(value: FeatureValue): string {
+  if (value === null || typeof value === 'number') return number(value)
+  const text = typeof value === 'string' ? value : value.map((item) => shown(item)).join(', ')
+  return text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text
 }
 
 /** Whole numbers with thousands apart, others with two decimals, nothing as a dash. */

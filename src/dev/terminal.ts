@@ -1,6 +1,6 @@
 /** A live view on a terminal, or a plain line now and then where there is none. */
 import type { Millis } from '../core/model.ts'
-import { duration, frame, number, rowsOf, type Style, type StyledText, summary, type View } from './frame.ts'
+import { duration, frame, rowsOf, type Style, type StyledText, shown, summary, type View } from './frame.ts'
 
 export type { View } from './frame.ts'
 
@@ -119,7 +119,7 @@ function plainLines({ out, now }: TerminalOptions): Terminal {
       const [entity] = view.entities
       if (view.progress !== undefined) parts.push(view.progress)
       if (entity)
-        parts.push(`${entity.title}: ${entity.features.map(([name, value]) => `${name}=${number(value)}`).join(' ')}`)
+        parts.push(`${entity.title}: ${entity.features.map(([name, value]) => `${name}=${shown(value)}`).join(' ')}`)
       out.write(`${parts.join(' · ')}\n`)
     },
     close: () => undefined,

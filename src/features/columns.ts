@@ -1,6 +1,7 @@
 /** Written expressions compiled for every source topic, and the columns they fill. */
 import { compileExpression, type Expected, type Expression, ExpressionError } from '../core/expression/index.ts'
-import type { ColumnKind, ColumnSpec, Event } from '../core/model.ts'
+import { hash53 } from '../core/key.ts'
+import type { ColumnKind, ColumnSpec, Event, Operator, ScalarType } from '../core/model.ts'
 import { nearest } from '../core/suggest.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
 import type { Written } from './declaration.ts'
@@ -64,15 +65,47 @@ export function canonicalOf(compiled: Compiled, sources: readonly SourceTopic[])
 /** A column as the whole topology sees it. */
 export interface TopologyColumn extends ColumnSpec {
   readonly compiled: Compiled
+  /** The expression gives texts; the column holds their hashes. */
+  readonly isHashed?: boolean
 }
 
 export function columnOf(kind: ColumnKind, compiled: Compiled, sources: readonly SourceTopic[]): TopologyColumn {
   return { id: `${kind}:${canonicalOf(compiled, sources)}`, kind, compiled }
 }
 
+/** The values that an operator takes, and their type; undefined when anything is wrong. */
+export function valuesOf(
+  yaml: YamlFile,
+  at: Path,
+  written: Written,
+  sources: readonly SourceTopic[],
+  takes: Operator['takes'],
+): { readonly column: TopologyColumn; readonly type: ScalarType } | undefined {
+  const compiled = compileWritten(yaml, at, written, sources, takes === 'numbers' ? 'number' : 'value')
+  if (!compiled) return undefined
+  const types = new Set([...compiled.values()].map((expression) => TYPES[expression.type] ?? 'string'))
+  if (!types.has('string'))
+    return { column: columnOf('number', compiled, sources), type: types.has('double') ? 'double' : 'long' }
+  if (types.size > 1) {
+    const expected = 'numbers of every topic, or texts of every topic'
+    yaml.add(at, { code: 'bad-expression', message: 'this is a number on one topic and a text on another', expected })
+    return undefined
+  }
+  if (takes === 'given') return { column: columnOf('text', compiled, sources), type: 'string' }
+  const id = `hash:${canonicalOf(compiled, sources)}`
+  return { column: { id, kind: 'number', compiled, isHashed: true }, type: 'string' }
+}
+
+const TYPES: Readonly<Record<string, ScalarType>> = { int: 'long', double: 'double' }
+
 /** How records of one topic fill a column. */
 export function fillOf(column: TopologyColumn, topic: string): (event: Event) => boolean | number | string | null {
-  const { kind, compiled } = column
+  const { kind, compiled, isHashed } = column
   const nothing = kind === 'flag' ? false : null
-  return compiled.get(topic)?.evaluate ?? (() => nothing)
+  const evaluate = compiled.get(topic)?.evaluate ?? (() => nothing)
+  if (!isHashed) return evaluate
+  return (event) => {
+    const text = evaluate(event)
+    return text === null ? null : hash53(text as string)
+  }
 }

@@ -2,8 +2,21 @@
 import { createHash } from 'node:crypto'
 import type { Config } from '../core/config.ts'
 import { RecordError } from '../core/errors.ts'
+import { describe } from '../core/issues.ts'
 import { entityId, idFault } from '../core/key.ts'
-import type { Event, FeatureSpec, Flow, FlowSource, Millis, RowPlan, Sink } from '../core/model.ts'
+import type {
+  Event,
+  FeatureSpec,
+  FeatureType,
+  FeatureValue,
+  Flow,
+  FlowSource,
+  Millis,
+  RowPlan,
+  ScalarType,
+  Sink,
+} from '../core/model.ts'
+import { isOfType, itemsOf } from '../core/values.ts'
 import type { YamlFile } from '../core/yaml.ts'
 import {
   type Compiled,
@@ -13,6 +26,7 @@ import {
   EXPECTS,
   fillOf,
   type TopologyColumn,
+  valuesOf,
 } from './columns.ts'
 import type { Declaration, FeatureDeclaration, Output } from './declaration.ts'
 import { featureReducer } from './reducer.ts'
@@ -20,9 +34,9 @@ import { compileField, type SourceTopic } from './topics.ts'
 
 export interface TopologyFeature {
   readonly name: string
-  readonly type: 'long' | 'double'
+  readonly type: FeatureType
   /** Its value where nothing is known of the entity. */
-  readonly default: number | null
+  readonly default: FeatureValue
   readonly as: string
   /** Name of the aggregation: `window`. */
   readonly aggregation: string
@@ -64,7 +78,7 @@ export function compileTopology(
   const key = compileKey(yaml, declaration, sources)
   const keyFields = declaration.by.map((path) => path.replaceAll('.', '_'))
   const columns = new Map<string, TopologyColumn>()
-  const specs = declaration.features.map((feature) => specOf(yaml, feature, sources, columns))
+  const compiled = declaration.features.map((feature) => compileFeature(yaml, feature, sources, columns))
   for (const { name } of declaration.features)
     if (name === 'at' || keyFields.includes(name)) {
       const message = `'${name}' is a field of every result already`
@@ -73,7 +87,8 @@ export function compileTopology(
   if (yaml.problems.length > before) return undefined
 
   const { topology: name, entity, by, from, tags, owner, description, to: outputs } = declaration
-  const features = declaration.features.map(describeFeature)
+  const features = compiled.flatMap((one) => one?.described ?? [])
+  const specs = compiled.flatMap((one) => one?.spec ?? [])
   const direct = readsDirectly(declaration, sources)
   const shuffle = direct === undefined ? config.engine.shufflePartitions : undefined
   const generation = fingerprint({
@@ -86,7 +101,7 @@ export function compileTopology(
   const topics = sources.map(({ name, time, id }) => [name, time?.canonical, id?.canonical])
   const definition = fingerprint({ declared: yaml.value, topics })
   const flowSources = sources.map((source) => sourceOf(source, columns, key, where))
-  const slots = slotsOf(declaration.features, specs as FeatureSpec[])
+  const slots = slotsOf(declaration.features, specs)
   const names = features.map((feature) => feature.name)
   const defaults = features.map((feature) => feature.default)
   return {
@@ -128,25 +143,50 @@ function compileKey(yaml: YamlFile, { by }: Declaration, sources: readonly Sourc
   })
 }
 
-/** Compiles a feature's expressions and takes up their columns; undefined when any is wrong. */
-function specOf(
+interface CompiledFeature {
+  readonly spec: FeatureSpec
+  readonly described: TopologyFeature
+}
+
+/** Compiles a feature's expressions and takes up their columns; undefined when anything is wrong. */
+function compileFeature(
   yaml: YamlFile,
   feature: FeatureDeclaration,
   sources: readonly SourceTopic[],
   columns: Map<string, TopologyColumn>,
-): FeatureSpec | undefined {
-  const kinds = { when: 'flag', of: 'number', ...feature.aggregation.aggregation.expressions } as const
+): CompiledFeature | undefined {
+  const { name, config, as, settings, operator } = feature
+  const at = ['features', name]
   const ids: Record<string, string> = {}
-  for (const [key, written] of Object.entries(feature.expressions)) {
-    const kind = kinds[key as keyof typeof kinds]
-    const compiled = compileWritten(yaml, ['features', feature.name, key], written, sources, EXPECTS[kind])
-    if (!compiled) return undefined
-    const column = columnOf(kind, compiled, sources)
+  let type: ScalarType = 'double'
+  let values: FeatureSpec['values'] = 'number'
+  const take = (key: string, column: TopologyColumn) => {
     columns.set(column.id, column)
     ids[key] = column.id
   }
-  const { name, config, as, operator } = feature
-  return { name, config, columns: ids, as, operator }
+  const kinds = { when: 'flag', ...feature.aggregation.aggregation.expressions } as const
+  for (const [key, written] of Object.entries(feature.expressions)) {
+    if (key === 'of') {
+      const of = valuesOf(yaml, [...at, key], written, sources, operator.takes)
+      if (!of) return undefined
+      take(key, of.column)
+      type = of.type
+      values = of.column.kind === 'text' ? 'text' : 'number'
+      continue
+    }
+    const kind = kinds[key as keyof typeof kinds]
+    const compiled = compileWritten(yaml, [...at, key], written, sources, EXPECTS[kind])
+    if (!compiled) return undefined
+    take(key, columnOf(kind, compiled, sources))
+  }
+  const described = describeFeature(feature, type)
+  if (feature.default !== undefined && !isOfType(feature.default, described.type)) {
+    const place = [...at, 'default']
+    const message = `${place.join('.')} is ${describe(feature.default)}`
+    yaml.add(place, { code: 'bad-value', message, expected: `a value of type ${described.type}` })
+    return undefined
+  }
+  return { spec: { name, config, columns: ids, values, as, settings, operator }, described }
 }
 
 function slotsOf(features: readonly FeatureDeclaration[], specs: readonly FeatureSpec[]) {
@@ -154,9 +194,12 @@ function slotsOf(features: readonly FeatureDeclaration[], specs: readonly Featur
   return [...kinds].flatMap(([by, aggregation]) => aggregation.slots(specs.filter((_, i) => features[i]?.by === by)))
 }
 
-function describeFeature(feature: FeatureDeclaration): TopologyFeature {
+/** `values`: type of the values of `of`. */
+function describeFeature(feature: FeatureDeclaration, values: ScalarType): TopologyFeature {
   const { name, operator, as, by, description } = feature
-  return { name, type: operator.type, default: feature.default ?? operator.empty, as, aggregation: by, description }
+  const type =
+    operator.type === 'same' ? values : operator.type === 'list' ? (`list of ${values}` as const) : operator.type
+  return { name, type, default: feature.default ?? operator.empty, as, aggregation: by, description }
 }
 
 /** Partitions of the one source that is keyed by the dimension; undefined where rows must be shuffled. */
@@ -243,10 +286,15 @@ export function outputSchema(
       { name: 'at', type: { type: 'long', logicalType: 'timestamp-millis' }, doc: 'The values hold as of this time.' },
       ...features.map((feature) => ({
         name: feature.name,
-        type: ['null', feature.type],
+        type: ['null', avroOf(feature.type)],
         default: null,
         doc: feature.description ?? `${feature.as}, ${feature.aggregation}`,
       })),
     ],
   }
+}
+
+function avroOf(type: FeatureType) {
+  const items = itemsOf(type)
+  return items === undefined ? type : { type: 'array', items }
 }

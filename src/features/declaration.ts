@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { fieldPath, oneOrMore, start, topicName } from '../core/config.ts'
 import { duration } from '../core/duration.ts'
 import { addIssues, describe, keysAt, unknownKey } from '../core/issues.ts'
-import type { Operator } from '../core/model.ts'
+import type { FeatureValue, Operator } from '../core/model.ts'
 import { nearest } from '../core/suggest.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
 import type { FeatureParts, LoadedAggregation } from './parts.ts'
@@ -74,8 +74,9 @@ export interface FeatureDeclaration {
   readonly aggregation: LoadedAggregation
   readonly config: unknown
   readonly as: string
+  readonly settings: unknown
   readonly operator: Operator
-  readonly default: number | undefined
+  readonly default: FeatureValue | undefined
   readonly description: string | undefined
   /** As written, by key: `when`, `of` and the aggregation's own. */
   readonly expressions: Readonly<Record<string, Written>>
@@ -102,12 +103,18 @@ export function readDeclaration(yaml: YamlFile, parts: FeatureParts): Declaratio
 
 /** The keys that every feature may have. */
 export const featureShape = z.object({
-  as: z.unknown().meta({ type: 'string', description: 'Operator: how the values become one number.' }),
+  as: z.unknown().meta({
+    anyOf: [{ type: 'string' }, { type: 'object' }],
+    description: 'Operator: how the values become one. Its name, or a mapping with its settings: { percentile: 95 }.',
+  }),
   of: expression
     .optional()
-    .describe('Expression: the number taken of each event. An event where it is null is left out.'),
+    .describe('Expression: the number or text taken of each event. An event where it is null is left out.'),
   when: expression.optional().describe('Expression: which events count; all that `where` takes when left out.'),
-  default: z.number().optional().describe('Value over no events, for operators that have none of their own (null).'),
+  default: z
+    .union([z.number(), z.string(), z.array(z.number()), z.array(z.string())], 'a value of the type of the feature')
+    .optional()
+    .describe('Value over no events, for operators that have none of their own (null).'),
   description: z.string().optional().describe("For people; shown by the API and in the output topic's schema."),
 })
 
@@ -130,18 +137,18 @@ function readFeature(
   const shared = parse(yaml, at, value, featureShape)
   const expressions = parse(yaml, at, value, own)
   const config = parse(yaml, at, value, settings)
-  const as = chooseOperator(yaml, at, value.as, parts)
-  const operator = as === undefined ? undefined : parts.operators.get(as)
-  if (!shared || !expressions || !config || as === undefined || !operator) return undefined
+  const chosen = chooseOperator(yaml, at, value.as, parts)
+  if (!shared || !expressions || !config || !chosen) return undefined
+  const { as, operator } = chosen
   const { of, when, default: fallback, description } = shared.data
   checkUse(yaml, at, as, operator, of, fallback)
+  checkMemory(yaml, at, by, aggregation, chosen, parts)
   return {
     name: feature,
     by,
     aggregation,
     config: config.data,
-    as,
-    operator,
+    ...chosen,
     default: fallback,
     description,
     expressions: { ...(of === undefined ? {} : { of }), ...(when === undefined ? {} : { when }), ...expressions.data },
@@ -175,17 +182,51 @@ const ALIASES: ReadonlyMap<string, string> = new Map([
   ['cnt', 'count'],
 ])
 
-function chooseOperator(yaml: YamlFile, at: Path, as: unknown, parts: FeatureParts): string | undefined {
-  if (typeof as === 'string' && parts.operators.has(as)) return as
+type Chosen = Pick<FeatureDeclaration, 'as' | 'settings' | 'operator'>
+
+/** `mean`, or `{ percentile: 95 }`: the key that names the operator is one of its settings. */
+function chooseOperator(yaml: YamlFile, feature: Path, written: unknown, parts: FeatureParts): Chosen | undefined {
+  const at = [...feature, 'as']
   const names = [...parts.operators.keys()]
   const expected = `one of ${names.join(', ')}`
-  if (as === undefined) yaml.add([...at, 'as'], { code: 'missing-key', message: "'as' is missing", expected }, 'key')
-  else {
+  if (written === undefined) {
+    yaml.add(at, { code: 'missing-key', message: "'as' is missing", expected }, 'key')
+    return undefined
+  }
+  const keys = isMapping(written) ? Object.keys(written) : []
+  const as = isMapping(written) ? (keys.find((key) => names.includes(key)) ?? keys[0]) : written
+  const operator = typeof as === 'string' ? parts.operators.get(as) : undefined
+  if (typeof as !== 'string' || !operator) {
     const meant = ALIASES.get(String(as).toLowerCase())
     const suggestion = meant !== undefined && names.includes(meant) ? meant : nearest(String(as), names)
-    yaml.add([...at, 'as'], { code: 'unknown-part', message: `no operator ${describe(as)}`, expected, suggestion })
+    yaml.add(at, { code: 'unknown-part', message: `no operator ${describe(as)}`, expected, suggestion })
+    return undefined
   }
+  const { config } = operator.part
+  if (isMapping(written) && !keysAt(config, []).includes(as)) {
+    yaml.add(at, { code: 'bad-value', message: `${as} takes no settings`, expected: `as: ${as}` })
+    return undefined
+  }
+  const parsed = config.safeParse(isMapping(written) ? written : {})
+  if (parsed.success) return { as, settings: parsed.data, operator: operator.with(parsed.data) }
+  addIssues(yaml, at, parsed.error.issues, config)
   return undefined
+}
+
+/** Does the operator make sense over what the aggregation remembers? */
+function checkMemory(
+  yaml: YamlFile,
+  at: Path,
+  by: string,
+  { aggregation }: LoadedAggregation,
+  { as, operator: { over } }: Chosen,
+  parts: FeatureParts,
+): void {
+  if (!over || over.memories.includes(aggregation.memory)) return
+  const others = [...parts.aggregations].filter(([, other]) => over.memories.includes(other.aggregation.memory))
+  const message = `${as} makes no sense over '${by}': ${over.because}`
+  const expected = `one of ${others.map(([name]) => name).join(', ')}`
+  yaml.add([...at, 'as'], { code: 'bad-value', message, expected })
 }
 
 function refuseOthers(yaml: YamlFile, at: Path, value: Mapping, known: readonly string[]): void {
@@ -209,7 +250,7 @@ function checkUse(
   as: string,
   operator: Operator,
   of: Written | undefined,
-  fallback?: number,
+  fallback: FeatureValue | undefined,
 ): void {
   if (operator.of === 'required' && of === undefined)
     yaml.add(
@@ -222,8 +263,7 @@ function checkUse(
   if (operator.empty !== null) {
     const message = `${as} over nothing is ${operator.empty}, so a default is never used`
     yaml.add(place, { code: 'bad-value', message, expected: 'no default' }, 'key')
-  } else if (operator.type === 'long' && !Number.isSafeInteger(fallback))
-    yaml.add(place, { code: 'bad-value', message: `${fallback} as default of ${as}`, expected: 'a whole number' })
+  }
 }
 
 /** `store`, or `{ topic: name }`: the key that names the part is one of its settings. */

@@ -1,6 +1,6 @@
 /** The parts that declarations name, loaded once: aggregations, operators and sinks. */
 import type { Aggregation, Operator, Sink, SinkContext } from '../core/model.ts'
-import { loadPart, type Part, type PartFolder, partNames } from '../core/part.ts'
+import { loadPart, type Part, type PartContext, type PartFolder, partNames } from '../core/part.ts'
 
 export type SinkPart = Part<unknown, (context: SinkContext) => Promise<Sink>>
 
@@ -9,9 +9,20 @@ export interface LoadedAggregation {
   readonly aggregation: Aggregation
 }
 
+/** Operators are made at once, many times over. */
+export interface OperatorPart extends Part<unknown, Operator> {
+  open(config: unknown, context: PartContext): Operator
+}
+
+export interface LoadedOperator {
+  readonly part: OperatorPart
+  /** Of settings that its `config` gave; the same object for the same settings. */
+  readonly with: (settings: unknown) => Operator
+}
+
 export interface FeatureParts {
   readonly aggregations: ReadonlyMap<string, LoadedAggregation>
-  readonly operators: ReadonlyMap<string, Operator>
+  readonly operators: ReadonlyMap<string, LoadedOperator>
   readonly sinks: ReadonlyMap<string, SinkPart>
 }
 
@@ -28,12 +39,21 @@ export async function loadFeatureParts(): Promise<FeatureParts> {
         aggregations.map(async ([name, part]) => [name, { part, aggregation: await open(part, undefined) }] as const),
       ),
     ),
-    operators: new Map(
-      await Promise.all(
-        operators.map(async ([name, part]) => [name, await open(part, part.config.parse({}))] as const),
-      ),
-    ),
+    operators: new Map(operators.map(([name, part]) => [name, loaded(part as OperatorPart)])),
     sinks: new Map(sinks),
+  }
+}
+
+function loaded(part: OperatorPart): LoadedOperator {
+  const made = new Map<string, Operator>()
+  return {
+    part,
+    with: (settings) => {
+      const text = JSON.stringify(settings)
+      const operator = made.get(text) ?? part.open(settings, NOWHERE)
+      made.set(text, operator)
+      return operator
+    },
   }
 }
 

@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
-import type { Millis, Reducer, Rows, Slot } from '../core/model.ts'
+import type { FeatureValue, Millis, Reducer, Rows, Slot } from '../core/model.ts'
 
 /** Version of a key's encoding. */
 const VERSION = 1
@@ -28,7 +28,7 @@ interface KeyState {
 export function featureReducer(
   slots: readonly Slot[],
   order: readonly string[],
-  defaults: readonly (number | null)[],
+  defaults: readonly FeatureValue[],
   forgetAfterMs: Millis = DAY,
 ): (known: readonly string[]) => Reducer {
   return (known) => new FeatureReducer(slots, order, defaults, forgetAfterMs, known) as Reducer
@@ -38,9 +38,9 @@ class FeatureReducer implements Reducer<KeyState> {
   readonly slots: readonly string[]
   private readonly own: readonly Slot[]
   private readonly numbers: readonly number[]
-  private readonly results: (number | null)[]
+  private readonly results: FeatureValue[]
   private readonly resultAt: readonly number[]
-  private readonly defaults: readonly (number | null)[]
+  private readonly defaults: readonly FeatureValue[]
   private readonly forgetAfter: Millis
   private readonly main = new ByteWriter()
   private readonly part = new ByteWriter()
@@ -48,7 +48,7 @@ class FeatureReducer implements Reducer<KeyState> {
   constructor(
     own: readonly Slot[],
     order: readonly string[],
-    defaults: readonly (number | null)[],
+    defaults: readonly FeatureValue[],
     forgetAfter: Millis,
     known: readonly string[],
   ) {
@@ -109,7 +109,7 @@ class FeatureReducer implements Reducer<KeyState> {
     return state.newest <= clock - this.forgetAfter && this.isEmpty(state)
   }
 
-  evaluate(state: KeyState, now: Millis): (number | null)[] {
+  evaluate(state: KeyState, now: Millis): FeatureValue[] {
     let at = 0
     for (const [i, slot] of this.own.entries()) {
       slot.results(state.accs[i], now, this.results, at)

@@ -6,8 +6,9 @@ interface Count {
   n: number
 }
 
-const count: Operator<Count> = {
+const count: Operator<Count, number> = {
   of: 'optional',
+  takes: 'hashes',
   type: 'long',
   empty: 0,
   create: () => ({ n: 0 }),
@@ -22,7 +23,7 @@ const count: Operator<Count> = {
   decode: (from) => ({ n: from.varint() }),
 }
 
-const part: Part<Record<string, never>, Operator<Count>> = {
+const part: Part<Record<string, never>, Operator<Count, number>> = {
   summary: 'How many events there are; with `of`, how many have that value.',
   config: z.strictObject({}),
   example: 'delivered_total: { lifetime: true, as: count, when: event.type == "ORDER_DELIVERED" }',

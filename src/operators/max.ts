@@ -8,8 +8,9 @@ interface Extreme {
 }
 const NONE = Number.NEGATIVE_INFINITY
 
-const max: Operator<Extreme> = {
+const max: Operator<Extreme, number> = {
   of: 'required',
+  takes: 'numbers',
   type: 'double',
   empty: null,
   create: () => ({ value: NONE }),
@@ -24,7 +25,7 @@ const max: Operator<Extreme> = {
   decode: (from) => ({ value: from.double() }),
 }
 
-const part: Part<Record<string, never>, Operator<Extreme>> = {
+const part: Part<Record<string, never>, Operator<Extreme, number>> = {
   summary: 'The largest of the values of `of`.',
   config: z.strictObject({}),
   example: 'slowest_pick_1h: { window: 1h, of: event.pickSeconds, as: max }',

@@ -8,8 +8,9 @@ interface Mean {
   readonly sum: WideSum
 }
 
-const mean: Operator<Mean> = {
+const mean: Operator<Mean, number> = {
   of: 'required',
+  takes: 'numbers',
   type: 'double',
   empty: null,
   create: () => ({ n: 0, sum: new WideSum() }),
@@ -29,7 +30,7 @@ const mean: Operator<Mean> = {
   decode: (from) => ({ n: from.varint(), sum: WideSum.decode(from) }),
 }
 
-const part: Part<Record<string, never>, Operator<Mean>> = {
+const part: Part<Record<string, never>, Operator<Mean, number>> = {
   summary: 'The arithmetic mean of the values of `of`.',
   config: z.strictObject({}),
   example: 'prep_seconds_mean_50: { last: 50, of: event.prepSeconds, as: mean }',

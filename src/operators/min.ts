@@ -8,8 +8,9 @@ interface Extreme {
 }
 const NONE = Number.POSITIVE_INFINITY
 
-const min: Operator<Extreme> = {
+const min: Operator<Extreme, number> = {
   of: 'required',
+  takes: 'numbers',
   type: 'double',
   empty: null,
   create: () => ({ value: NONE }),
@@ -24,7 +25,7 @@ const min: Operator<Extreme> = {
   decode: (from) => ({ value: from.double() }),
 }
 
-const part: Part<Record<string, never>, Operator<Extreme>> = {
+const part: Part<Record<string, never>, Operator<Extreme, number>> = {
   summary: 'The smallest of the values of `of`.',
   config: z.strictObject({}),
   example: 'fastest_pick_50: { last: 50, of: event.pickSeconds, as: min }',

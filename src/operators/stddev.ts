@@ -5,8 +5,9 @@ import type { Part } from '../core/part.ts'
 
 const root = (variance: number | null): number | null => (variance === null ? null : Math.sqrt(variance))
 
-const stddev: Operator<Moments> = {
+const stddev: Operator<Moments, number> = {
   of: 'required',
+  takes: 'numbers',
   type: 'double',
   empty: null,
   create: () => new Moments(),
@@ -17,7 +18,7 @@ const stddev: Operator<Moments> = {
   decode: (from) => Moments.decode(from),
 }
 
-const part: Part<Record<string, never>, Operator<Moments>> = {
+const part: Part<Record<string, never>, Operator<Moments, number>> = {
   summary: 'The population standard deviation of the values of `of`.',
   config: z.strictObject({}),
   example: 'accept_seconds_stddev_50: { last: 50, of: event.acceptSeconds, as: stddev }',

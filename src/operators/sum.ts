@@ -3,8 +3,9 @@ import type { Operator } from '../core/model.ts'
 import { finite, WideSum } from '../core/numbers.ts'
 import type { Part } from '../core/part.ts'
 
-const sum: Operator<WideSum> = {
+const sum: Operator<WideSum, number> = {
   of: 'required',
+  takes: 'numbers',
   type: 'double',
   empty: 0,
   create: () => new WideSum(),
@@ -15,7 +16,7 @@ const sum: Operator<WideSum> = {
   decode: (from) => WideSum.decode(from),
 }
 
-const part: Part<Record<string, never>, Operator<WideSum>> = {
+const part: Part<Record<string, never>, Operator<WideSum, number>> = {
   summary: 'The sum of the values of `of`.',
   config: z.strictObject({}),
   example: 'revenue_1h: { window: 1h, of: event.total, as: sum }',

@@ -3,8 +3,9 @@ import type { Operator } from '../core/model.ts'
 import { Moments } from '../core/numbers.ts'
 import type { Part } from '../core/part.ts'
 
-const variance: Operator<Moments> = {
+const variance: Operator<Moments, number> = {
   of: 'required',
+  takes: 'numbers',
   type: 'double',
   empty: null,
   create: () => new Moments(),
@@ -15,7 +16,7 @@ const variance: Operator<Moments> = {
   decode: (from) => Moments.decode(from),
 }
 
-const part: Part<Record<string, never>, Operator<Moments>> = {
+const part: Part<Record<string, never>, Operator<Moments, number>> = {
   summary: 'The population variance of the values of `of`.',
   config: z.strictObject({}),
   example: 'accept_seconds_variance_50: { last: 50, of: event.acceptSeconds, as: variance }',

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { RecordError } from '../core/errors.ts'
 import { entityParts } from '../core/key.ts'
-import type { Draft, Emission, EmissionBatch, Encoder, Sink, SinkContext } from '../core/model.ts'
+import type { Draft, Emission, EmissionBatch, Encoder, FeatureValue, Sink, SinkContext } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
 
 const config = z.strictObject({
@@ -58,7 +58,7 @@ function draft(
 
 function record(
   { key, at }: Emission,
-  values: readonly (number | null)[],
+  values: readonly FeatureValue[],
   { keyFields, features }: SinkContext,
 ): Record<string, unknown> {
   const value: Record<string, unknown> = { at }

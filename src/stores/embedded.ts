@@ -3,8 +3,18 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { type Entries, type Lmdb, openLmdb } from '../connections/lmdb.ts'
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
-import type { Emission, FeatureRecord, FeatureStore, FeatureWrite, TaskId, Version } from '../core/model.ts'
+import type {
+  Emission,
+  FeatureRecord,
+  FeatureStore,
+  FeatureValue,
+  FeatureWrite,
+  TaskId,
+  Value,
+  Version,
+} from '../core/model.ts'
 import type { Part } from '../core/part.ts'
+import { readValue, storable, writeValue } from '../core/values.ts'
 import { compareVersions } from '../core/version.ts'
 
 const config = z.strictObject({
@@ -40,6 +50,8 @@ const MARK = 17
 const ALIAS = 18
 const FORGOTTEN = 19
 const LONGEST = 1024
+const TEXT = 1
+const LIST = 2
 /** How long the version of a forgotten entity stays, to refuse what an old worker may still say of it. */
 const FORGOTTEN_MS = 24 * 60 * 60 * 1000
 /** So that a write stays short after a day on which many were forgotten; each write forgets fewer than this. */
@@ -165,12 +177,33 @@ function encodeRecord(version: Version, names: readonly string[], { at, values }
   shared.bytes(head)
   shared.double(at)
   for (const [i, name] of names.entries()) {
-    const value = values[i]
-    if (value === null || value === undefined || !Number.isFinite(value)) continue
+    const value = storable(values[i])
+    if (value === undefined) continue
     shared.text(name)
-    shared.double(value)
+    if (typeof value === 'number') shared.double(value)
+    else encodeOther(value)
   }
   return shared.take()
+}
+
+/** A text is a NaN, 1 and the text; a list a NaN, 2, how many there are and each of them. */
+function encodeOther(value: string | readonly Value[]): void {
+  shared.double(Number.NaN)
+  shared.byte(typeof value === 'string' ? TEXT : LIST)
+  if (typeof value === 'string') shared.text(value)
+  else {
+    shared.varint(value.length)
+    for (const item of value) writeValue(item, shared)
+  }
+}
+
+function decodeValue(from: ByteReader): NonNullable<FeatureValue> {
+  const number = from.double()
+  if (!Number.isNaN(number)) return number
+  const kind = from.byte()
+  if (kind === TEXT) return from.text()
+  if (kind !== LIST) throw new RangeError(`no value of kind ${kind}`)
+  return Array.from({ length: from.varint() }, () => readValue(from)) as string[]
 }
 
 function decodeRecord(bytes: Buffer): FeatureRecord | undefined {
@@ -178,7 +211,7 @@ function decodeRecord(bytes: Buffer): FeatureRecord | undefined {
   const version = decodeVersion(from)
   if (from.left === 0) return undefined
   const at = from.double()
-  const values: Record<string, number> = {}
-  while (from.left > 0) values[from.text()] = from.double()
+  const values: Record<string, NonNullable<FeatureValue>> = {}
+  while (from.left > 0) values[from.text()] = decodeValue(from)
   return { at, version, values }
 }

@@ -1,15 +1,16 @@
 import type { z } from 'zod'
 import { connectRedis, luaScript, type RedisConnection, redisConfig } from '../connections/redis.ts'
-import type { FeatureRecord, FeatureStore, FeatureWrite, TaskId, Version } from '../core/model.ts'
+import type { FeatureRecord, FeatureStore, FeatureValue, FeatureWrite, TaskId, Version } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
+import { storable } from '../core/values.ts'
 
 const part: Part<z.infer<typeof redisConfig>, FeatureStore> = {
   summary: 'Features in Redis: one hash per topology and entity, which any language reads with one HGETALL.',
   config: redisConfig,
   example: 'store:\n  kind: redis\n  url: redis://localhost:6379\n',
   notes: `Needs Redis 6.2 or later, one primary (not Redis Cluster: one call writes many entities). The layout is
-docs/redis-layout.md. Numbers are written as their shortest decimal text, so that they come back exactly; a number that
-is not finite counts as null.`,
+docs/redis-layout.md. A value is JSON: a number as its shortest decimal text, so that it comes back exactly; a number
+that is not finite counts as null.`,
   open: async (config, context) =>
     new RedisFeatureStore(connectRedis(await import('ioredis'), config, context, 'features')),
 }
@@ -89,7 +90,7 @@ class RedisFeatureStore implements FeatureStore {
       if (!values) args.push('')
       else {
         args.push(String(at))
-        for (let i = 0; i < names.length; i++) args.push(numberText(values[i]))
+        for (let i = 0; i < names.length; i++) args.push(jsonOf(values[i]))
       }
     }
     return (await this.redis.run((client) => WRITE(client, keys, args))) === 1 ? 'written' : 'behind'
@@ -141,17 +142,19 @@ function versionFrom(text: string): Version | undefined {
   return { generation: Number(generation), epoch: Number(epoch), step: Number(step) }
 }
 
-/** Shortest text that reads back as the same double; empty for null. `String` would lose the sign of -0. */
-function numberText(value: number | null | undefined): string {
-  if (value === null || value === undefined || !Number.isFinite(value)) return ''
-  return Object.is(value, -0) ? '-0' : String(value)
+/** JSON; of a number the shortest that reads back as the same double. Empty for null. */
+function jsonOf(given: FeatureValue | undefined): string {
+  const value = storable(given)
+  if (value === undefined) return ''
+  // JSON.stringify would lose the sign
+  return Object.is(value, -0) ? '-0' : JSON.stringify(value)
 }
 
 function recordFrom(hash: Record<string, string>): FeatureRecord | undefined {
   const { '@at': at, '@v': text = '', ...features } = hash
   const version = versionFrom(text)
   if (at === undefined || !version) return undefined
-  const values: Record<string, number> = {}
-  for (const name in features) values[name] = Number(features[name])
+  const values: Record<string, NonNullable<FeatureValue>> = {}
+  for (const name in features) values[name] = JSON.parse(features[name] as string) as NonNullable<FeatureValue>
   return { at: Number(at), version, values }
 }

@@ -6,7 +6,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
-import type { Aggregation, Column, ColumnKind, FeatureSpec, Millis, Slot } from '../core/model.ts'
+import type { Aggregation, Column, ColumnKind, FeatureSpec, FeatureValue, Millis, Slot } from '../core/model.ts'
 import { shuffled } from './operator.ts'
 import { isNear, type OracleEvent } from './oracle.ts'
 
@@ -16,7 +16,7 @@ export interface AggregationUnderTest<C> {
   /** Features declared together, such as some that share memory and some that do not. */
   readonly features: readonly FeatureSpec<C>[]
   /** The result from all events so far, none later than `now`. */
-  readonly naive: (feature: FeatureSpec<C>, events: readonly OracleEvent[], now: Millis) => number | null
+  readonly naive: (feature: FeatureSpec<C>, events: readonly OracleEvent[], now: Millis) => FeatureValue
   /** Event times and the clock lie between 0 and this: a few times the longest memory. */
   readonly span: Millis
 }
@@ -37,10 +37,10 @@ export class Memory {
     this.slot.add(this.acc, columns, 0, event.time, event.tie, clock)
   }
 
-  results(now: Millis): Map<string, number | null> {
-    const out: (number | null)[] = []
+  results(now: Millis): Map<string, FeatureValue> {
+    const out: FeatureValue[] = []
     this.slot.results(this.acc, now, out, 0)
-    return new Map(this.slot.features.map((name, i) => [name, out[i] as number | null]))
+    return new Map(this.slot.features.map((name, i) => [name, out[i] as FeatureValue]))
   }
 
   /** Writes the memory and reads it again, as another worker would: with this slot or that of another definition. */
@@ -130,7 +130,7 @@ export function aggregationSuite<C>({ name, aggregation, features, naive, span }
       for (const { slot, acc } of this.memories) slot.expire(acc, clock)
     }
 
-    results(now: Millis): Record<string, number | null> {
+    results(now: Millis): Record<string, FeatureValue> {
       return Object.fromEntries(this.memories.flatMap((memory) => [...memory.results(now)]))
     }
 
@@ -147,7 +147,7 @@ export function aggregationSuite<C>({ name, aggregation, features, naive, span }
       const numbers = this.events.flatMap(({ values }) => Object.values(values).filter(Number.isFinite) as number[])
       const largest = Math.max(1, ...numbers.map(Math.abs))
       for (const feature of features) {
-        const actual = found[feature.name] as number | null
+        const actual = found[feature.name] as FeatureValue
         const expected = naive(feature, this.events, now)
         const near = isNear(actual, expected, largest * Math.max(largest, numbers.length))
         expect(near, `${feature.name} at ${now}: ${actual}, expected ${expected}`).toBe(true)

@@ -1,4 +1,5 @@
-import type { FeatureRecord, FeatureStore, FeatureWrite, TaskId, Version } from '../core/model.ts'
+import type { FeatureRecord, FeatureStore, FeatureValue, FeatureWrite, TaskId, Version } from '../core/model.ts'
+import { storable } from '../core/values.ts'
 import { compareVersions } from '../core/version.ts'
 
 interface Entry {
@@ -59,11 +60,11 @@ export class MemoryStore implements FeatureStore {
   }
 }
 
-function named(names: readonly string[], values: readonly (number | null)[]): Record<string, number> {
-  const found: Record<string, number> = {}
+function named(names: readonly string[], values: readonly FeatureValue[]): FeatureRecord['values'] {
+  const found: Record<string, NonNullable<FeatureValue>> = {}
   for (const [i, name] of names.entries()) {
-    const value = values[i]
-    if (value !== null && Number.isFinite(value)) found[name] = value as number
+    const value = storable(values[i])
+    if (value !== undefined) found[name] = value
   }
   return found
 }

@@ -5,31 +5,36 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
-import type { Operator } from '../core/model.ts'
-import { isNear } from './oracle.ts'
+import type { FeatureValue, Operator, Value } from '../core/model.ts'
+import { isNear, type Naive, type Sample } from './oracle.ts'
 
 export interface OperatorUnderTest {
   readonly name: string
   readonly operator: Operator
-  readonly naive: (values: readonly number[]) => number | null
+  /** Given to `naive`. */
+  readonly settings?: unknown
+  readonly naive: Naive
+  /** Over whole numbers the same bits in any order; false: only to 1e-9. True when left out. */
+  readonly isExact?: boolean
 }
 
-const WHOLE = fc.integer({ min: -(2 ** 40), max: 2 ** 40 })
+const WHOLE = fc.oneof(fc.integer({ min: -(2 ** 40), max: 2 ** 40 }), fc.integer({ min: -3, max: 9 }))
 const FLOAT = fc.double({ min: -1e6, max: 1e6, noNaN: true }).map((value) => value + 0)
-/** Groups of values: each becomes an accumulator, which are then merged. */
-const groupsOf = (value: fc.Arbitrary<number>) => fc.array(fc.array(value, { maxLength: 8 }), { maxLength: 6 })
+const TEXT = fc.oneof(fc.constantFrom('', 'a', 'b', 'NULL', '東京 🚲'), fc.string({ maxLength: 12 }))
+/** Long enough that samples of one test lie in several of whatever an operator cuts time into. */
+const SPAN = 60_000
 
 /** Declares the suite; call it at the top of a vitest file. */
-export function operatorSuite({ name, operator, naive }: OperatorUnderTest): void {
-  const over = (values: readonly number[]) => {
+export function operatorSuite({ name, operator, settings, naive, isExact = true }: OperatorUnderTest): void {
+  const over = (samples: readonly Sample[]) => {
     const acc = operator.create()
-    for (const value of values) operator.add(acc, value, 0)
+    for (const { value, time, tie } of samples) operator.add(acc, value, time, tie)
     return acc
   }
-  const merged = (groups: readonly (readonly number[])[]) => {
+  const merged = (groups: readonly (readonly Sample[])[]) => {
     const acc = operator.create()
     for (const group of groups) operator.merge(acc, over(group))
-    return operator.result(acc)
+    return operator.result(acc, SPAN)
   }
   const again = (acc: unknown) => {
     const to = new ByteWriter()
@@ -39,55 +44,76 @@ export function operatorSuite({ name, operator, naive }: OperatorUnderTest): voi
     expect(from.left).toBe(0)
     return decoded
   }
+  const sample = (value: fc.Arbitrary<Value>) =>
+    fc.record({ value, time: fc.oneof(fc.nat(9), fc.nat(SPAN - 1)), tie: fc.nat(2 ** 40) })
+  /** Groups of samples: each becomes an accumulator, which are then merged. */
+  const groupsOf = (value: fc.Arbitrary<Value>) =>
+    fc.array(fc.array(sample(value), { maxLength: 8 }), { maxLength: 6 }).map(unlike)
+  const same = (actual: FeatureValue, expected: FeatureValue, samples: readonly Sample[]) =>
+    isExact ? expect(actual).toEqual(expected) : near(actual, expected, samples)
 
   describe(`${name}: an operator`, () => {
     it('says its empty value over nothing', () => {
-      expect(operator.result(operator.create())).toBe(operator.empty)
-      expect(naive([])).toBe(operator.empty)
+      expect(operator.result(operator.create(), SPAN)).toBe(operator.empty)
+      expect(naive([], settings, SPAN)).toBe(operator.empty)
     })
 
-    it('says what the naive reference says, in one go or merged from groups', () => {
-      fc.assert(
-        fc.property(groupsOf(fc.oneof(WHOLE, FLOAT)), (groups) => {
-          const values = groups.flat()
-          const largest = Math.max(1, ...values.map(Math.abs))
-          const magnitude = largest * Math.max(largest, values.length)
-          expect(isNear(operator.result(over(values)), naive(values), magnitude)).toBe(true)
-          expect(isNear(merged(groups), naive(values), magnitude)).toBe(true)
-        }),
-      )
-    })
+    const kinds = { numbers: fc.oneof(WHOLE, FLOAT), ...(operator.takes === 'given' && { texts: TEXT }) }
+    for (const [kind, value] of Object.entries(kinds)) {
+      it(`says what the naive reference says of ${kind}, in one go or merged from groups`, () => {
+        fc.assert(
+          fc.property(groupsOf(value), (groups) => {
+            const samples = groups.flat()
+            near(operator.result(over(samples), SPAN), naive(samples, settings, SPAN), samples)
+            near(merged(groups), naive(samples, settings, SPAN), samples)
+          }),
+        )
+      })
 
-    it('says the same bits of whole numbers in any order and any grouping', () => {
-      fc.assert(
-        fc.property(groupsOf(WHOLE), fc.infiniteStream(fc.nat()), (groups, random) => {
-          const values = groups.flat()
-          const result = operator.result(over(values))
-          expect(merged(groups)).toBe(result)
-          expect(merged([...groups].reverse())).toBe(result)
-          expect(operator.result(over(shuffled(values, random)))).toBe(result)
-        }),
-      )
-    })
+      it(`says the same of ${kind === 'numbers' ? 'whole numbers' : kind} in any order and any grouping`, () => {
+        fc.assert(
+          fc.property(groupsOf(kind === 'numbers' ? WHOLE : value), fc.infiniteStream(fc.nat()), (groups, random) => {
+            const samples = groups.flat()
+            const result = operator.result(over(samples), SPAN)
+            same(merged(groups), result, samples)
+            same(merged([...groups].reverse()), result, samples)
+            same(operator.result(over(shuffled(samples, random)), SPAN), result, samples)
+          }),
+        )
+      })
 
-    it('goes on from its bytes as if nothing had happened', () => {
-      fc.assert(
-        fc.property(fc.array(FLOAT), fc.array(FLOAT), (before, after) => {
-          const straight = over([...before, ...after])
-          const restored = again(over(before))
-          for (const value of after) operator.add(restored, value, 0)
-          expect(operator.result(restored)).toBe(operator.result(straight))
-        }),
-      )
-    })
+      it(`goes on from its bytes over ${kind} as if nothing had happened`, () => {
+        fc.assert(
+          fc.property(groupsOf(value), fc.nat(40), (groups, at) => {
+            const samples = groups.flat()
+            const restored = again(over(samples.slice(0, at)))
+            for (const { value, time, tie } of samples.slice(at)) operator.add(restored, value, time, tie)
+            expect(operator.result(restored, SPAN)).toEqual(operator.result(over(samples), SPAN))
+          }),
+        )
+      })
+    }
 
     it('leaves alone what it merges from', () => {
-      const from = over([3, 4])
-      operator.merge(over([1, 2]), from)
+      const at = (value: number): Sample => ({ value, time: value * 100, tie: value })
+      const from = over([at(3), at(4)])
+      operator.merge(over([at(1), at(2)]), from)
       operator.merge(from, operator.create())
-      expect(operator.result(from)).toBe(operator.result(over([3, 4])))
+      expect(operator.result(from, SPAN)).toEqual(operator.result(over([at(3), at(4)]), SPAN))
     })
   })
+}
+
+function near(actual: FeatureValue, expected: FeatureValue, samples: readonly Sample[]): void {
+  const largest = Math.max(1, ...samples.map(({ value }) => (typeof value === 'number' ? Math.abs(value) : 0)))
+  const isClose = isNear(actual, expected, largest * Math.max(largest, samples.length))
+  expect(isClose, `${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}`).toBe(true)
+}
+
+/** No two samples of one tie. */
+function unlike(groups: readonly (readonly Sample[])[]): Sample[][] {
+  let count = 0
+  return groups.map((group) => group.map((each) => ({ ...each, tie: each.tie * 64 + count++ })))
 }
 
 /** The same items in another order. */

@@ -2,7 +2,8 @@
  * What features mean, written as plainly as possible: all events of a key as objects, filtered and sorted for every
  * answer. The fast accumulators are held to it. Sums are plain sums, so compare with `isNear`.
  */
-import type { FeatureSpec, Millis } from '../core/model.ts'
+import type { FeatureSpec, FeatureValue, Millis, Value } from '../core/model.ts'
+import { cutText } from '../core/values.ts'
 
 export interface OracleEvent {
   readonly time: Millis
@@ -11,22 +12,35 @@ export interface OracleEvent {
   /** By column id; a column that is absent is null. */
   readonly values: Readonly<Record<string, boolean | number | string | null>>
 }
-type Asked = Pick<FeatureSpec, 'config' | 'columns' | 'as'>
+type Asked = Pick<FeatureSpec, 'config' | 'columns' | 'as' | 'settings'>
+
+/** An event as an operator sees it. */
+export interface Sample {
+  readonly value: Value
+  readonly time: Millis
+  readonly tie: number
+}
+/** An operator over all values at once, with its settings; `span` as in `Operator.result`. */
+export type Naive = (samples: readonly Sample[], settings: unknown, span: Millis) => FeatureValue
 
 /** The value of a feature as of `now`, over all events of the key so far; none of them may be later than `now`. */
-export function naiveResult(feature: Asked, events: readonly OracleEvent[], now: Millis): number | null {
+export function naiveResult(feature: Asked, events: readonly OracleEvent[], now: Millis): FeatureValue {
   const { when, of } = feature.columns
   const wanted = events.filter((event) => when === undefined || event.values[when] === true)
-  const numbers = remembered(feature, wanted, now).map((event) => numberOf(event, of))
+  const samples = remembered(feature, wanted, now).flatMap((event) => {
+    const value = valueIn(event, of)
+    return value === null ? [] : [{ value, time: event.time, tie: event.tie }]
+  })
   const operator = NAIVE_OPERATORS[feature.as]
   if (!operator) throw new RangeError(`the oracle knows no operator ${feature.as}`)
-  return operator(numbers.filter((value) => value !== null))
+  const { window = Number.NaN } = feature.config as { window?: Millis }
+  return operator(samples, feature.settings, window)
 }
 
 function remembered({ config, columns }: Asked, events: readonly OracleEvent[], now: Millis): readonly OracleEvent[] {
   const setting = config as { last?: number; window?: Millis; lifecycle?: unknown; maxAge?: Millis }
   if (setting.last !== undefined) {
-    const valued = events.filter((event) => numberOf(event, columns.of) !== null)
+    const valued = events.filter((event) => valueIn(event, columns.of) !== null)
     return valued.sort(byTime).slice(-setting.last)
   }
   if (setting.window !== undefined) return within(events, now, setting.window)
@@ -56,13 +70,14 @@ function open(events: readonly OracleEvent[], columns: FeatureSpec['columns'], n
   )
 }
 
-function numberOf(event: OracleEvent, of: string | undefined): number | null {
+function valueIn(event: OracleEvent, of: string | undefined): Value | null {
   if (of === undefined) return 1
   const value = event.values[of]
+  if (typeof value === 'string') return cutText(value)
   return typeof value === 'number' && Number.isFinite(value) ? value : null
 }
 
-function byTime(a: OracleEvent, b: OracleEvent): number {
+function byTime(a: Pick<OracleEvent, 'time' | 'tie'>, b: Pick<OracleEvent, 'time' | 'tie'>): number {
   return a.time - b.time || a.tie - b.tie
 }
 
@@ -70,13 +85,19 @@ type Values = readonly number[]
 const sum = (values: Values) => values.reduce((total, value) => total + value, 0)
 const mean = (values: Values) => sum(values) / values.length
 const variance = (values: Values) => mean(values.map((value) => (value - mean(values)) ** 2))
-const orNull = (operator: (values: Values) => number) => (values: Values) =>
-  values.length === 0 ? null : operator(values)
+/** Over numbers alone, whenever they were. */
+const overAll =
+  (operator: (values: Values) => number): Naive =>
+  (samples) =>
+    operator(samples.map(({ value }) => value as number))
+const orNull =
+  (operator: (values: Values) => number): Naive =>
+  (samples, ...rest) =>
+    samples.length === 0 ? null : overAll(operator)(samples, ...rest)
 
-/** The operators over all values at once. */
-export const NAIVE_OPERATORS: Readonly<Record<string, (values: Values) => number | null>> = {
-  count: (values) => values.length,
-  sum,
+export const NAIVE_OPERATORS: Readonly<Record<string, Naive>> = {
+  count: overAll((values) => values.length),
+  sum: overAll(sum),
   mean: orNull(mean),
   min: orNull((values) => Math.min(...values)),
   max: orNull((values) => Math.max(...values)),
@@ -84,8 +105,10 @@ export const NAIVE_OPERATORS: Readonly<Record<string, (values: Values) => number
   stddev: orNull((values) => Math.sqrt(variance(values))),
 }
 
-/** Equal up to 1e-9 of `magnitude`, which is that of what was added up (squares for a variance). */
-export function isNear(actual: number | null, expected: number | null, magnitude: number): boolean {
-  if (actual === null || expected === null) return actual === expected
+/** Equal up to 1e-9 of `magnitude`, which is that of what was added up (squares for a variance); of lists each item. */
+export function isNear(actual: FeatureValue, expected: FeatureValue, magnitude: number): boolean {
+  if (Array.isArray(actual) && Array.isArray(expected))
+    return actual.length === expected.length && actual.every((item, i) => isNear(item, expected[i], magnitude))
+  if (typeof actual !== 'number' || typeof expected !== 'number') return actual === expected
   return actual === expected || Math.abs(actual - expected) <= 1e-9 * magnitude
 }

@@ -9,8 +9,8 @@ const context: PartContext = {
   log: { debug: silent, info: silent, warn: silent, error: silent },
 }
 
-export async function operatorNamed(name: string): Promise<Operator> {
-  return (await loadPart<unknown, Operator>('operators', name)).open({}, context)
+export async function operatorNamed(name: string, settings: object = {}): Promise<Operator> {
+  return (await loadPart<unknown, Operator>('operators', name)).open(settings, context)
 }
 
 export async function aggregationNamed<C>(name: string): Promise<Aggregation<C>> {
@@ -18,14 +18,19 @@ export async function aggregationNamed<C>(name: string): Promise<Aggregation<C>>
   return part.open({}, context)
 }
 
-/** A feature; its settings go through the aggregation's own schema, expressions are the names of their columns. */
+/**
+ * A feature; its settings go through the aggregation's own schema, expressions are the names of their columns. `values`: the
+ * kind of the column `of`; `of`: the operator's settings.
+ */
 export async function declared<C>(
   name: string,
   aggregation: string,
   settings: object,
   as: string,
   columns: Readonly<Record<string, string>> = {},
+  { values = 'number' as FeatureSpec['values'], of = {} as object } = {},
 ): Promise<FeatureSpec<C>> {
   const { config } = await loadPart<C, unknown>('aggregations', aggregation)
-  return { name, config: config.parse(settings), columns, as, operator: await operatorNamed(as) }
+  const operator = await operatorNamed(as, of)
+  return { name, config: config.parse(settings), columns, values, as, settings: of, operator }
 }

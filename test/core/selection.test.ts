@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { selection } from '../../src/core/selection.ts'
 
-const both = selection({ columns: { of: 'v', when: 'w' } })
+const both = selection({ columns: { of: 'v', when: 'w' }, values: 'number' })
 
 describe('a selection', () => {
   it('without when takes every event; without of each is worth 1', () => {
-    const plain = selection({ columns: {} })
+    const plain = selection({ columns: {}, values: 'number' })
     expect(plain.columns).toEqual([])
     expect(plain.takes([], 0)).toBe(true)
     expect(plain.value([], 0)).toBe(1)
@@ -32,6 +32,9 @@ describe('a selection', () => {
 
   it('says itself differently when it is different', () => {
     const texts = [{}, { of: 'v' }, { when: 'v' }, { of: 'v', when: 'w' }, { of: 'v" when="w' }]
-    expect(new Set(texts.map((columns) => selection({ columns: columns as Record<string, string> }).text)).size).toBe(5)
+    expect(
+      new Set(texts.map((columns) => selection({ columns: columns as Record<string, string>, values: 'number' }).text))
+        .size,
+    ).toBe(5)
   })
 })

@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '../../src/core/bytes.ts'
 import { RecordError } from '../../src/core/errors.ts'
-import type { Decoder, Draft, Flow, Reducer, Sink, State, Transport } from '../../src/core/model.ts'
+import type { Decoder, Draft, FeatureRecord, Flow, Reducer, Sink, State, Transport } from '../../src/core/model.ts'
 import type { Log } from '../../src/core/part.ts'
 import { createMetrics } from '../../src/engine/metrics.ts'
 import type { EngineSettings } from '../../src/engine/task.ts'
@@ -220,7 +220,7 @@ export class World {
   }
 
   /** What the store says of a key. */
-  async features(key: string): Promise<{ at: number; values: Readonly<Record<string, number>> } | undefined> {
+  async features(key: string): Promise<FeatureRecord | undefined> {
     return (await this.store.read('load@g1', [key]))[0]
   }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { hash53 } from '../../src/core/key.ts'
-import type { Decoder, Sink } from '../../src/core/model.ts'
+import type { Decoder, FeatureValue, Sink } from '../../src/core/model.ts'
 import { createMetrics } from '../../src/engine/metrics.ts'
 import { Worker } from '../../src/engine/worker.ts'
 import { checkProject } from '../../src/features/check.ts'
@@ -143,7 +143,7 @@ async function compute(
   }
   for (let i = 0; i < 20 && (i < 8 || worker.lag() > 0); i++) await clock.advance(1_000)
   await worker.stop()
-  const found = new Map<string, { at: number; values: Record<string, number | null> }>()
+  const found = new Map<string, { at: number; values: Record<string, FeatureValue> }>()
   for (const key of new Set(events.map((event) => event.key))) {
     const record = (await store.read(namespace, [key]))[0]
     found.set(key, {

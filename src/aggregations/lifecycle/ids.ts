@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from '../../core/bytes.ts'
-import type { Millis } from '../../core/model.ts'
+import type { Millis, Value } from '../../core/model.ts'
 import { pack, unpack } from '../../core/packing.ts'
 import { type StoredPart, StoredParts } from '../../core/segments.ts'
 
@@ -17,7 +17,7 @@ export interface Entry {
   tie: number
   closes: boolean
   /** Value at the opening; NaN where it has none. */
-  value: number
+  value: Value
   chunk: Chunk
 }
 
@@ -46,11 +46,11 @@ export class Ids {
   private readonly stored = new StoredParts()
   private readonly lacking = new Set<string>()
   private readonly maxAge: Millis
-  private readonly valued: boolean
+  private readonly values: Values
 
-  constructor(maxAge: Millis, valued: boolean) {
+  constructor(maxAge: Millis, values: Values) {
     this.maxAge = maxAge
-    this.valued = valued
+    this.values = values
   }
 
   get isEmpty(): boolean {
@@ -63,7 +63,7 @@ export class Ids {
   }
 
   /** Of two events of an id the later one holds; at one time closing wins, then the higher tie. */
-  see(id: string, time: Millis, tie: number, closes: boolean, value: number): void {
+  see(id: string, time: Millis, tie: number, closes: boolean, value: Value): void {
     const known = this.byId.get(id)
     if (!known) {
       this.put(id, time, tie, closes, value, this.chunkFor(time))
@@ -99,7 +99,7 @@ export class Ids {
     })
   }
 
-  private put(id: string, time: Millis, tie: number, closes: boolean, value: number, chunk: Chunk): void {
+  private put(id: string, time: Millis, tie: number, closes: boolean, value: Value, chunk: Chunk): void {
     const entry = { id, time, tie, closes, value, chunk }
     this.byId.set(id, entry)
     if (!closes) this.open.add(entry)
@@ -175,10 +175,10 @@ export class Ids {
     for (let i = 0; i < count; i++) heads.push({ closes: from.byte() === 1, id: from.text() })
     const times = new Float64Array(count)
     const ties = new Float64Array(count)
-    const values = new Float64Array(count).fill(1)
-    if (count > 0) for (const column of this.valued ? [times, ties, values] : [times, ties]) unpack(from, column, count)
+    if (count > 0) for (const column of [times, ties]) unpack(from, column, count)
+    const values = decodeValues(from, count, this.values)
     for (const [i, { id, closes }] of heads.entries()) {
-      this.put(id, times[i] as number, ties[i] as number, closes, values[i] as number, chunk)
+      this.put(id, times[i] as number, ties[i] as number, closes, values[i] as Value, chunk)
     }
   }
 
@@ -200,7 +200,7 @@ export class Ids {
 
   private bytesOf(chunk: Chunk): Buffer {
     if (chunk.bytes) return chunk.bytes
-    encodeEntries(members(chunk), scratch, this.valued)
+    encodeEntries(members(chunk), scratch, this.values)
     chunk.bytes = scratch.take()
     return chunk.bytes
   }
@@ -232,19 +232,35 @@ function spoil(chunk: Chunk): void {
   chunk.bytes = undefined
 }
 
-function encodeEntries(entries: readonly Entry[], to: ByteWriter, valued: boolean): void {
+/** Kind of the values at openings; undefined where they have none of their own. */
+type Values = 'number' | 'text' | undefined
+
+function encodeEntries(entries: readonly Entry[], to: ByteWriter, values: Values): void {
   to.varint(entries.length)
   if (entries.length === 0) return
-  const numbers = new Float64Array(entries.length)
   for (const { id, closes } of entries) {
     to.byte(closes ? 1 : 0)
     to.text(id)
   }
-  for (const column of valued ? VALUED : PLAIN) {
-    for (let i = 0; i < entries.length; i++) numbers[i] = (entries[i] as Entry)[column]
-    pack(numbers, 0, entries.length, to)
+  encodeColumn(entries, 'time', to)
+  encodeColumn(entries, 'tie', to)
+  if (values === 'number') encodeColumn(entries, 'value', to)
+  if (values !== 'text') return
+  for (const { value } of entries) {
+    to.byte(typeof value === 'string' ? 1 : 0)
+    if (typeof value === 'string') to.text(value)
   }
 }
 
-const PLAIN = ['time', 'tie'] as const
-const VALUED = ['time', 'tie', 'value'] as const
+function encodeColumn(entries: readonly Entry[], column: 'time' | 'tie' | 'value', to: ByteWriter): void {
+  const numbers = new Float64Array(entries.length)
+  for (let i = 0; i < entries.length; i++) numbers[i] = (entries[i] as Entry)[column] as number
+  pack(numbers, 0, entries.length, to)
+}
+
+function decodeValues(from: ByteReader, count: number, kind: Values): ArrayLike<Value> {
+  if (kind === 'text') return Array.from({ length: count }, () => (from.byte() === 1 ? from.text() : Number.NaN))
+  const numbers = new Float64Array(count).fill(1)
+  if (kind === 'number' && count > 0) unpack(from, numbers, count)
+  return numbers
+}

@@ -1,7 +1,16 @@
 import { z } from 'zod'
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts'
 import { duration } from '../../core/duration.ts'
-import type { Aggregation, Column, ColumnSpec, FeatureSpec, Millis, Segments, Slot } from '../../core/model.ts'
+import type {
+  Aggregation,
+  Column,
+  ColumnSpec,
+  FeatureSpec,
+  FeatureValue,
+  Millis,
+  Segments,
+  Slot,
+} from '../../core/model.ts'
 import type { Part } from '../../core/part.ts'
 import { type Selection, selection, slotText } from '../../core/selection.ts'
 import { Ids } from './ids.ts'
@@ -44,7 +53,7 @@ class LifecycleSlot implements Slot<Ids> {
   }
 
   create(): Ids {
-    return new Ids(this.longest, this.selected.valued)
+    return new Ids(this.longest, this.selected.values)
   }
 
   add(ids: Ids, columns: readonly (Column | undefined)[], row: number, time: Millis, tie: number, clock: Millis): void {
@@ -79,12 +88,12 @@ class LifecycleSlot implements Slot<Ids> {
     return ids.isEmpty
   }
 
-  results(ids: Ids, now: Millis, out: (number | null)[], at: number): void {
+  results(ids: Ids, now: Millis, out: FeatureValue[], at: number): void {
     for (const { operator, config } of this.specs) {
       const acc = operator.create()
-      for (const { time, value } of ids.open)
-        if (time > now - config.maxAge && !Number.isNaN(value)) operator.add(acc, value, time)
-      out[at++] = operator.result(acc)
+      for (const { time, tie, value } of ids.open)
+        if (time > now - config.maxAge && !Number.isNaN(value)) operator.add(acc, value, time, tie)
+      out[at++] = operator.result(acc, Number.NaN)
     }
   }
 
@@ -104,6 +113,7 @@ class LifecycleSlot implements Slot<Ids> {
 }
 
 const lifecycle: Aggregation<Config> = {
+  memory: 'open',
   expressions: { lifecycle: 'text', opens: 'flag', closes: 'flag' },
   slots: (features) => {
     const idOf = (spec: FeatureSpec<Config>) => {

@@ -1,7 +1,7 @@
 import { ByteReader, type ByteWriter } from '../../core/bytes.ts'
-import type { Millis, Operator } from '../../core/model.ts'
+import type { FeatureValue, Millis, Operator, Value } from '../../core/model.ts'
 import { StoredParts } from '../../core/segments.ts'
-import { BLOCK, Block } from './block.ts'
+import { BLOCK, Block, type Kept } from './block.ts'
 
 /** A window that is asked for: its operator, that operator's number among all, and its own number. */
 export interface Window {
@@ -28,25 +28,25 @@ export class Events {
   private readonly stored = new StoredParts()
   /** Segments still to be attached, and the index of their block. */
   private readonly lacking = new Map<string, number>()
-  private readonly valued: boolean
+  private readonly kept: Kept
 
-  constructor(valued: boolean) {
-    this.valued = valued
+  constructor(kept: Kept) {
+    this.kept = kept
   }
 
-  insert(time: Millis, value: number, operators: readonly Operator[]): void {
+  insert(time: Millis, tie: number, value: Value, operators: readonly Operator[]): void {
     const { blocks } = this
-    if (blocks.length === 0) blocks.push(new Block(this.nextName++, 8, this.valued))
+    if (blocks.length === 0) blocks.push(new Block(this.nextName++, 8, this.kept))
     const at = this.blockFor(time)
     let block = blocks[at] as Block
     if (at < blocks.length - 1) this.runs = []
     if (block.isFull) {
       const goesOn = at === blocks.length - 1 && time >= block.last
-      const newer = goesOn ? new Block(this.nextName++, BLOCK, this.valued) : block.split(this.nextName++)
+      const newer = goesOn ? new Block(this.nextName++, BLOCK, this.kept) : block.split(this.nextName++)
       blocks.splice(at + 1, 0, newer)
       if (goesOn || time >= newer.first) block = newer
     }
-    block.insert(time, value, operators)
+    block.insert(time, tie, value, operators)
   }
 
   /** The last block that begins no later than `time`, else the first. Late events are rare: the last is tried first. */
@@ -91,7 +91,7 @@ export class Events {
    * Result over the events after `now - length`. The first block, which is being forgotten, and the block at the boundary
    * stand for themselves, and so does the last, which grows; what lies between is remembered.
    */
-  result({ length, operator, operatorNumber, number }: Window, now: Millis): number | null {
+  result({ length, operator, operatorNumber, number }: Window, now: Millis): FeatureValue {
     const { blocks } = this
     const acc = operator.create()
     const start = now - length
@@ -102,7 +102,7 @@ export class Events {
     at++
     if (at < blocks.length - 1) operator.merge(acc, this.run(operator, operatorNumber, number, at))
     if (at < blocks.length) operator.merge(acc, (blocks.at(-1) as Block).partial(operator, operatorNumber))
-    return operator.result(acc)
+    return operator.result(acc, length)
   }
 
   /** Accumulator over the blocks from `at` to the last but one. */
@@ -136,17 +136,17 @@ export class Events {
     else to.varint(0)
   }
 
-  static decode(from: ByteReader, valued: boolean): Events {
-    const events = new Events(valued)
+  static decode(from: ByteReader, kept: Kept): Events {
+    const events = new Events(kept)
     const form = from.byte()
     if (form === INLINE) {
-      const only = Block.decode(from, events.nextName++, valued)
+      const only = Block.decode(from, events.nextName++, kept)
       if (only.to > 0) events.blocks.push(only)
     } else if (form === SEGMENTS) {
       events.nextName = from.varint()
       const names = Array.from({ length: from.varint() }, () => from.varint())
       for (const [at, name] of names.entries()) {
-        events.blocks.push(new Block(name, 0, valued))
+        events.blocks.push(new Block(name, 0, kept))
         events.stored.know(name)
         events.lacking.set(String(name), at)
       }
@@ -161,7 +161,7 @@ export class Events {
   attach(name: string, bytes: Uint8Array): void {
     const at = this.lacking.get(name)
     if (at === undefined) throw new RangeError(`a window lacks no segment ${name}`)
-    this.blocks[at] = Block.decode(new ByteReader(bytes), Number(name), this.valued)
+    this.blocks[at] = Block.decode(new ByteReader(bytes), Number(name), this.kept)
     this.lacking.delete(name)
   }
 

@@ -1,9 +1,19 @@
 import { z } from 'zod'
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts'
 import { duration } from '../../core/duration.ts'
-import type { Aggregation, Column, FeatureSpec, Millis, Operator, Segments, Slot } from '../../core/model.ts'
+import type {
+  Aggregation,
+  Column,
+  FeatureSpec,
+  FeatureValue,
+  Millis,
+  Operator,
+  Segments,
+  Slot,
+} from '../../core/model.ts'
 import type { Part } from '../../core/part.ts'
 import { type Selection, selection } from '../../core/selection.ts'
+import type { Kept } from './block.ts'
 import { Events, type Window } from './events.ts'
 
 const config = z.strictObject({
@@ -21,6 +31,7 @@ class WindowSlot implements Slot<Events> {
   private readonly operators: readonly Operator[]
   private readonly lengths: readonly Millis[]
   private readonly longest: Millis
+  private readonly kept: Kept
 
   constructor(id: string, specs: readonly FeatureSpec<Config>[]) {
     this.id = id
@@ -36,10 +47,11 @@ class WindowSlot implements Slot<Events> {
     }))
     this.lengths = [...new Set(specs.map(({ config }) => config.window))]
     this.longest = Math.max(...this.lengths)
+    this.kept = { values: this.selected.values, ties: this.operators.some(({ ordered }) => ordered) }
   }
 
   create(): Events {
-    return new Events(this.selected.valued)
+    return new Events(this.kept)
   }
 
   add(
@@ -47,12 +59,12 @@ class WindowSlot implements Slot<Events> {
     columns: readonly (Column | undefined)[],
     row: number,
     time: Millis,
-    _tie: number,
+    tie: number,
     clock: Millis,
   ): void {
     if (time <= clock - this.longest || !this.selected.takes(columns, row)) return
     const value = this.selected.value(columns, row)
-    if (!Number.isNaN(value)) events.insert(time, value, this.operators)
+    if (!Number.isNaN(value)) events.insert(time, tie, value, this.operators)
   }
 
   expire(events: Events, clock: Millis): void {
@@ -74,7 +86,7 @@ class WindowSlot implements Slot<Events> {
     return events.blocks.length === 0
   }
 
-  results(events: Events, now: Millis, out: (number | null)[], at: number): void {
+  results(events: Events, now: Millis, out: FeatureValue[], at: number): void {
     for (const window of this.windows) out[at++] = events.result(window, now)
   }
 
@@ -83,7 +95,7 @@ class WindowSlot implements Slot<Events> {
   }
 
   decode(from: ByteReader): Events {
-    return Events.decode(from, this.selected.valued)
+    return Events.decode(from, this.kept)
   }
 
   readonly segments: Segments<Events> = {
@@ -94,11 +106,13 @@ class WindowSlot implements Slot<Events> {
 }
 
 const window: Aggregation<Config> = {
+  memory: 'span',
   expressions: {},
-  slots: (features) =>
-    [...Map.groupBy(features, (spec) => `window/1 ${selection(spec).text}`.trim())].map(
-      ([id, specs]) => new WindowSlot(id, specs),
-    ),
+  slots: (features) => {
+    const idOf = (spec: FeatureSpec<Config>) =>
+      `window/1 ${selection(spec).text}${spec.operator.ordered ? ' with ties' : ''}`.trim()
+    return [...Map.groupBy(features, idOf)].map(([id, specs]) => new WindowSlot(id, specs))
+  },
 }
 
 const part: Part<Config, Aggregation<Config>> = {

@@ -1,4 +1,4 @@
-import type { FeatureStore } from '../../core/model.ts'
+import type { FeatureStore, FeatureValue } from '../../core/model.ts'
 import type { FeatureTopology } from '../../features/compile.ts'
 
 /** Ids shown of an entity. */
@@ -68,7 +68,7 @@ export class Samples {
   }
 
   /** Newest values of the ids shown, entity by entity, over all topologies of each. */
-  async read(store: FeatureStore): Promise<{ title: string; features: [string, number | null][] }[]> {
+  async read(store: FeatureStore): Promise<{ title: string; features: [string, FeatureValue][] }[]> {
     for (const entity of this.entities) if (entity.ids.length < SHOWN) this.choose(entity)
     const found = await Promise.all(this.entities.map((entity) => valuesOf(entity, store)))
     return found.flat()
@@ -90,7 +90,7 @@ async function valuesOf({ name, topologies, ids }: Entity, store: FeatureStore) 
   return ids.map((id, i) => ({
     title: `${name} ${id}`,
     features: topologies.flatMap((topology, t) =>
-      topology.features.map((feature): [string, number | null] => [
+      topology.features.map((feature): [string, FeatureValue] => [
         feature.name,
         records[t]?.[i]?.values[feature.name] ?? feature.default,
       ]),

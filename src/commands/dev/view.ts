@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FeatureStore, Millis } from '../../core/model.ts'
+import type { FeatureStore, FeatureValue, Millis } from '../../core/model.ts'
 import { sampleCurls } from '../../dev/curls.ts'
 import { createTerminal, type Screen, type View } from '../../dev/terminal.ts'
 import type { Runtime } from '../../runtime.ts'
@@ -87,9 +87,9 @@ function rateOf(events: () => number): (now: Millis) => number {
 
 /** Puts beside every value the one shown before. */
 function comparing(): (entities: Awaited<ReturnType<Samples['read']>>) => View['entities'] {
-  let before = new Map<string, number | null>()
+  let before = new Map<string, FeatureValue>()
   return (entities) => {
-    const values = new Map<string, number | null>()
+    const values = new Map<string, FeatureValue>()
     const compared = entities.map(({ title, features }) => ({
       title,
       features: features.map(([name, value]) => {

@@ -30,8 +30,9 @@ interface Result {
   readonly bool: boolean
   readonly number: number | null
   readonly text: string | null
+  readonly value: number | string | null
 }
-/** What is wanted: `bool`, never null; `number`, finite or null; `text`, where a whole number becomes its digits. */
+/** What is wanted: `bool`, never null; `number`, finite or null; `text`, where a whole number becomes its digits; `value`, a number or a text. */
 export type Expected = keyof Result
 
 export interface Expression<E extends Expected = Expected> {
@@ -120,6 +121,10 @@ const finish: { readonly [E in Expected]: (typed: Typed) => (event: Event) => Re
       const value = run(event)
       return value === null ? null : String(value)
     }
+  },
+  value(typed) {
+    demand(typed, isNumber(typed.type) || isText(typed.type), 'a number or a text')
+    return isText(typed.type) ? finish.text(typed) : finish.number(typed)
   },
 }
 
