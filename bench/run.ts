@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { FeatureStore, Registry, Transport } from '../src/core/model.ts'
 import { loadPart, type PartFolder } from '../src/core/part.ts'
-import { checkProject } from '../src/features/check.ts'
+import { checkProject } from '../src/project/check.ts'
 import { starters } from '../test/services/catalog.ts'
 import { Oracle } from './oracle.ts'
 import {

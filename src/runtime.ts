@@ -22,10 +22,10 @@ import { type Log, loadPart, type PartContext, type PartFolder } from './core/pa
 import { createMetrics, type Metrics } from './engine/metrics.ts'
 import type { EngineSettings } from './engine/task.ts'
 import { Worker } from './engine/worker.ts'
-import type { Project } from './features/check.ts'
 import { type FeatureTopology, outputSchema } from './features/compile.ts'
 import { loadFeatureParts } from './features/parts.ts'
 import { withRebuild } from './features/rebuild.ts'
+import type { Project } from './project/check.ts'
 
 export interface Services {
   readonly transport: Transport

@@ -4,23 +4,25 @@ import { join, posix, relative } from 'node:path'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
 
-const CAPABILITIES = ['features', 'lake', 'segments', 'ingestion', 'subscriptions', 'governance']
+const CAPABILITIES = ['features', 'transforms', 'lake', 'segments', 'ingestion', 'subscriptions', 'governance']
 const PARTS = [
   ...['transports', 'registries', 'codecs', 'state', 'stores', 'sinks', 'aggregations', 'operators'],
   ...['objects', 'indexes', 'metadata'],
 ]
-const BELOW_API = [...CAPABILITIES, 'engine', 'core']
+/** What knows all capabilities, which know nothing of each other. */
+const BELOW_API = ['project', ...CAPABILITIES, 'engine', 'core']
 const BELOW_MAIN = ['api', 'dev', ...BELOW_API, ...PARTS]
 /** The top: what is wired together, and the commands that people call. */
 const TOP = ['main.ts', 'commands', 'runtime.ts']
 
 /** What files of a folder of `src` (or of a file right in it) may import, beside their own folder. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  ...Object.fromEntries(TOP.map((top) => [top, [...TOP, ...BELOW_MAIN]])),
+  ...Object.fromEntries(TOP.map((top) => [top, [...TOP, ...BELOW_MAIN, 'testing']])),
   'index.ts': BELOW_MAIN,
   testing: ['api', ...BELOW_API, ...PARTS],
   dev: BELOW_API,
   api: BELOW_API,
+  project: [...CAPABILITIES, 'engine', 'core'],
   ...Object.fromEntries(CAPABILITIES.map((capability) => [capability, ['engine', 'core']])),
   engine: ['core'],
   ...Object.fromEntries(PARTS.map((part) => [part, ['connections', 'core']])),

@@ -1,4 +1,4 @@
-import { checkProject, renderProblems } from '../features/check.ts'
+import { checkProject, renderProblems } from '../project/check.ts'
 import type { Terminal } from './console.ts'
 
 export async function check(

@@ -1,7 +1,7 @@
 /** Are the services there? Asked before anything is started, so that a wrong address is said at once and by its name. */
 import type { PartChoice } from '../core/config.ts'
 import { MillraceError } from '../core/errors.ts'
-import type { Project } from '../features/check.ts'
+import type { Project } from '../project/check.ts'
 import { type Services, sourceTopics } from '../runtime.ts'
 
 const PATIENCE_MS = 12_000

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import type { Log } from '../core/part.ts'
-import type { Project } from '../features/check.ts'
+import type { Project } from '../project/check.ts'
 import { createRuntime, createTopics, openServices, type Services, sourceEncoders } from '../runtime.ts'
 import { explain, stopped, type Terminal } from './console.ts'
 import { loadProject } from './project.ts'

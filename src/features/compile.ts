@@ -16,21 +16,14 @@ import type {
   ScalarType,
   Sink,
 } from '../core/model.ts'
+import { compileField, type SourceTopic } from '../core/topics.ts'
+import type { Topology } from '../core/topology.ts'
 import { isOfType, itemsOf } from '../core/values.ts'
+import { type Compiled, canonicalOf, compileWritten } from '../core/written.ts'
 import type { YamlFile } from '../core/yaml.ts'
-import {
-  type Compiled,
-  canonicalOf,
-  columnOf,
-  compileWritten,
-  EXPECTS,
-  fillOf,
-  type TopologyColumn,
-  valuesOf,
-} from './columns.ts'
+import { columnOf, EXPECTS, fillOf, type TopologyColumn, valuesOf } from './columns.ts'
 import type { Declaration, FeatureDeclaration, Output } from './declaration.ts'
 import { featureReducer } from './reducer.ts'
-import { compileField, type SourceTopic } from './topics.ts'
 
 export interface TopologyFeature {
   readonly name: string
@@ -44,23 +37,16 @@ export interface TopologyFeature {
 }
 
 /** A topology of kind `features` that is right, and all that is said of it. */
-export interface FeatureTopology {
-  readonly name: string
-  /** Relative to the project's directory. */
-  readonly file: string
+export interface FeatureTopology extends Topology {
+  readonly kind: 'features'
   readonly entity: string
   /** Field paths that name the entity, and the names of the key fields in outputs. */
   readonly by: readonly string[]
   readonly keyFields: readonly string[]
-  readonly sources: readonly SourceTopic[]
-  readonly tags: readonly string[]
   readonly owner: Declaration['owner']
   readonly description: string | undefined
   readonly outputs: readonly Output[]
   readonly features: readonly TopologyFeature[]
-  readonly generation: string
-  readonly definition: string
-  readonly declaredAt: Millis
   readonly flow: (sinks: readonly Sink[]) => Flow
 }
 
@@ -105,6 +91,7 @@ export function compileTopology(
   const names = features.map((feature) => feature.name)
   const defaults = features.map((feature) => feature.default)
   return {
+    kind: 'features',
     name,
     file: yaml.file,
     entity,

@@ -5,6 +5,7 @@ import { duration } from '../core/duration.ts'
 import { addIssues, describe, keysAt, unknownKey } from '../core/issues.ts'
 import type { FeatureValue, Operator } from '../core/model.ts'
 import { nearest } from '../core/suggest.ts'
+import { expression, type Written } from '../core/written.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
 import type { FeatureParts, LoadedAggregation } from './parts.ts'
 
@@ -14,14 +15,6 @@ const name = z
 const featureName = z
   .string()
   .regex(/^[a-z][a-z0-9_]{0,62}$/, 'a name of a-z, 0-9 and _, beginning with a letter, at most 63 long')
-
-const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String)
-/** One CEL expression for every source topic, or one per topic: a topic left out never matches, and has no value. */
-const expression = z.union(
-  [scalar, z.record(topicName, scalar)],
-  'an expression, or a mapping of topics to expressions',
-)
-export type Written = z.output<typeof expression>
 
 /** The keys of a topology. What a feature takes besides `featureShape` is its aggregation's. */
 export const topologyShape = z.strictObject({

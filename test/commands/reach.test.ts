@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { placeOf, requireTopics } from '../../src/commands/reach.ts'
-import { checkProject, type Project } from '../../src/features/check.ts'
+import { checkProject, type Project } from '../../src/project/check.ts'
 import type { Services } from '../../src/runtime.ts'
 import { MemoryTransport } from '../../src/testing/memory-transport.ts'
 

@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { checkProject, type Project } from '../../src/features/check.ts'
+import { checkProject, type Project } from '../../src/project/check.ts'
 import {
   createRuntime,
   createTopics,

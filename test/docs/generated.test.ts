@@ -6,7 +6,7 @@ import { pages } from '../../docs/generate.ts'
 import { readConfig } from '../../src/core/config.ts'
 import { loadPart, type PartFolder, partNames } from '../../src/core/part.ts'
 import { YamlFile } from '../../src/core/yaml.ts'
-import { checkProject } from '../../src/features/check.ts'
+import { checkProject } from '../../src/project/check.ts'
 
 const docs = join(import.meta.dirname, '../../docs')
 

@@ -16,7 +16,7 @@ import {
 } from '../../bench/w1.ts'
 import type { FeatureStore, Registry, Transport } from '../../src/core/model.ts'
 import { loadPart } from '../../src/core/part.ts'
-import { checkProject } from '../../src/features/check.ts'
+import { checkProject } from '../../src/project/check.ts'
 import { uniqueName } from '../services/index.ts'
 
 export const STORES = 10_000

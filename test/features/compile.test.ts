@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { parseSchema } from '../../src/core/schema.ts'
-import { checkProject, renderProblems } from '../../src/features/check.ts'
 import { type FeatureTopology, outputSchema } from '../../src/features/compile.ts'
+import { checkProject, renderProblems } from '../../src/project/check.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const temporary: string[] = []

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
 import { systemClock } from '../../src/core/clock.ts'
 import { DEPLOYMENT_TASK } from '../../src/engine/worker.ts'
-import { checkProject, type Project } from '../../src/features/check.ts'
 import type { FeatureTopology } from '../../src/features/compile.ts'
 import { askForRebuild, withRebuild } from '../../src/features/rebuild.ts'
+import { checkProject, type Project } from '../../src/project/check.ts'
 import { MemoryState } from '../../src/testing/memory-state.ts'
 
 const { topologies } = (await checkProject('.')).project as Project

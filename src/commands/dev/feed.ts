@@ -6,7 +6,7 @@ import { number } from '../../dev/frame.ts'
 import { replayFile } from '../../dev/replay.ts'
 import { runSimulator } from '../../dev/simulator.ts'
 import { withTimes } from '../../dev/times.ts'
-import type { Project } from '../../features/check.ts'
+import type { Project } from '../../project/check.ts'
 import type { Notes } from './notes.ts'
 
 export interface FeedOptions {

@@ -1,7 +1,7 @@
 import { access, constants, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { MillraceError } from '../../core/errors.ts'
-import type { Project } from '../../features/check.ts'
+import type { Project } from '../../project/check.ts'
 import { createRuntime, createTopics, openServices, type Services, sourceEncoders } from '../../runtime.ts'
 import { explain, stopped, type Terminal } from '../console.ts'
 import { loadProject } from '../project.ts'

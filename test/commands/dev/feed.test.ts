@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { Feed } from '../../../src/commands/dev/feed.ts'
 import { Notes } from '../../../src/commands/dev/notes.ts'
 import type { Draft } from '../../../src/core/model.ts'
-import { checkProject, type Project } from '../../../src/features/check.ts'
+import { checkProject, type Project } from '../../../src/project/check.ts'
 
 const project = (await checkProject('.')).project as Project
 

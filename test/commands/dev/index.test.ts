@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { avroDecoder } from '../../../src/codecs/avro/index.ts'
 import type { InputRecord } from '../../../src/core/model.ts'
-import { checkProject, type Project } from '../../../src/features/check.ts'
+import { checkProject, type Project } from '../../../src/project/check.ts'
 import { createRuntime, openServices, type Services } from '../../../src/runtime.ts'
 import { call, exampleProject, type Running, start } from '../cli.ts'
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { Samples, WrittenIds } from '../../../src/commands/dev/samples.ts'
-import { checkProject, type Project } from '../../../src/features/check.ts'
+import { checkProject, type Project } from '../../../src/project/check.ts'
 import { MemoryStore } from '../../../src/testing/memory-store.ts'
 
 const { topologies } = (await checkProject('.')).project as Project

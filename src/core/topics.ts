@@ -1,12 +1,12 @@
 /** Topics as topologies see them: schema, event time, id and key, checked against each other. */
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import type { Config, TopicConfig } from '../core/config.ts'
-import { compileExpression, type Expression, ExpressionError } from '../core/expression/index.ts'
-import type { Fault } from '../core/problem.ts'
-import { type AvroField, type AvroType, nonNull, type RecordType, SchemaError, topicType } from '../core/schema.ts'
-import { nearest } from '../core/suggest.ts'
-import { MAX_BYTES, YamlFile } from '../core/yaml.ts'
+import type { Config, TopicConfig } from './config.ts'
+import { compileExpression, type Expression, ExpressionError } from './expression/index.ts'
+import type { Fault } from './problem.ts'
+import { type AvroField, type AvroType, nonNull, type RecordType, SchemaError, topicType } from './schema.ts'
+import { nearest } from './suggest.ts'
+import { MAX_BYTES, YamlFile } from './yaml.ts'
 
 export interface SourceTopic {
   readonly name: string

@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type CheckOptions, checkProject, renderProblems } from '../../src/features/check.ts'
+import { type CheckOptions, checkProject, renderProblems } from '../../src/project/check.ts'
 
 const temporary: string[] = []
 afterEach(async () => {

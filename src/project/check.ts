@@ -2,20 +2,20 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Config, readConfig } from '../core/config.ts'
+import { describe } from '../core/issues.ts'
 import { type Problem, sortProblems } from '../core/problem.ts'
 import { nearest } from '../core/suggest.ts'
+import { type FoundTopic, findTopic, type RemoteSchema, readText, type SourceTopic } from '../core/topics.ts'
+import type { Declared, Kind } from '../core/topology.ts'
 import { YamlFile } from '../core/yaml.ts'
-import { compileTopology, type FeatureTopology } from './compile.ts'
-import { type Declaration, readDeclaration } from './declaration.ts'
-import { loadFeatureParts } from './parts.ts'
-import { type FoundTopic, findTopic, type RemoteSchema, readText, type SourceTopic } from './topics.ts'
+import { type AnyTopology, KINDS } from './kinds.ts'
 
 export { type Problem, renderProblems } from '../core/problem.ts'
 
 export interface Project {
   readonly directory: string
   readonly config: Config
-  readonly topologies: readonly FeatureTopology[]
+  readonly topologies: readonly AnyTopology[]
 }
 
 export interface CheckOptions {
@@ -52,15 +52,25 @@ interface TopologyFile {
   readonly file: YamlFile
   readonly modified: number
 }
-type Declared = TopologyFile & { readonly declaration: Declaration }
+type Read = TopologyFile & { readonly declared: Declared<AnyTopology> }
 type Reading = Parameters<typeof findTopic>[1]
+
+/** Is a file in the folder of the topologies one of them? Their test cases stand there too. */
+export function isTopologyFile(name: string): boolean {
+  return /\.ya?ml$/.test(name) && !isTestFile(name)
+}
+
+/** Does a file in the folder of the topologies hold test cases? */
+export function isTestFile(name: string): boolean {
+  return /\.test\.ya?ml$/.test(name)
+}
 
 /** Undefined when there is no such folder. */
 async function topologyFiles(directory: string, config: Config): Promise<TopologyFile[] | undefined> {
   const folder = join(directory, config.topologies)
   const found = await stat(folder).catch(() => undefined)
   if (!found?.isDirectory()) return undefined
-  const names = (await readdir(folder)).filter((name) => /\.ya?ml$/.test(name)).sort()
+  const names = (await readdir(folder)).filter(isTopologyFile).sort()
   return Promise.all(
     names.map(async (name) => {
       const path = join(folder, name)
@@ -70,34 +80,41 @@ async function topologyFiles(directory: string, config: Config): Promise<Topolog
   )
 }
 
-async function compileAll(files: readonly TopologyFile[], reading: Reading): Promise<FeatureTopology[]> {
-  const parts = await loadFeatureParts()
-  const declared = files.flatMap((one): Declared[] => {
-    const declaration = one.file.problems.length > 0 ? undefined : readDeclaration(one.file, parts)
-    return declaration ? [{ ...one, declaration }] : []
-  })
-  reportDuplicates(declared)
-  const names = new Set([
-    ...Object.keys(reading.config.topics),
-    ...declared.flatMap(({ declaration }) => declaration.from),
-  ])
-  const broken = reading.yaml.problems.some((problem) => problem.code === 'yaml-syntax')
+async function compileAll(files: readonly TopologyFile[], reading: Reading): Promise<AnyTopology[]> {
+  const read: Read[] = []
+  for (const one of files) {
+    const declared = one.file.problems.length > 0 ? undefined : await kindOf(one.file)?.read(one.file)
+    if (declared) read.push({ ...one, declared })
+  }
+  reportDuplicates(read)
+  if (reading.yaml.problems.some((problem) => problem.code === 'yaml-syntax')) return []
+  const named = read.flatMap(({ declared }) => declared.reads.map(({ name }) => name))
   const topics = new Map<string, FoundTopic>()
-  for (const name of broken ? [] : names) topics.set(name, await findTopic(name, reading))
+  for (const name of new Set([...Object.keys(reading.config.topics), ...named]))
+    topics.set(name, await findTopic(name, reading))
   const known = await knownTopics(reading)
-  return declared.flatMap((one) => {
-    const sources = broken ? undefined : sourcesOf(one, topics, known)
-    const topology = sources && compileTopology(one.file, one.declaration, reading.config, sources, one.modified)
-    return topology ?? []
+  return read.flatMap((one) => {
+    const mine = topicsOf(one, topics, known)
+    return (mine && one.declared.compile(mine, reading.config, one.modified)) ?? []
   })
 }
 
-/** Undefined when a source is missing or wrong. */
-function sourcesOf({ file, declaration }: Declared, topics: ReadonlyMap<string, FoundTopic>, known: readonly string[]) {
-  const sources: SourceTopic[] = []
-  const isList = Array.isArray((file.value as { from: unknown }).from)
-  for (const [i, name] of declaration.from.entries()) {
-    const at = isList ? ['from', i] : ['from']
+/** Undefined when the file names a kind that is none. */
+function kindOf(file: YamlFile): Kind<AnyTopology> | undefined {
+  const { kind = 'features' } = (file.value ?? {}) as { readonly kind?: unknown }
+  if (typeof kind === 'string' && Object.hasOwn(KINDS, kind)) return KINDS[kind]
+  const names = Object.keys(KINDS)
+  const suggestion = nearest(String(kind), names)
+  const expected = `one of ${names.join(', ')}`
+  file.add(['kind'], { code: 'bad-value', message: `kind is ${describe(kind)}`, expected, suggestion })
+  return undefined
+}
+
+/** The topics that it reads, by name; undefined when one is missing or wrong. */
+function topicsOf({ file, declared }: Read, topics: ReadonlyMap<string, FoundTopic>, known: readonly string[]) {
+  const mine = new Map<string, SourceTopic>()
+  let right = true
+  for (const { name, at } of declared.reads) {
     const topic = topics.get(name)
     if (topic === 'missing') {
       const expected = `a schema schemas/${name}.avsc, or the topic under topics: in millrace.yaml`
@@ -107,11 +124,11 @@ function sourcesOf({ file, declaration }: Declared, topics: ReadonlyMap<string, 
         expected,
         suggestion: nearest(name, known),
       })
-    } else if (declaration.from.indexOf(name) < i)
-      file.add(at, { code: 'duplicate-name', message: `topic '${name}' stands twice` })
-    else if (topic !== undefined && topic !== 'wrong') sources.push(topic)
+    }
+    if (topic === undefined || typeof topic === 'string') right = false
+    else mine.set(name, topic)
   }
-  return sources.length === declaration.from.length ? sources : undefined
+  return right ? mine : undefined
 }
 
 /** Topics that are declared or have a schema file, for suggestions. */
@@ -121,29 +138,30 @@ async function knownTopics({ directory, config }: Reading): Promise<string[]> {
   return [...Object.keys(config.topics), ...named]
 }
 
-/** Topologies by name, features by entity and name: each only once in a project. */
-function reportDuplicates(declared: readonly Declared[]): void {
+/** Topologies by name, and what only one may define: each once in a project. */
+function reportDuplicates(read: readonly Read[]): void {
   const topologies = new Map<string, string>()
-  const features = new Map<string, string>()
-  for (const { file, declaration } of declared) {
-    const { topology, entity } = declaration
-    const first = topologies.get(topology)
-    if (first === undefined) topologies.set(topology, file.file)
-    else
-      file.add(['topology'], {
-        code: 'duplicate-name',
-        message: `topology '${topology}' is declared in ${first} already`,
-        expected: 'another name',
-      })
-    for (const { name } of declaration.features) {
-      const before = features.get(`${entity}/${name}`)
-      if (before === undefined) features.set(`${entity}/${name}`, file.file)
+  const defined = new Map<string, string>()
+  for (const { file, declared } of read) {
+    for (const { name, at } of declared.names) {
+      const first = topologies.get(name)
+      if (first === undefined) topologies.set(name, file.file)
+      else
+        file.add(at, {
+          code: 'duplicate-name',
+          message: `topology '${name}' is declared in ${first} already`,
+          expected: 'another name',
+        })
+    }
+    for (const { what, name, at } of declared.defines) {
+      const before = defined.get(`${what} ${name}`)
+      if (before === undefined) defined.set(`${what} ${name}`, file.file)
       else
         file.add(
-          ['features', name],
+          at,
           {
             code: 'duplicate-name',
-            message: `entity '${entity}' has a feature '${name}' in ${before} already`,
+            message: `${what} '${name}' in ${before} already`,
             expected: 'another name',
           },
           'key',

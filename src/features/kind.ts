@@ -1,0 +1,33 @@
+import type { Kind } from '../core/topology.ts'
+import { compileTopology, type FeatureTopology } from './compile.ts'
+import { readDeclaration } from './declaration.ts'
+import { loadFeatureParts } from './parts.ts'
+
+/** `kind: features`. */
+export const features: Kind<FeatureTopology> = {
+  async read(yaml) {
+    const declaration = readDeclaration(yaml, await loadFeatureParts())
+    if (!declaration) return undefined
+    const { topology, entity, from } = declaration
+    const isList = Array.isArray((yaml.value as { from: unknown }).from)
+    return {
+      names: [{ name: topology, at: ['topology'] }],
+      defines: declaration.features.map(({ name }) => ({
+        what: `entity '${entity}' has a feature`,
+        name,
+        at: ['features', name],
+      })),
+      reads: from.map((name, i) => ({ name, at: isList ? ['from', i] : ['from'] })),
+      compile: (topics, config, declaredAt) => {
+        const twice = from.findIndex((name, i) => from.indexOf(name) < i)
+        if (twice >= 0) {
+          yaml.add(['from', twice], { code: 'duplicate-name', message: `topic '${from[twice]}' stands twice` })
+          return undefined
+        }
+        const sources = from.flatMap((name) => topics.get(name) ?? [])
+        const compiled = compileTopology(yaml, declaration, config, sources, declaredAt)
+        return compiled && [compiled]
+      },
+    }
+  },
+}
