@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { MillraceError } from '../core/errors.ts'
 import { partitionOf } from '../core/key.ts'
 import type {
+  Batch,
   Draft,
   InputRecord,
   MemberEvents,
@@ -34,7 +35,7 @@ interface Reading {
 }
 
 interface Member {
-  readonly topics: readonly string[]
+  topics: readonly string[]
   readonly on: MemberEvents
   readonly owned: Map<string, Reading>
 }
@@ -70,6 +71,11 @@ export class MemoryTransport implements Transport {
     }
     if (!topic)
       this.topicsByName.set(name, { incarnation: randomUUID(), logs: Array.from({ length: partitions }, () => []) })
+  }
+
+  /** All records of a topic, partition by partition; none of a topic that does not exist. */
+  records(name: string): readonly InputRecord[] {
+    return this.topicsByName.get(name)?.logs.flat() ?? []
   }
 
   deleteTopic(name: string): void {
@@ -119,6 +125,14 @@ export class MemoryTransport implements Transport {
     for (const wake of this.waiting.splice(0)) wake()
   }
 
+  async read({ topic, partition }: Partition, position: Position): Promise<Batch> {
+    const log = this.topic(topic).logs[partition] ?? []
+    if (position < 0 || position > log.length)
+      throw new MillraceError('position-outside-log', `${topic}/${partition} holds 0 to ${log.length}`)
+    const records = log.slice(position, position + BATCH_RECORDS)
+    return { topic, partition, records, next: position + records.length, end: log.length }
+  }
+
   async join(group: string, topics: readonly string[], on: MemberEvents): Promise<Membership> {
     for (const name of topics) this.topic(name)
     const member: Member = { topics, on, owned: new Map() }
@@ -137,6 +151,13 @@ export class MemoryTransport implements Transport {
         reading.next = position
         reading.seeks++
         for (const wake of this.waiting.splice(0)) wake()
+      },
+      subscribe: async (names) => {
+        for (const name of names) this.topic(name)
+        member.topics = names
+        for (const reading of [...member.owned.values()])
+          if (!names.includes(reading.partition.topic)) this.take(member, reading)
+        this.rebalance(group)
       },
       leave: async () => {
         members.delete(member)
@@ -187,10 +208,10 @@ export class MemoryTransport implements Transport {
   private give(member: Member, partition: Partition): void {
     const reading: Reading = { partition, next: 0, seeks: 0, over: false }
     member.owned.set(nameOf(partition), reading)
-    void this.read(member.on, reading)
+    void this.feed(member.on, reading)
   }
 
-  private async read(on: MemberEvents, reading: Reading): Promise<void> {
+  private async feed(on: MemberEvents, reading: Reading): Promise<void> {
     const { topic, partition } = reading.partition
     while (!reading.over) {
       try {

@@ -44,7 +44,7 @@ describe('a worker', () => {
             const member = await real.join(...args)
             const leave = () => member.leave().then(() => (left = true))
             const commit: typeof member.commit = (positions) => failing(() => member.commit(positions))
-            return { seek: member.seek, commit, leave }
+            return { ...member, commit, leave }
           },
         }),
     })

@@ -169,5 +169,29 @@ export function groups(fixture: Fixture): void {
         group,
       })
     })
+
+    it('read other topics when told so, and go on with those that stay', async () => {
+      const [stays, goes, comes] = [await fixture.topic(2), await fixture.topic(2), await fixture.topic(2)]
+      const all = (topic: string, from: number) =>
+        Promise.all([0, 1].map((n) => fixture.transport.write(drafts(topic, numbers(50, from), n))))
+      await Promise.all([stays, goes, comes].map((topic) => all(topic, 0)))
+      await fixture.joined([stays, goes], async (reader, member) => {
+        await until('the first two are read', () => reader.values().length === 200)
+        await member.subscribe([stays, comes])
+        await until('the third is read', () => reader.owned().some((name) => name.startsWith(comes)))
+        await Promise.all([stays, goes, comes].map((topic) => all(topic, 50)))
+        for (const partition of [0, 1])
+          for (const topic of [stays, comes])
+            await until(`${topic} is read`, () => reader.values({ topic, partition }).length >= 100)
+        expect(reader.owned()).toEqual([...partitionsOf(stays, 2), ...partitionsOf(comes, 2)].sort())
+        for (const partition of [0, 1]) {
+          expect(reader.values({ topic: stays, partition })).toEqual(numbers(100))
+          expect(reader.values({ topic: comes, partition })).toEqual(numbers(100))
+          expect(reader.values({ topic: goes, partition })).toEqual(numbers(50))
+        }
+        await member.subscribe([])
+        await until('nothing is read any more', () => reader.owned().length === 0)
+      })
+    })
   })
 }

@@ -113,5 +113,36 @@ export function reading(fixture: Fixture): void {
         { reader },
       )
     })
+
+    it('gives a batch from any position to whoever asks, member or not', async () => {
+      const topic = await fixture.topic(2)
+      const partition = { topic, partition: 1 }
+      for (let i = 0; i < 500; i += 100) await fixture.transport.write(drafts(topic, numbers(100, i), 1))
+      const { start, end } = (await fixture.transport.ranges(topic))[1] as { start: number; end: number }
+      const read: string[] = []
+      const positions: number[] = []
+      for (let at = start; at < end; ) {
+        const batch = await fixture.transport.read(partition, at)
+        expect(batch).toMatchObject({ ...partition, end })
+        expect(batch.next).toBeGreaterThan(at)
+        read.push(...batch.records.map(({ value }) => String(value)))
+        positions.push(...batch.records.map(({ position }) => position))
+        at = batch.next
+      }
+      expect(read).toEqual(numbers(500).map(String))
+      const from = positions[250] as number
+      const middle = await fixture.transport.read(partition, from)
+      expect([middle.records[0]?.position, String(middle.records[0]?.value)]).toEqual([from, '250'])
+      expect(await fixture.transport.read(partition, end)).toEqual({ ...partition, records: [], next: end, end })
+    })
+
+    it('gives nothing from a position outside the log', async () => {
+      const topic = await fixture.topic(1)
+      await fixture.transport.write(drafts(topic, numbers(3)))
+      const end = (await fixture.transport.ranges(topic))[0]?.end as number
+      await expect(fixture.transport.read({ topic, partition: 0 }, end + 10)).rejects.toMatchObject({
+        code: 'position-outside-log',
+      })
+    })
   })
 }

@@ -7,6 +7,7 @@ import { Offsets } from './offsets.ts'
 import type { Topics } from './topics.ts'
 
 interface Member extends Subscriber {
+  topics: ReadonlySet<string>
   readonly on: MemberEvents
   /** What it reads, by share. */
   readonly feeds: Map<Share, Feed>
@@ -51,6 +52,11 @@ export class Groups {
         await this.commit(name, member, positions)
       },
       seek: (partition, position) => feedOf(member, partition)?.seek(position),
+      subscribe: async (names) => {
+        for (const topic of names) this.topics.get(topic)
+        member.topics = new Set(names)
+        if (group.members.has(member)) this.share(group)
+      },
       leave: async () => {
         if (!group.members.delete(member)) return
         const stopped = [...member.feeds.values()].map((feed) => feed.stop())

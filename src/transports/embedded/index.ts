@@ -5,6 +5,7 @@ import { duration } from '../../core/duration.ts'
 import { MillraceError } from '../../core/errors.ts'
 import { partitionOf } from '../../core/key.ts'
 import type {
+  Batch,
   Draft,
   MemberEvents,
   Millis,
@@ -18,6 +19,7 @@ import type { Part, PartContext } from '../../core/part.ts'
 import { failure, messageOf } from './files.ts'
 import { encodeFrames } from './frame.ts'
 import { Groups } from './groups.ts'
+import { LogReader } from './reader.ts'
 import { Topics } from './topics.ts'
 
 const config = z.strictObject({
@@ -139,6 +141,21 @@ export class EmbeddedTransport implements Transport {
 
   async positionAt(partition: Partition, time: Millis): Promise<Position> {
     return (await this.all.partition(partition)).positionAt(time)
+  }
+
+  async read(partition: Partition, position: Position): Promise<Batch> {
+    const log = await this.all.partition(partition)
+    const reader = new LogReader(log, position)
+    try {
+      const chunk = await reader.next()
+      if (chunk === 'none') return { ...partition, records: [], next: position, end: Math.max(position, log.range.end) }
+      if (chunk !== 'outside') return { ...partition, ...chunk }
+      const { start, end } = log.range
+      const place = `${partition.topic}/${partition.partition}`
+      throw new MillraceError('position-outside-log', `${place} holds ${start} to ${end}, the position is ${position}`)
+    } finally {
+      await reader.close()
+    }
   }
 
   async committed(group: string, topic: string) {

@@ -1,4 +1,5 @@
 import type {
+  Batch,
   Draft,
   MemberEvents,
   Membership,
@@ -16,6 +17,7 @@ import { type KafkaConfig, kafkaConfig, tlsOf } from './config.ts'
 import type { Connecting } from './library.ts'
 import { Member } from './member.ts'
 import { write } from './producer.ts'
+import { read } from './read.ts'
 import { Session } from './session.ts'
 import { committed, createTopic, positionAt, rangesOf } from './topics.ts'
 
@@ -49,6 +51,7 @@ async function openKafka(config: KafkaConfig, context: PartContext): Promise<Tra
 class KafkaTransport implements Transport {
   private readonly connecting: Connecting
   private readonly client: Client
+  private reader: Client | undefined
   private readonly members = new Set<Member>()
 
   constructor(connecting: Connecting) {
@@ -74,6 +77,12 @@ class KafkaTransport implements Transport {
 
   positionAt(partition: Partition, time: Millis): Promise<Position> {
     return positionAt(this.client, partition, time)
+  }
+
+  async read(partition: Partition, position: Position): Promise<Batch> {
+    // with connections of its own: what is written does not stand behind what is fetched
+    this.reader ??= new Client(this.connecting)
+    return read(this.reader, partition, position, this.connecting.config.maxBytesPerPartition)
   }
 
   committed(group: string, topic: string): Promise<readonly (Position | undefined)[]> {
@@ -110,6 +119,7 @@ class KafkaTransport implements Transport {
   async close(): Promise<void> {
     await Promise.all([...this.members].map((member) => member.leave()))
     this.client.close()
+    this.reader?.close()
     for (const sockets of [...this.connecting.sockets]) sockets.end()
   }
 }

@@ -6,9 +6,10 @@ import { createRequire } from 'node:module'
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Cluster, Kafka, LogEntry } from 'kafkajs'
+import type { Partition, Position } from '../../core/model.ts'
 import type { Log } from '../../core/part.ts'
 import type { KafkaConfig, tlsOf } from './config.ts'
-import { readFetch } from './fetch.ts'
+import { type FetchAnswer, readFetch } from './fetch.ts'
 import { type Message, recordBatch } from './record-batch.ts'
 
 export type Library = typeof import('kafkajs')
@@ -43,6 +44,7 @@ interface ProduceOptions {
 }
 
 const PRODUCE_VERSION = 7
+const FETCH_VERSION = 11
 const internal = createRequire(import.meta.url)
 
 /** kafkajs's own would throw for all partitions when one was refused, and copies records many times. */
@@ -76,6 +78,18 @@ function produceBody({ acks, timeout, topicData }: ProduceOptions): Buffer {
     }
   }
   return Buffer.concat(pieces)
+}
+
+/** A Fetch request for one partition; its answer as `readFetch` reads it. */
+export function fetchRequest(partition: Partition, position: Position, maxBytes: number): ProtocolRequest<FetchAnswer> {
+  const fetch = internal('kafkajs/src/protocol/requests/fetch') as {
+    protocol(of: { version: number }): (options: object) => ProtocolRequest<FetchAnswer>
+  }
+  const topics = [
+    { topic: partition.topic, partitions: [{ partition: partition.partition, fetchOffset: position, maxBytes }] },
+  ]
+  const { request } = fetch.protocol({ version: FETCH_VERSION })({ maxWaitTime: 0, minBytes: 0, maxBytes, topics })
+  return { request, response: { decode: fetchReader(FETCH_VERSION), parse: async (answer) => answer } }
 }
 
 /** kafkajs's error for one of Kafka's codes, with its `type` and whether it is `retriable`. */

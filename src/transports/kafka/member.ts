@@ -3,14 +3,16 @@
  * on from. kafkajs is never trusted with positions: it forgets them in a rebalance, delivers what it fetched before a
  * seek, and starts somewhere else without a word when a position is outside the log.
  */
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EachBatchPayload } from 'kafkajs'
 import { MillraceError } from '../../core/errors.ts'
-import type { InputRecord, MemberEvents, Membership, Partition, Position, Range, TopicInfo } from '../../core/model.ts'
+import type { MemberEvents, Membership, Partition, Position, Range, TopicInfo } from '../../core/model.ts'
 import type { Log } from '../../core/part.ts'
 import type { Assignment } from './assigner.ts'
 import { messageOf } from './client.ts'
 import type { RecordSet } from './fetch.ts'
+import { recordsFrom } from './read.ts'
 import { type Session, type SessionEvents, within } from './session.ts'
 
 const REOPEN_PAUSE_MS = 500
@@ -51,7 +53,7 @@ const nameOf = ({ topic, partition }: Partition) => `${topic}/${partition}`
 export class Member implements Membership {
   private readonly around: Surroundings
   private readonly group: string
-  private readonly topics: readonly string[]
+  private topics: readonly string[]
   private readonly on: MemberEvents
   private readonly held = new Map<string, Held>()
   private readonly leaving = new AbortController()
@@ -59,6 +61,10 @@ export class Member implements Membership {
   private memberId: string | undefined
   private since = 0
   private left: Promise<void> | undefined
+  /** Aborted when other topics are to be read: the session then gives way to another. */
+  private resubscribing = new AbortController()
+  /** What is held stays open through the change of sessions: only the fence protects anyway. */
+  private keeps = false
 
   constructor(around: Surroundings, group: string, topics: readonly string[], on: MemberEvents) {
     this.around = around
@@ -95,6 +101,14 @@ export class Member implements Membership {
     this.session?.seek(partition, position)
   }
 
+  /** Resolves at once; a session that reads them follows. */
+  async subscribe(topics: readonly string[]): Promise<void> {
+    const names = new Set(topics)
+    this.topics = [...names]
+    for (const held of [...this.held.values()]) if (!names.has(held.partition.topic)) this.close(held)
+    this.resubscribing.abort()
+  }
+
   leave(): Promise<void> {
     this.left ??= this.end()
     return this.left
@@ -116,6 +130,7 @@ export class Member implements Membership {
       const started = Date.now()
       const reason = await this.live().catch(messageOf)
       if (this.leaving.signal.aborted) return
+      if (this.resubscribing.signal.aborted) continue
       if (Date.now() - started > LONGEST_RESTART_PAUSE_MS * 2) pause = FIRST_RESTART_PAUSE_MS
       log.warn({ group: this.group, reason, pause }, 'out of the group; joining again')
       await this.wait(pause)
@@ -125,6 +140,12 @@ export class Member implements Membership {
 
   /** One session. Answers why it is over. */
   private async live(): Promise<string> {
+    this.resubscribing = new AbortController()
+    const leavingOrOthers = AbortSignal.any([this.leaving.signal, this.resubscribing.signal])
+    if (this.topics.length === 0) {
+      await aborted(leavingOrOthers)
+      return 'nothing to read'
+    }
     const known = await this.around.topics(this.topics)
     if (known.size === 0) return `none of its topics exists: ${this.topics.join(', ')}`
     if (this.leaving.signal.aborted) return 'left'
@@ -139,9 +160,10 @@ export class Member implements Membership {
     session.start()
     const ended = new AbortController()
     const changed = this.watch(session, known, AbortSignal.any([ended.signal, this.leaving.signal]))
-    const reason = await Promise.race([session.over, changed])
+    const reason = await Promise.race([session.over, changed, aborted(this.resubscribing.signal)])
     ended.abort()
     if (this.leaving.signal.aborted) return 'left'
+    this.keeps = this.resubscribing.signal.aborted
     this.session = undefined
     await session.end(LEAVE_WITHIN_MS)
     return reason
@@ -181,7 +203,8 @@ export class Member implements Membership {
   private assigned(memberId: string, partitions: readonly Partition[]): void {
     for (const partition of partitions) this.session?.pause(partition)
     // under a new name we were out of the group: others may have had what we have now
-    const isNew = memberId !== this.memberId
+    const isNew = memberId !== this.memberId && !this.keeps
+    this.keeps = false
     this.memberId = memberId
     this.since = Date.now()
     const names = new Set(partitions.map(nameOf))
@@ -248,7 +271,7 @@ export class Member implements Membership {
     const lastOffset = batch.lastOffset()
     const next = Number(lastOffset) + 1
     resolveOffset(lastOffset)
-    const records = set ? from(held.next, set.records) : []
+    const records = set ? recordsFrom(held.next, set.records) : []
     held.next = next
     held.gap = undefined
     held.busy = true
@@ -303,8 +326,7 @@ export class Member implements Membership {
   }
 }
 
-/** A batch is fetched whole, also when it begins before the position asked for. */
-function from(position: Position, records: readonly InputRecord[]): readonly InputRecord[] {
-  const first = records.findIndex((record) => record.position >= position)
-  return first === 0 ? records : first < 0 ? [] : records.slice(first)
+async function aborted(signal: AbortSignal): Promise<string> {
+  if (!signal.aborted) await once(signal, 'abort')
+  return 'other topics are to be read'
 }
