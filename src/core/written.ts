@@ -15,7 +15,7 @@ export const expression = z.union(
 export type Written = z.output<typeof expression>
 
 /** By topic; a topic that is absent never matches and has no value. */
-export type Compiled<E extends Expected = Expected> = ReadonlyMap<string, Expression<E>>
+export type Compiled<E extends Expected = Exclude<Expected, 'any'>> = ReadonlyMap<string, Expression<E>>
 
 /** Undefined when any is wrong; the problems are then among the file's. */
 export function compileWritten<E extends Expected>(
@@ -57,7 +57,7 @@ export function compileWritten<E extends Expected>(
 }
 
 /** One text for the same meaning on the same topics, whatever way it was written. */
-export function canonicalOf(compiled: Compiled, sources: readonly SourceTopic[]): string {
+export function canonicalOf(compiled: Compiled<Expected>, sources: readonly SourceTopic[]): string {
   const texts = sources.map((source) => compiled.get(source.name)?.canonical)
   const [first] = texts
   if (first !== undefined && texts.every((text) => text === first)) return first

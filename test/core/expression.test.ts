@@ -364,7 +364,7 @@ describe('the library as oracle', () => {
     expressions.text.map((text) => ({ text, expects: 'text' as const })),
   )
 
-  const NOTHING = { bool: false, number: null, text: null, value: null }
+  const NOTHING = { bool: false, number: null, text: null, value: null, any: null }
   function answer(text: string, expects: Expected, event: { n: number; m: number; r: { a: number } }) {
     const ints = { ...event, n: BigInt(event.n), m: BigInt(event.m), r: { a: BigInt(event.r.a) } }
     const evaluate = library.parse(text)

@@ -20,6 +20,8 @@ interface Call {
   /** Types it takes, then the second argument's; a call with one argument has one list. */
   readonly takes: readonly (readonly Type['kind'][])[]
   readonly apply: (type: Type) => Apply
+  /** Types it has an answer for, whatever the value. */
+  readonly always: readonly Type['kind'][]
 }
 
 const TEXT: readonly Type['kind'][] = ['string', 'enum']
@@ -27,6 +29,7 @@ const test = (apply: (value: string, part: string) => boolean): Call => ({
   type: BOOL,
   takes: [TEXT, TEXT],
   apply: () => apply,
+  always: TEXT,
 })
 
 const CALLS: Readonly<Record<string, Call>> = {
@@ -37,20 +40,28 @@ const CALLS: Readonly<Record<string, Call>> = {
     type: INT,
     takes: [[...TEXT, 'list', 'map']],
     apply: (type) => (isText(type) ? characters : (value: object) => Object.keys(value).length),
+    always: [...TEXT, 'list', 'map'],
   },
   int: {
     type: INT,
     takes: [['int', 'double', ...TEXT]],
     apply: () => (value: number | string) =>
       typeof value === 'string' ? (WHOLE.test(value) ? whole(Number(value)) : null) : whole(Math.trunc(value)),
+    always: ['int'],
   },
   double: {
     type: DOUBLE,
     takes: [['int', 'double', ...TEXT]],
     apply: () => (value: number | string) =>
       typeof value === 'string' ? (DECIMAL.test(value) ? Number(value) : null) : value,
+    always: ['int'],
   },
-  string: { type: STRING, takes: [['int', 'double', 'bool', ...TEXT]], apply: () => String },
+  string: {
+    type: STRING,
+    takes: [['int', 'double', 'bool', ...TEXT]],
+    apply: () => String,
+    always: ['int', 'double', 'bool', ...TEXT],
+  },
 }
 
 const METHODS = ['startsWith', 'endsWith', 'contains', 'size']
@@ -92,7 +103,12 @@ export function call(name: string, values: readonly Typed[], start: number, meth
         expected: [...new Set(found.takes[i]?.map((kind) => (kind === 'enum' ? 'string' : kind)))].join(', '),
       })
   const apply = found.apply(value.type) as (value: unknown, argument: unknown) => unknown
-  return { type: found.type, start, run: argument ? onTwo(value.run, argument.run, apply) : onOne(value.run, apply) }
+  return {
+    type: found.type,
+    start,
+    run: argument ? onTwo(value.run, argument.run, apply) : onOne(value.run, apply),
+    sure: found.always.includes(value.type.kind) && values.every((one) => one.sure),
+  }
 }
 
 /** Why a call cannot be; asked before its arguments are looked at, since macros have arguments of their own kind. */

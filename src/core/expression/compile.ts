@@ -1,8 +1,12 @@
 /** From the syntax tree to closures, checking types on the way. */
 import type { ASTNode } from '@marcbachmann/cel-js'
+import { type AvroType, nonNull } from '../schema.ts'
 import { nearestOrBegun } from '../suggest.ts'
 import { call, refusal } from './calls.ts'
+import { eventType } from './event-type.ts'
+import type { Names } from './index.ts'
 import { binary, choice, junction, mismatch, negative, not } from './operators.ts'
+import { canonical, MAX_DEPTH, parse } from './parse.ts'
 import {
   BOOL,
   DOUBLE,
@@ -18,8 +22,6 @@ import {
   type Typed,
 } from './types.ts'
 
-export const MAX_DEPTH = 64
-
 type Node<O extends ASTNode['op']> = Extract<ASTNode, { op: O }>
 /** `path` is set while the value is a field reached through records only. */
 type Reached = Typed & { readonly path?: readonly string[] }
@@ -27,10 +29,10 @@ type Reached = Typed & { readonly path?: readonly string[] }
 /** Compiles one tree; `fields` collects the paths that are read. */
 export class Compilation {
   readonly fields = new Map<string, readonly string[]>()
-  private readonly record: Type
+  private readonly names: Names
 
-  constructor(record: Type) {
-    this.record = record
+  constructor(names: Names) {
+    this.names = names
   }
 
   compile(node: ASTNode, depth = 1): Typed {
@@ -40,7 +42,7 @@ export class Compilation {
       throw new ExpressionError(node.start, 'event is the whole record', {
         expected: 'a field of it, such as event.id',
       })
-    this.fields.set(value.path.join('.'), value.path)
+    this.read(value)
     return value
   }
 
@@ -52,7 +54,7 @@ export class Compilation {
       case 'value':
         return literal(node)
       case 'id':
-        return this.name(node)
+        return this.name(node, depth)
       case '.':
         return this.select(this.reach(node.args[0], depth + 1), node.args[1], node.pos)
       case '[]':
@@ -72,7 +74,7 @@ export class Compilation {
       case '||':
         return junction(node.op, chain(node).map(side))
       case '?:':
-        return choice(side(node.args[0]), side(node.args[1]), side(node.args[2]))
+        return this.choice(node, side)
       case '!_':
         return not(side(node.args), start)
       case '-_':
@@ -87,22 +89,39 @@ export class Compilation {
     }
   }
 
-  private name(node: Node<'id'>): Reached {
-    if (node.args === 'event') return { type: this.record, start: node.start, path: [], run: (event) => event }
-    const fields = this.record.kind === 'record' ? [...this.record.fields.keys()] : []
-    const near = nearestOrBegun(node.args, [...fields, 'event'])
-    throw new ExpressionError(node.start, `no name '${node.args}'`, {
+  private name({ args: name, start }: Node<'id'>, depth: number): Reached {
+    const { event, beside, lets } = this.names
+    const written = lets?.get(name)
+    if (written !== undefined) return { ...this.reach(parse(written), depth + 1), start }
+    const type = eventType(event)
+    if (name === 'event' && !beside) return { type, start, sure: true, avro: event, path: [], run: (record) => record }
+    const avro = name === 'event' ? event : beside?.get(name)
+    if (avro) return { type: eventType(avro), start, path: [name], run: reader([name]), ...nullability(avro) }
+    const fields = type.kind === 'record' ? [...type.fields.keys()] : []
+    const others = ['event', ...(beside?.keys() ?? []), ...(lets?.keys() ?? [])]
+    const near = nearestOrBegun(name, [...fields, ...others])
+    throw new ExpressionError(start, `no name '${name}'`, {
       code: 'unknown-field',
-      expected: 'event.<field>',
-      suggestion: near && (near === 'event' ? near : `event.${near}`),
+      expected: others.length > 1 ? `event.<field>, or one of ${others.slice(1).join(', ')}` : 'event.<field>',
+      suggestion: near && (others.includes(near) ? near : `event.${near}`),
     })
   }
 
+  /** `x == null ? y : x` and its kin are never null where y is not. */
+  private choice({ args: [condition, yes, no] }: Node<'?:'>, side: (node: ASTNode) => Typed): Typed {
+    const guard = guarded(condition)
+    const branch = (node: ASTNode, safe: boolean) => {
+      const typed = side(node)
+      return safe && guard && canonical(guard.value) === canonical(node) ? { ...typed, sure: true } : typed
+    }
+    return choice(side(condition), branch(yes, guard?.isThere === true), branch(no, guard?.isThere === false))
+  }
+
   private select(from: Reached, name: string, place: number): Reached {
-    const { type, start, run } = from
+    const { type, start, run, avro } = from
     if (type.kind === 'map') {
       this.read(from)
-      return { type: type.values, start, run: entry(run, () => name) }
+      return { type: type.values, start, run: entry(run, () => name), ...insideOf(avro) }
     }
     if (type.kind !== 'record')
       throw new ExpressionError(place, `${describe(type)} has no fields`, {
@@ -119,7 +138,14 @@ export class Compilation {
       })
     }
     const path = from.path && [...from.path, name]
-    return { type: field, start, run: path ? reader(path) : entry(run, () => name), ...(path ? { path } : {}) }
+    const found = avro?.kind === 'record' ? avro.fields.find((each) => each.name === name) : undefined
+    return {
+      type: field,
+      start,
+      run: path ? reader(path) : entry(run, () => name),
+      ...(path ? { path } : {}),
+      ...(found && nullability(found.type, from.sure)),
+    }
   }
 
   private index(node: Node<'[]'>, depth: number): Reached {
@@ -128,9 +154,9 @@ export class Compilation {
     if (from.type.kind === 'record' && typeof key.literal === 'string') return this.select(from, key.literal, key.start)
     this.read(from)
     if (from.type.kind === 'map' && (key.type.kind === 'string' || key.type.kind === 'enum'))
-      return { type: from.type.values, start: node.start, run: entry(from.run, key.run) }
+      return { type: from.type.values, start: node.start, run: entry(from.run, key.run), ...insideOf(from.avro) }
     if (from.type.kind === 'list' && key.type.kind === 'int')
-      return { type: from.type.items, start: node.start, run: entry(from.run, key.run) }
+      return { type: from.type.items, start: node.start, run: entry(from.run, key.run), ...insideOf(from.avro) }
     throw mismatch('[]', from, key)
   }
 
@@ -148,11 +174,17 @@ export class Compilation {
     if (values.length !== 1 || value?.op !== '.')
       throw new ExpressionError(value?.start ?? start, 'has() is given no field', { expected: 'has(event.field)' })
     const { run } = this.compile(value, depth + 1)
-    return { type: BOOL, start, run: (event) => run(event) !== null }
+    return { type: BOOL, start, sure: true, run: (event) => run(event) !== null }
   }
 
-  private read(value: Reached): void {
-    if (value.path?.length) this.fields.set(value.path.join('.'), value.path)
+  private read({ path = [] }: Reached): void {
+    const [first, ...rest] = path
+    const { beside, event } = this.names
+    if (first === undefined) return
+    if (!beside) this.fields.set(path.join('.'), path)
+    else if (first === 'event' && rest.length > 0) this.fields.set(rest.join('.'), rest)
+    else if (first === 'event' && event.kind === 'record')
+      for (const { name } of event.fields) this.fields.set(name, [name])
   }
 }
 
@@ -167,6 +199,25 @@ function chain(node: Node<'&&' | '||'>): ASTNode[] {
   }
   sides.push(left)
   return sides.reverse()
+}
+
+function nullability(avro: AvroType, within: boolean | undefined = true): Pick<Typed, 'avro' | 'sure'> {
+  const { type, nullable } = nonNull(avro)
+  return { avro: type, sure: within && !nullable }
+}
+
+/** What stands in a list or a map may be missing. */
+function insideOf(avro: AvroType | undefined): Pick<Typed, 'avro'> {
+  return avro?.kind === 'array' || avro?.kind === 'map' ? { avro: nonNull(avro.items).type } : {}
+}
+
+/** The value that a condition asks for, and whether it is there when the condition is met; undefined for other conditions. */
+function guarded(condition: ASTNode): { readonly value: ASTNode; readonly isThere: boolean } | undefined {
+  const { op, args } = condition
+  if (op === 'call') return args[0] === 'has' && args[1][0] ? { value: args[1][0], isThere: true } : undefined
+  if (op !== '==' && op !== '!=') return undefined
+  const [left, right] = args
+  return right.op === 'value' && right.args === null ? { value: left, isThere: op === '!=' } : undefined
 }
 
 function reader(path: readonly string[]): Run {
@@ -193,7 +244,7 @@ function entry(run: Run, key: Run): Run {
 function literal(node: Node<'value'>): Typed {
   const { start } = node
   const value = node.args
-  const is = (type: Type, plain: unknown): Typed => ({ type, start, literal: plain, run: () => plain })
+  const is = (type: Type, plain: unknown): Typed => ({ type, start, literal: plain, sure: true, run: () => plain })
   if (value === null) return { type: NULL, start, run: () => null }
   if (typeof value === 'string') return is(STRING, value)
   if (typeof value === 'boolean') return is(BOOL, value)
@@ -218,6 +269,7 @@ function list(node: Node<'list'>, items: readonly Typed[]): Typed {
   return {
     type: { kind: 'list', items: first.type },
     start,
+    sure: items.every((item) => item.sure),
     literal: items,
     run: (event) => {
       const values = items.map((item) => item.run(event))

@@ -1,6 +1,6 @@
 /** An Avro type as expressions see it: fewer kinds, and null is always possible. */
 import { type AvroType, nonNull } from '../schema.ts'
-import { BOOL, DOUBLE, INT, isNumber, isText, NULL, STRING, type Type } from './types.ts'
+import { BOOL, DOUBLE, INT, isNumber, isText, NULL, STRING, type Type, type Typed } from './types.ts'
 
 const known = new WeakMap<AvroType, Type>()
 
@@ -52,4 +52,34 @@ function union(options: readonly Type[]): Type {
   if (options.every(isNumber)) return DOUBLE
   if (options.every(isText)) return STRING
   return { kind: 'other', name: 'a union of several types' }
+}
+
+/** The Avro type of what an expression gives; undefined when there is none. */
+export function avroOf({ avro, type, sure }: Typed): AvroType | undefined {
+  const plain = avro ?? computed(type)
+  if (plain === undefined || plain.kind === 'null') return undefined
+  if (sure) return plain
+  const options = plain.kind === 'union' ? plain.options : [plain]
+  return { kind: 'union', options: [{ kind: 'null' }, ...options] }
+}
+
+/** Type of what is not taken from the data as it is. */
+function computed(type: Type): AvroType | undefined {
+  switch (type.kind) {
+    case 'int':
+      return { kind: 'long' }
+    case 'double':
+      return { kind: 'double' }
+    case 'bool':
+      return { kind: 'boolean' }
+    case 'string':
+    case 'enum':
+      return { kind: 'string' }
+    case 'list': {
+      const items = computed(type.items)
+      return items && { kind: 'array', items }
+    }
+    default:
+      return undefined
+  }
 }

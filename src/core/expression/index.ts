@@ -16,10 +16,10 @@
  * The library parses; types are checked here because its checker knows neither null nor enums (`event.x == null`
  * is an error to it), and run here because its whole numbers are BigInt. Where both apply they agree: a property test.
  */
-import { Environment, ParseError, type ParseResult, serialize } from '@marcbachmann/cel-js'
 import type { AvroType } from '../schema.ts'
-import { Compilation, MAX_DEPTH } from './compile.ts'
-import { eventType } from './event-type.ts'
+import { Compilation } from './compile.ts'
+import { avroOf } from './event-type.ts'
+import { canonical, parse } from './parse.ts'
 import { describe, type Event, ExpressionError, isNumber, isText, type Typed } from './types.ts'
 
 export { ExpressionError } from './types.ts'
@@ -31,8 +31,12 @@ interface Result {
   readonly number: number | null
   readonly text: string | null
   readonly value: number | string | null
+  readonly any: unknown
 }
-/** What is wanted: `bool`, never null; `number`, finite or null; `text`, where a whole number becomes its digits; `value`, a number or a text. */
+/**
+ * What is wanted: `bool`, never null; `number`, finite or null; `text`, where a whole number becomes its digits; `value`, a
+ * number or a text; `any` value that Avro has a type for.
+ */
 export type Expected = keyof Result
 
 export interface Expression<E extends Expected = Expected> {
@@ -43,27 +47,44 @@ export interface Expression<E extends Expected = Expected> {
   /** Paths of the fields it reads. */
   readonly fields: readonly (readonly string[])[]
   readonly type: string
+  /** Type of what it gives, with null unless it never is; undefined where that has no Avro type, as a null that is written. */
+  readonly avro: AvroType | undefined
 }
 
-const environment = new Environment({ limits: { maxDepth: MAX_DEPTH } })
-const BARE = /^\s*(?!(?:true|false|null|event)\b)[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\s*$/
+/** What expressions may name. */
+export interface Names {
+  /** Type of the record. */
+  readonly event: AvroType
+  /**
+   * Further values beside the record, by name. With it, `evaluate` is given an object with all of them, the record as
+   * `event` among them; without it, the record itself.
+   */
+  readonly beside?: ReadonlyMap<string, AvroType>
+  /** Names for expressions, which stand for them as if they were written in their place. They are right, and name no others. */
+  readonly lets?: ReadonlyMap<string, string>
+}
 
-/** Throws `ExpressionError` with the offset in `text` of what is wrong. `event` is the record's type. */
+const BARE = /^\s*(?!(?:true|false|null|event)\b)([A-Za-z_]\w*)(?:\.[A-Za-z_]\w*)*\s*$/
+
+/** Throws `ExpressionError` with the offset in `text` of what is wrong. */
 export function compileExpression<E extends Expected>(
   text: string,
-  { event, expects }: { readonly event: AvroType; readonly expects: E },
+  { expects, ...names }: Names & { readonly expects: E },
 ): Expression<E> {
   if (text.length > MAX_LENGTH) throw new ExpressionError(0, `the expression is longer than ${MAX_LENGTH} characters`)
-  const lead = BARE.test(text) ? 'event.'.length : 0
+  const { beside, lets } = names
+  const [, first = ''] = BARE.exec(text) ?? []
+  const lead = first === '' || lets?.has(first) || beside?.has(first) ? 0 : 'event.'.length
   try {
-    const { ast } = parse(lead ? `event.${text.trimStart()}` : text)
-    const compilation = new Compilation(eventType(event))
+    const ast = parse(lead ? `event.${text.trimStart()}` : text)
+    const compilation = new Compilation(names)
     const typed = compilation.compile(ast)
     return {
-      canonical: serialize(ast),
+      canonical: canonical(ast, lets),
       evaluate: finish[expects](typed) as Expression<E>['evaluate'],
       fields: [...compilation.fields.values()],
       type: typed.type.kind,
+      avro: avroOf(typed),
     }
   } catch (error) {
     if (!(error instanceof ExpressionError) || lead === 0) throw error
@@ -75,28 +96,6 @@ export function compileExpression<E extends Expected>(
       ...(expected === undefined ? {} : { expected }),
     })
   }
-}
-
-function parse(text: string): ParseResult {
-  try {
-    return environment.parse(text)
-  } catch (error) {
-    if (!(error instanceof ParseError)) throw new ExpressionError(0, 'the expression cannot be parsed')
-    const offset = Math.min(error.range?.start ?? 0, text.length)
-    const found = error.summary.replace('Unexpected token: EOF', 'the expression ends too early')
-    throw new ExpressionError(offset, otherSpelling(text, offset) ?? found, {
-      expected: 'an expression such as event.x == "A"',
-    })
-  }
-}
-
-/** How an operator of other languages is written here; undefined when none stands at `offset`. */
-function otherSpelling(text: string, offset: number): string | undefined {
-  const here = text.slice(offset)
-  if (/^=(?!=)/.test(here)) return 'write == to compare'
-  if (/^and\b/i.test(here)) return 'write && for and'
-  if (/^or\b/i.test(here)) return 'write || for or'
-  return /\bnot\s+$/i.test(text.slice(0, offset)) ? 'write ! for not' : undefined
 }
 
 const finish: { readonly [E in Expected]: (typed: Typed) => (event: Event) => Result[E] } = {
@@ -125,6 +124,10 @@ const finish: { readonly [E in Expected]: (typed: Typed) => (event: Event) => Re
   value(typed) {
     demand(typed, isNumber(typed.type) || isText(typed.type), 'a number or a text')
     return isText(typed.type) ? finish.text(typed) : finish.number(typed)
+  },
+  any(typed) {
+    demand(typed, avroOf(typed) !== undefined, 'a value with a type, such as event.x')
+    return typed.type.kind === 'double' && !typed.avro ? finish.number(typed) : typed.run
   },
 }
 

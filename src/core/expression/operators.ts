@@ -1,5 +1,6 @@
 /** Operators of two sides and of one: which types they take, and the closure for each. Null in, null out. */
 
+import type { AvroType } from '../schema.ts'
 import { nearest } from '../suggest.ts'
 import {
   BOOL,
@@ -50,8 +51,13 @@ const ORDER: Readonly<Record<string, Both<number | string>>> = {
 
 export function binary(operator: string, left: Typed, right: Typed): Typed {
   const start = left.start
-  const make = (type: Type, run: Run): Typed => ({ type, run, start })
-  if (operator === '==' || operator === '!=') return make(BOOL, equality(operator === '==', left, right))
+  const known = left.sure === true && right.sure === true
+  /** Of values that are there, it always has an answer. */
+  const make = (type: Type, run: Run): Typed => ({ type, run, start, sure: known })
+  if (operator === '==' || operator === '!=') {
+    const compared = make(BOOL, equality(operator === '==', left, right))
+    return left.type.kind === 'null' || right.type.kind === 'null' ? { ...compared, sure: true } : compared
+  }
   if (operator === 'in') return make(BOOL, membership(left, right))
   const order = ORDER[operator]
   if (order) {
@@ -67,7 +73,7 @@ export function binary(operator: string, left: Typed, right: Typed): Typed {
   const kind = left.type.kind === right.type.kind ? left.type.kind : undefined
   const apply = kind === 'int' ? ON_INT[operator] : kind === 'double' ? ON_DOUBLE[operator] : undefined
   if (!apply) throw mismatch(operator, left, right)
-  return make(left.type, both(left.run, right.run, apply))
+  return { type: left.type, start, run: both(left.run, right.run, apply) }
 }
 
 function equality(equal: boolean, left: Typed, right: Typed): Run {
@@ -144,11 +150,13 @@ export function junction(operator: '&&' | '||', sides: readonly Typed[]): Typed 
   const runs = sides.map((side) => side.run)
   const decides = operator === '||'
   const start = sides[0]?.start ?? 0
+  const sure = sides.every((side) => side.sure)
   const [first, second] = runs
   if (runs.length === 2 && first && second)
     return {
       type: BOOL,
       start,
+      sure,
       run: (event) => {
         const a = first(event)
         if (a === decides) return decides
@@ -165,15 +173,16 @@ export function junction(operator: '&&' | '||', sides: readonly Typed[]): Typed 
     }
     return undecided
   }
-  return { type: BOOL, start, run }
+  return { type: BOOL, start, run, sure }
 }
 
 export function not(side: Typed, start: number): Typed {
   requireBool('!', side)
-  const { run } = side
+  const { run, sure = false } = side
   return {
     type: BOOL,
     start,
+    sure,
     run: (event) => {
       const value = run(event)
       return value === null ? null : !value
@@ -186,13 +195,14 @@ export function negative(side: Typed, start: number): Typed {
     throw new ExpressionError(side.start, `'-' does not go before ${describe(side.type)}`, { expected: 'a number' })
   if (typeof side.literal === 'number') {
     const value = side.type.kind === 'int' ? 0 - side.literal : -side.literal
-    return { type: side.type, start, literal: value, run: () => value }
+    return { type: side.type, start, literal: value, sure: true, run: () => value }
   }
-  const { run } = side
+  const { run, sure = false } = side
   const zero = side.type.kind === 'double' ? -0 : 0
   return {
     type: side.type,
     start,
+    sure,
     run: (event) => {
       const value = run(event)
       return value === null ? null : zero - (value as number)
@@ -208,11 +218,22 @@ export function choice(condition: Typed, yes: Typed, no: Typed): Typed {
   return {
     type: isText(type) && no.type.kind !== 'null' ? STRING : type,
     start: condition.start,
+    sure: [condition, yes, no].every((part) => part.sure),
+    avro: commonAvro(yes, no),
     run: (event) => {
       const value = run(event)
       return value === null ? null : value ? yes.run(event) : no.run(event)
     },
   }
+}
+
+/** The type of both branches, where it is one. */
+function commonAvro(yes: Typed, no: Typed): AvroType | undefined {
+  if (yes.type.kind === 'null') return no.avro
+  if (no.type.kind === 'null' || yes.avro === no.avro) return yes.avro
+  const isTime = (kind: string | undefined) => kind === 'timestamp' || kind === 'date' || kind === 'time'
+  const same = isTime(yes.avro?.kind) && JSON.stringify(yes.avro) === JSON.stringify(no.avro)
+  return same ? yes.avro : undefined
 }
 
 function requireBool(operator: string, side: Typed): void {

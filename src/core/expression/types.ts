@@ -1,5 +1,6 @@
 /** What a sub-expression is, and how it runs. */
 import type { Fault } from '../problem.ts'
+import type { AvroType } from '../schema.ts'
 
 /** Every type may also be null. `other` is what expressions can only ask `has()` and `== null` about. */
 export type Type =
@@ -22,6 +23,10 @@ export interface Typed {
   readonly start: number
   /** Set for literals. */
   readonly literal?: unknown
+  /** It is never null. */
+  readonly sure?: boolean
+  /** Where it is a value of the data as it stands there: its type, without null. */
+  readonly avro?: AvroType | undefined
 }
 
 export const INT: Type = { kind: 'int' }

@@ -1,0 +1,47 @@
+/** From text to syntax tree and back. */
+import { type ASTNode, Environment, ParseError, serialize } from '@marcbachmann/cel-js'
+import { ExpressionError } from './types.ts'
+
+export const MAX_DEPTH = 64
+
+const environment = new Environment({ limits: { maxDepth: MAX_DEPTH } })
+
+/** Throws `ExpressionError` with the offset in `text` of what is wrong. */
+export function parse(text: string): ASTNode {
+  try {
+    return environment.parse(text).ast
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw new ExpressionError(0, 'the expression cannot be parsed')
+    const offset = Math.min(error.range?.start ?? 0, text.length)
+    const found = error.summary.replace('Unexpected token: EOF', 'the expression ends too early')
+    throw new ExpressionError(offset, otherSpelling(text, offset) ?? found, {
+      expected: 'an expression such as event.x == "A"',
+    })
+  }
+}
+
+/** How an operator of other languages is written here; undefined when none stands at `offset`. */
+function otherSpelling(text: string, offset: number): string | undefined {
+  const here = text.slice(offset)
+  if (/^=(?!=)/.test(here)) return 'write == to compare'
+  if (/^and\b/i.test(here)) return 'write && for and'
+  if (/^or\b/i.test(here)) return 'write || for or'
+  return /\bnot\s+$/i.test(text.slice(0, offset)) ? 'write ! for not' : undefined
+}
+
+/** Equal for trees that differ only in spacing and brackets. Names in `lets` stand for what they are written as. */
+export function canonical(ast: ASTNode, lets?: ReadonlyMap<string, string>): string {
+  return serialize(lets === undefined || lets.size === 0 ? ast : (inlined(ast, lets) as ASTNode))
+}
+
+function inlined(part: unknown, lets: ReadonlyMap<string, string>): unknown {
+  if (Array.isArray(part)) return part.map((each) => inlined(each, lets))
+  if (!isNode(part)) return part
+  const written = part.op === 'id' ? lets.get(part.args) : undefined
+  if (written !== undefined) return parse(written)
+  return { op: part.op, args: inlined(part.args, lets) }
+}
+
+function isNode(part: unknown): part is ASTNode {
+  return typeof part === 'object' && part !== null && 'op' in part && 'args' in part
+}
