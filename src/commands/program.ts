@@ -8,9 +8,10 @@ import { features } from './usage/features.ts'
 import { examples, type Usage } from './usage/options.ts'
 import { rebuild } from './usage/rebuild.ts'
 import { run } from './usage/run.ts'
+import { test } from './usage/test.ts'
 
 /** In the order of `millrace --help`. */
-const USAGES: readonly Usage[] = [dev, run, check, rebuild, features]
+const USAGES: readonly Usage[] = [dev, run, check, test, rebuild, features]
 
 /** Answers the exit code: 0 done, 1 failed (said on stderr), 2 wrong usage. Never rejects. */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {

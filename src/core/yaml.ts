@@ -56,6 +56,12 @@ export class YamlFile {
     )
   }
 
+  /** Line and column of what stands at a path, or of the nearest thing above it; both count from 1. */
+  place(path: Path, where?: Where): { readonly line: number; readonly column: number } {
+    const { line, col } = this.lines.linePos(this.offset(path, where))
+    return { line: Math.max(1, line), column: Math.max(1, col) }
+  }
+
   /** Adds a problem at a path; where nothing stands there, at the nearest thing above it. */
   add(path: Path, fault: Fault, where?: Where): void {
     if (this.problems.length < MAX_PROBLEMS) this.addAt(this.offset(path, where), fault)

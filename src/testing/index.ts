@@ -1,5 +1,17 @@
-/** For tests of one's own parts: conformance suites that every part of a kind passes, fakes that pass them too, a clock that is moved by hand. */
+/**
+ * For tests of topologies and of parts of one's own: a driver that runs a topology in memory, a clock that is moved by hand,
+ * conformance suites that every part of a kind passes, and fakes that pass them too. The suites declare vitest tests.
+ */
 export { VirtualClock } from './clock.ts'
+export {
+  type TestedDeadLetter,
+  type TestedFeatures,
+  type TestedOutput,
+  type TopologyTest,
+  type TopologyTestOptions,
+  testTopology,
+} from './driver.ts'
+export { MemoryRegistry } from './memory-registry.ts'
 export { MemoryState } from './memory-state.ts'
 export { MemoryStore } from './memory-store.ts'
 export { MemoryTransport } from './memory-transport.ts'

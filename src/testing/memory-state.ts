@@ -89,6 +89,11 @@ export class MemoryState implements State {
     if (this.owned(open).commits !== open.commits) throw new Fenced('somebody else committed')
   }
 
+  /** When the next timer of any task is due; Infinity when there is none. */
+  nextDue(): Millis {
+    return Math.min(...[...this.tasks.values()].map(earliest))
+  }
+
   /** Loses everything, as a store without persistence does at a restart. */
   clear(): void {
     this.tasks.clear()

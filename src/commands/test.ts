@@ -1,0 +1,108 @@
+import { readdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { renderProblems, sortProblems } from '../core/problem.ts'
+import { readText } from '../core/topics.ts'
+import { YamlFile } from '../core/yaml.ts'
+import { isTestFile, type Project } from '../project/check.ts'
+import { readCases, type TestCase } from '../testing/cases.ts'
+import { offsetText } from '../testing/moment.ts'
+import { type Failure, runCase } from '../testing/run-case.ts'
+import type { Terminal } from './console.ts'
+import { loadProject } from './project.ts'
+
+interface TestOptions {
+  readonly directory: string
+  readonly filter?: string
+  readonly json?: boolean
+}
+
+/** Runs the test cases of a project. 0 when all are as expected, 1 otherwise, also when there is none. */
+export async function test({ directory, filter, json }: TestOptions, terminal: Terminal): Promise<number> {
+  const project = await loadProject(directory, terminal)
+  if (!project) return 1
+  const files = await testFiles(project)
+  const all = files.flatMap((file) => readCases(file, project))
+  const problems = sortProblems(files.flatMap((file) => file.problems))
+  if (problems.length > 0) {
+    if (json) terminal.out.write(`${JSON.stringify({ problems, cases: [] })}\n`)
+    else terminal.error(renderProblems(problems))
+    return 1
+  }
+  const cases = all.filter(
+    ({ name, file, topology }) =>
+      filter === undefined || [name, file.file, topology.name].some((text) => text.includes(filter)),
+  )
+  if (cases.length === 0) {
+    const folder = project.config.topologies
+    const none = `no test cases: write ${folder}/<name>.test.yaml`
+    terminal.error(
+      `millrace test: ${all.length === 0 ? none : `no case has '${filter}' in its name, file or topology`}`,
+    )
+    return 1
+  }
+  return json ? inJson(cases, project, terminal) : inWords(cases, project, terminal)
+}
+
+async function testFiles({ directory, config }: Project): Promise<YamlFile[]> {
+  const names = (await readdir(join(directory, config.topologies))).filter(isTestFile).sort()
+  return Promise.all(
+    names.map(async (name) => {
+      const file = join(config.topologies, name)
+      return new YamlFile(file, (await readText(resolve(directory, file))) ?? '')
+    }),
+  )
+}
+
+async function inWords(cases: readonly TestCase[], project: Project, { out }: Terminal): Promise<number> {
+  let wrong = 0
+  let file: string | undefined
+  for (const each of cases) {
+    if (file !== each.file.file) out.write(`${each.file.file}\n`)
+    file = each.file.file
+    const failures = await runCase(each, project)
+    out.write(`  ${failures.length === 0 ? '✓' : '✗'} ${each.name}\n`)
+    if (failures.length > 0) wrong++
+    for (const failure of failures) out.write(told(each, failure))
+  }
+  const count = cases.length === 1 ? '1 case' : `${cases.length} cases`
+  out.write(`${count}: ${wrong === 0 ? 'as expected' : `${wrong} not as expected`}\n`)
+  return wrong === 0 ? 0 : 1
+}
+
+function told({ file, start }: TestCase, { line, column, what, expected, actual, asOf }: Failure): string {
+  const since = asOf === undefined ? '' : `, as of ${new Date(asOf).toISOString()} (${offsetText(asOf, start)})`
+  return `      ${file.file}:${line}:${column}: ${what}
+          expected ${shown(expected)}
+          actual   ${shown(actual)}${since}
+`
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+async function inJson(cases: readonly TestCase[], project: Project, { out }: Terminal): Promise<number> {
+  const told: object[] = []
+  let passed = true
+  for (const each of cases) {
+    const { name, file, path, topology } = each
+    const failures = await runCase(each, project)
+    passed &&= failures.length === 0
+    const said = failures.map(({ asOf, ...failure }) => ({
+      ...failure,
+      file: file.file,
+      ...(asOf === undefined ? {} : { asOf: new Date(asOf).toISOString() }),
+    }))
+    const place = file.place(path)
+    told.push({
+      case: name,
+      topology: topology.name,
+      file: file.file,
+      ...place,
+      passed: failures.length === 0,
+      failures: said,
+    })
+  }
+  out.write(`${JSON.stringify({ problems: [], cases: told })}\n`)
+  return passed ? 0 : 1
+}
