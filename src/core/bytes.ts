@@ -4,6 +4,8 @@
  */
 
 const EMPTY = Buffer.alloc(0)
+/** Longest text written unit by unit. */
+const SHORT = 32
 
 export class ByteWriter {
   private buffer: Buffer
@@ -47,17 +49,32 @@ export class ByteWriter {
   /** The first `count` doubles of `values` from `from` on, raw. */
   doubles(values: Float64Array, from: number, count: number): void {
     this.room(count * 8)
-    const bytes = Buffer.from(values.buffer, values.byteOffset + from * 8, count * 8)
-    bytes.copy(this.buffer, this.at)
+    this.buffer.set(new Uint8Array(values.buffer, values.byteOffset + from * 8, count * 8), this.at)
     this.at += count * 8
   }
 
   /** Length-prefixed UTF-8. */
   text(value: string): void {
+    if (value.length <= SHORT && this.shortText(value)) return
     const bytes = Buffer.byteLength(value)
     this.varint(bytes)
     this.room(bytes)
     this.at += this.buffer.write(value, this.at, bytes, 'utf8')
+  }
+
+  /** For ASCII, without a call out of JavaScript: ids are short, and there are many. False when it is not ASCII. */
+  private shortText(value: string): boolean {
+    this.room(SHORT + 1)
+    const { buffer, at } = this
+    const { length } = value
+    for (let i = 0; i < length; i++) {
+      const unit = value.charCodeAt(i)
+      if (unit > 127) return false
+      buffer[at + 1 + i] = unit
+    }
+    buffer[at] = length
+    this.at = at + 1 + length
+    return true
   }
 
   /** Length-prefixed bytes. */
@@ -75,7 +92,9 @@ export class ByteWriter {
 
   /** A copy of what was written; the writer is empty afterwards. */
   take(): Buffer {
-    const taken = this.at === 0 ? EMPTY : Buffer.from(this.buffer.subarray(0, this.at))
+    if (this.at === 0) return EMPTY
+    const taken = Buffer.allocUnsafe(this.at)
+    this.buffer.copy(taken, 0, 0, this.at)
     this.at = 0
     return taken
   }
@@ -127,8 +146,8 @@ export class ByteReader {
   /** Copies `count` doubles into `to` from `at` on. */
   doubles(to: Float64Array, at: number, count: number): void {
     const from = this.need(count * 8)
-    const target = Buffer.from(to.buffer, to.byteOffset + at * 8, count * 8)
-    this.buffer.copy(target, 0, from, from + count * 8)
+    const target = new Uint8Array(to.buffer, to.byteOffset + at * 8, count * 8)
+    target.set(this.buffer.subarray(from, from + count * 8))
   }
 
   text(): string {

@@ -1,5 +1,7 @@
 import { ByteWriter } from './bytes.ts'
 
+const scratch = new ByteWriter(4096)
+
 /** A part of a large accumulator, stored beside its main bytes under its name. */
 export interface StoredPart {
   readonly name: number
@@ -22,13 +24,13 @@ export class StoredParts {
     encode: (part: P, to: ByteWriter) => void,
   ): [string, Uint8Array | null][] {
     const changes: [string, Uint8Array | null][] = []
+    if (parts.length === 0 && this.names.size === 0) return changes
     const kept = new Set<number>()
     for (const part of parts) {
       kept.add(part.name)
       if (this.names.has(part.name) && !part.changed) continue
-      const to = new ByteWriter(4096)
-      encode(part, to)
-      changes.push([String(part.name), to.take()])
+      encode(part, scratch)
+      changes.push([String(part.name), scratch.take()])
       part.changed = false
       this.names.add(part.name)
     }

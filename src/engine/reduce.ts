@@ -187,9 +187,10 @@ export class ReduceTask<S = unknown> implements Task {
         if (from >= rows.length) continue
         batch.frames.push({ rows, from, clock: before })
         batch.rows += rows.length - from
-        for (let row = from; row < rows.length; row++) {
-          batch.causes.set(rows.keys[rows.keyOf[row] as number] as string, rows.position[row] as number)
-        }
+        const newest = new Float64Array(rows.keys.length).fill(-1)
+        for (let row = from; row < rows.length; row++) newest[rows.keyOf[row] as number] = rows.position[row] as number
+        for (const [key, position] of newest.entries())
+          if (position >= 0) batch.causes.set(rows.keys[key] as string, position)
       }
       batch.position = slice.next
     }

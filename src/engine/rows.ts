@@ -8,7 +8,10 @@ export const MAX_TOPICS = 8
 export const MAX_PARTITIONS = 1024
 const MAX_POSITION = 2 ** 40
 
-type Fill = { kind: ColumnKind; fill: (event: Event) => boolean | number | string | null; data: Column }
+interface Fill<C extends Column> {
+  readonly fill: (event: Event) => boolean | number | string | null
+  readonly data: C
+}
 
 /** Rows being filled, column by column, up to a fixed number; emptied and filled again. */
 export class RowBuffer implements Rows {
@@ -23,7 +26,10 @@ export class RowBuffer implements Rows {
   filling = 0
   /** Bytes of text taken so far, roughly. */
   text = 0
-  private readonly fills: readonly Fill[]
+  // apart, so that each loop below stores into arrays of one kind: a third of the time of a loop over all
+  private readonly flags: readonly Fill<Uint8Array>[]
+  private readonly numbers: readonly Fill<Float64Array>[]
+  private readonly texts: readonly Fill<(string | null)[]>[]
 
   constructor(plan: RowPlan, capacity: number) {
     if (capacity > 65_535) throw new RangeError('a row buffer counts its keys in 16 bits')
@@ -31,8 +37,13 @@ export class RowBuffer implements Rows {
     this.time = new Float64Array(capacity)
     this.tie = new Float64Array(capacity)
     this.keyOf = new Uint16Array(capacity)
-    this.fills = plan.columns.map(({ kind, fill }) => ({ kind, fill, data: emptyColumn(kind, capacity) }))
-    this.columns = new Map(plan.columns.map(({ id }, i) => [id, (this.fills[i] as Fill).data]))
+    const columns = plan.columns.map(({ id, kind, fill }) => ({ id, kind, fill, data: emptyColumn(kind, capacity) }))
+    const of = <C extends Column>(wanted: ColumnKind) =>
+      columns.filter(({ kind }) => kind === wanted) as readonly Fill<Column>[] as readonly Fill<C>[]
+    this.flags = of('flag')
+    this.numbers = of('number')
+    this.texts = of('text')
+    this.columns = new Map(columns.map(({ id, data }) => [id, data]))
   }
 
   get capacity(): number {
@@ -41,7 +52,7 @@ export class RowBuffer implements Rows {
 
   /** Index of a key that this filling has not had before. */
   key(id: string): number {
-    this.text += Buffer.byteLength(id) + 2
+    this.text += id.length + 2
     return this.keys.push(id) - 1
   }
 
@@ -51,14 +62,15 @@ export class RowBuffer implements Rows {
     this.time[row] = time
     this.tie[row] = tie
     this.keyOf[row] = keyIndex
-    for (const { kind, fill, data } of this.fills) {
+    for (const { fill, data } of this.flags) data[row] = fill(event) === true ? 1 : 0
+    for (const { fill, data } of this.numbers) {
       const value = fill(event)
-      if (kind === 'flag') data[row] = value === true ? 1 : 0
-      else if (kind === 'number') data[row] = typeof value === 'number' ? value : Number.NaN
-      else {
-        data[row] = typeof value === 'string' ? value : null
-        if (typeof value === 'string') this.text += Buffer.byteLength(value) + 2
-      }
+      data[row] = typeof value === 'number' ? value : Number.NaN
+    }
+    for (const { fill, data } of this.texts) {
+      const value = fill(event)
+      data[row] = typeof value === 'string' ? value : null
+      if (typeof value === 'string') this.text += value.length + 2
     }
   }
 

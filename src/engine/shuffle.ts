@@ -150,7 +150,8 @@ export class FrameReader {
     from.doubles(time, 0, length)
     from.doubles(tie, 0, length)
     new Uint8Array(keyOf.buffer).set(from.bytes(length * 2))
-    if (keyOf.some((key) => key >= keyCount)) throw new RangeError('a row names a key that its frame does not hold')
+    for (let row = 0; row < length; row++)
+      if ((keyOf[row] as number) >= keyCount) throw new RangeError('a row names a key that its frame does not hold')
     const columns = new Map<string, Column>()
     for (const { id, kind } of layout) columns.set(id, decodeColumn(from, kind, length))
     return { length, position, time, tie, keys, keyOf, columns }

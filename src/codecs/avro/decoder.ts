@@ -164,7 +164,9 @@ class AvroDecoder implements Decoder {
 }
 
 function idOf(value: Buffer): number | undefined {
-  return value.length < HEADER || value[0] !== 0 ? undefined : value.readUInt32BE(1)
+  if (value.length < HEADER || value[0] !== 0) return undefined
+  const at = (index: number) => value[index] as number
+  return ((at(1) << 24) | (at(2) << 16) | (at(3) << 8) | at(4)) >>> 0
 }
 
 function ownType(schema: unknown): RecordType {

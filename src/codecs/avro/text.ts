@@ -25,9 +25,7 @@ export function repeatedText(): (cursor: Cursor) => string {
       reads = 0
       found = 0
     }
-    let hash = length
-    for (let i = from; i < at; i++) hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0
-    const slot = (hash ^ (hash >>> 12)) & (SLOTS - 1)
+    const slot = slotOf(bytes, from, at)
     const there = seen[slot] as string
     if (isThere(there, bytes, from, length)) {
       found++
@@ -37,6 +35,13 @@ export function repeatedText(): (cursor: Cursor) => string {
     seen[slot] = text
     return text
   }
+}
+
+/** Of the length and the last bytes, in which ids differ most: what is not told apart here only takes longer. */
+function slotOf(bytes: Buffer, from: number, to: number): number {
+  let hash = to - from
+  for (let i = Math.max(from, to - 6); i < to; i++) hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0
+  return (hash ^ (hash >>> 12)) & (SLOTS - 1)
 }
 
 /** Only ASCII can be equal unit by byte at equal length, so what is found is right. */

@@ -4,7 +4,7 @@
  * Fetch API, versions 4 to 11. The checksums of batches are not looked at, as kafkajs's reader does not.
  */
 import { createRequire } from 'node:module'
-import type { InputRecord, Position } from '../../core/model.ts'
+import type { InputRecord, Millis, Position } from '../../core/model.ts'
 
 /** What stands for all records of a partition, as the one message that kafkajs goes over. */
 export interface RecordSet {
@@ -135,12 +135,47 @@ function readRecords(
     from.at++ // attributes: none are defined
     const time = from.varint()
     const position = base + from.varint()
-    const key = from.part()
+    const keyLength = from.varint()
+    const keyAt = from.at
+    if (keyLength > 0) from.at += keyLength
     const value = from.part()
     const names = from.varint()
     const headers = names === 0 ? NO_HEADERS : readHeaders(from, names)
     if (from.at !== end) throw new Error(`record ${position} does not end where it should`)
-    to.push({ position, timestamp: stamp ?? first + time, key, value, headers })
+    to.push(new FetchedRecord(position, stamp ?? first + time, value, headers, from.bytes, keyAt, keyLength))
+  }
+}
+
+/** Its key is seldom asked for: a buffer for it is made then. */
+class FetchedRecord implements InputRecord {
+  readonly position: Position
+  readonly timestamp: Millis
+  readonly value: Buffer | null
+  readonly headers: Readonly<Record<string, Buffer>>
+  readonly #bytes: Buffer
+  readonly #keyAt: number
+  readonly #keyLength: number
+
+  constructor(
+    position: Position,
+    timestamp: Millis,
+    value: Buffer | null,
+    headers: Readonly<Record<string, Buffer>>,
+    bytes: Buffer,
+    keyAt: number,
+    keyLength: number,
+  ) {
+    this.position = position
+    this.timestamp = timestamp
+    this.value = value
+    this.headers = headers
+    this.#bytes = bytes
+    this.#keyAt = keyAt
+    this.#keyLength = keyLength
+  }
+
+  get key(): Buffer | null {
+    return this.#keyLength < 0 ? null : this.#bytes.subarray(this.#keyAt, this.#keyAt + this.#keyLength)
   }
 }
 
@@ -158,7 +193,7 @@ function readHeaders(from: Reader, count: number): Readonly<Record<string, Buffe
 /** Numbers and parts of bytes from `at` to `end`; throws beyond. */
 class Reader {
   at: number
-  private readonly bytes: Buffer
+  readonly bytes: Buffer
   private readonly end: number
 
   constructor(bytes: Buffer, at: number = 0, end: number = bytes.length) {
