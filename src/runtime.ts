@@ -1,6 +1,8 @@
 /** Opens the parts that a project names and puts them together: what `run` and `dev` share. Closing retraces opening. */
 
 import type { EntityCatalog, TopologyEntry } from './api/catalog.ts'
+import { liveTopics, liveTopologies } from './api/inventory.ts'
+import { createHttpMetrics } from './api/metrics.ts'
 import { type ApiServer, createServer } from './api/server.ts'
 import { avroDecoder, avroEncoder } from './codecs/avro/index.ts'
 import { systemClock } from './core/clock.ts'
@@ -133,9 +135,12 @@ export async function createRuntime(project: Project, services: Services, log: L
   })
   const catalog = catalogOf(topologies, store)
   let failure: string | undefined = 'starting'
-  const api = createServer({
+  const api: ApiServer = createServer({
     catalog: () => catalog,
+    topologies: () => liveTopologies(topologies, store, worker.status()),
+    topics: () => liveTopics(topologies, transport, registry, [config.engine.deadLetters.topic]),
     store,
+    http: createHttpMetrics(metrics.registry, () => api.watchers()),
     metrics: { contentType: metrics.registry.contentType, text: () => metrics.registry.metrics() },
     health: {
       live: () => true,
@@ -173,6 +178,10 @@ export async function createRuntime(project: Project, services: Services, log: L
   }
 }
 
+/** Positions between tasks of a partition from which on reading it twice costs less than reading it together. */
+const NEAR = 100_000
+const HOLD_UP_MS = 3_000
+
 function settingsOf({ engine }: Config, topologies: number): EngineSettings {
   const LIVE_KEYS = 500
   const tasks = Math.max(1, topologies * engine.shufflePartitions)
@@ -182,6 +191,8 @@ function settingsOf({ engine }: Config, topologies: number): EngineSettings {
     skew: engine.skew,
     maxRecords: Math.min(4_096, engine.batch.maxRecords),
     maxRows: engine.batch.maxRecords,
+    near: NEAR,
+    holdUp: HOLD_UP_MS,
     linger: engine.batch.linger,
     maxKeys: Math.min(LIVE_KEYS, engine.batch.maxKeys),
     maxKeysBehind: engine.batch.maxKeys,

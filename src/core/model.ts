@@ -422,7 +422,10 @@ export interface Sink {
    * written means: say everything again. One that stands though the state is new means that the state was lost.
    */
   mark?(task: TaskId): Promise<Version | undefined>
-  /** Told once after each open, when the task has caught up with the ends of its logs; `tasks`: all that must before an alias may move. */
+  /**
+   * Told once after each open, when the task has caught up with the ends of its logs; `tasks`: all that must before an alias may
+   * move. The generation in `version` is the rank of the topology's generation: of those that have caught up, the highest serves.
+   */
   caughtUp?(task: TaskId, version: Version, tasks: readonly TaskId[]): Promise<void>
   /** Makes durable what is held back. Called at a graceful stop, after the task's last commit. */
   flush?(task: TaskId): Promise<SinkResult>

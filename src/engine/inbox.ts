@@ -1,12 +1,5 @@
-import type { RecordError } from '../core/errors.ts'
-import type { Batch, Event, InputRecord, Position } from '../core/model.ts'
-
-/** A fetched batch, shared by every task on its partition. `event` decodes a record once, whoever asks first. */
-export interface SharedBatch extends Batch {
-  /** Resolves when all records can be decoded; rejects when the registry can't be reached. */
-  ready(): Promise<void>
-  event(index: number): Event | RecordError
-}
+import type { InputRecord, Position } from '../core/model.ts'
+import type { SharedBatch } from './shared-batch.ts'
 
 /** Part of a batch handed to a task: records `from` to `to` (exclusive). */
 export interface Slice {
@@ -20,7 +13,7 @@ export interface Slice {
 /** A reason at hand: making an error for every batch would cost more than waiting for it. */
 const ARRIVED = 'arrived'
 
-/** What one task still has to do, bounded: `offer` resolves when there is room for more. */
+/** What one task still has to do, bounded, where its readers wait for room. */
 export class Inbox {
   /** The next position not yet offered. Records below it are another task's, or repeats. */
   want: Position = 0
@@ -47,19 +40,23 @@ export class Inbox {
     return this.queue.length
   }
 
-  offer(batch: SharedBatch): Promise<void> | undefined {
-    if (this.closed) return undefined
+  /** Takes what it has not had, whether there is room or not: who offers waits for room first. */
+  offer(batch: SharedBatch): void {
+    if (this.closed) return
     this.end = Math.max(this.end, batch.end)
-    if (batch.next <= this.want) return undefined
+    if (batch.next <= this.want) return
     let from = 0
     while (from < batch.records.length && (batch.records[from] as InputRecord).position < this.want) from++
     this.want = batch.next
     this.queue.push({ batch, from, to: batch.records.length, next: batch.next })
     this.records += batch.records.length - from
     this.wake?.()
-    if (!this.isFull) return undefined
-    this.wakeFull?.()
-    return new Promise((resolve) => this.room.push(resolve))
+    if (this.isFull) this.wakeFull?.()
+  }
+
+  /** Resolves when it is not full. */
+  get hasRoom(): Promise<void> {
+    return this.isFull ? new Promise((resolve) => this.room.push(resolve)) : Promise.resolve()
   }
 
   /** Up to `max` records of the oldest batch. */
@@ -77,13 +74,11 @@ export class Inbox {
     return { ...head, to, next: (head.batch.records[to - 1] as InputRecord).position + 1 }
   }
 
-  /** Forgets what waits and goes on from `position`. Answers whether records have to be read again. */
-  reset(position: Position): boolean {
-    const again = position < this.want
+  /** Forgets what waits and goes on from `position`. */
+  reset(position: Position): void {
     this.queue.length = 0
     this.want = position
     this.gone(this.records)
-    return again
   }
 
   /** Resolves when there is something to take, at `wake`, or when closed. `wait` is the clock's, aborted by the arrival. */

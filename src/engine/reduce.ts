@@ -416,8 +416,10 @@ export class ReduceTask<S = unknown> implements Task {
 
   private async tellLive(): Promise<void> {
     if (this.position !== this.done) await this.commit(new Map(), new Map())
+    const generation = await this.patiently('asking for the rank', () => this.context.rank(this.flow))
     for (const sink of this.flow.sinks) {
-      await this.patiently('telling a sink', async () => sink.caughtUp?.(this.id, this.nextVersion(), this.all))
+      const version = { ...this.nextVersion(), generation }
+      await this.patiently('telling a sink', async () => sink.caughtUp?.(this.id, version, this.all))
     }
     this.toldLive = true
   }

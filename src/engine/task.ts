@@ -23,6 +23,10 @@ export interface EngineSettings {
   /** Keys after which a reduce step takes no further frame: while keeping up, and while behind. */
   readonly maxKeys: number
   readonly maxKeysBehind: number
+  /** Tasks of a partition whose positions are further apart than this do not read it together. */
+  readonly near: number
+  /** A task that takes no more for this long, while others that read with it do, goes on reading by itself. */
+  readonly holdUp: Millis
   /** How long a reduce step waits for more frames while its sources are behind. */
   readonly linger: Millis
   /** Keys kept in memory per task. */
@@ -51,6 +55,8 @@ export interface TaskContext {
   ends(topic: string): Promise<Attested>
   /** Asked by a task whose state has no position: had it one that was lost? Otherwise it is new, and begins. */
   wasLost(topic: string, partition: number): Promise<boolean>
+  /** Which of a topology's generations shall serve: the one with the highest rank that has caught up. */
+  rank(flow: Flow): Promise<number>
 }
 
 export interface Task {
@@ -89,21 +95,23 @@ export class TaskRunner {
   reason: string | undefined
   private readonly task: Task
   private readonly context: TaskContext
-  /** Asks the transport to deliver again from where the tasks of the partition stand. */
-  private readonly rewind: () => void
+  /** Told whenever the task has opened: from then on it wants the records from `inbox.want` on. */
+  private readonly wants: (runner: TaskRunner) => void
   private readonly ended = new AbortController()
   /** Cuts pauses short, at the end and when draining. */
   private readonly hurry = new AbortController()
   private draining = false
+  private failure: Error | undefined
   /** Left on by a step that fails: the next that succeeds has done its work. */
   private stepping = false
   private firstOpen: PromiseWithResolvers<Position | undefined> = Promise.withResolvers()
-  private readonly finished: Promise<void>
+  /** Resolves when it has come to its end: closed, drained or blocked. */
+  readonly finished: Promise<void>
 
-  constructor(task: Task, context: TaskContext, rewind: () => void) {
+  constructor(task: Task, context: TaskContext, wants: (runner: TaskRunner) => void) {
     this.task = task
     this.context = context
-    this.rewind = rewind
+    this.wants = wants
     this.finished = this.run()
   }
 
@@ -159,17 +167,22 @@ export class TaskRunner {
     return this.finished
   }
 
+  /** Opens again soon: what it wants cannot be read. */
+  reopen(why: Error): void {
+    this.failure = why
+    this.task.inbox.nudge()
+  }
+
   private async run(): Promise<void> {
     let pause = this.context.settings.retryMin
-    let first = true
     while (!this.ended.signal.aborted && !this.draining) {
       try {
         const position = await this.task.open(this.patiently)
-        const again = this.task.inbox.reset(position)
+        this.task.inbox.reset(position)
+        this.failure = undefined
         this.running()
-        if (first) this.firstOpen.resolve(position)
-        else if (again) this.rewind()
-        first = false
+        this.wants(this)
+        this.firstOpen.resolve(position)
         await this.work(() => {
           pause = this.context.settings.retryMin
         })
@@ -198,6 +211,7 @@ export class TaskRunner {
       if (inbox.waiting === 0 && left > 0) await inbox.ready((arrival) => clock.wait(left, arrival))
       if (this.ended.signal.aborted) throw new Stopped()
       if (this.draining) break
+      if (this.failure) throw this.failure
       if (inbox.waiting > 0) {
         this.stepping = true
         await this.task.step()

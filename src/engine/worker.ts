@@ -1,39 +1,26 @@
-/**
- * A worker: joins the group, opens the tasks of every partition it is given, feeds them, tells the group how far
- * they are. Shutdown retraces the start: tasks finish and commit, the group is told and left, tasks are closed.
- */
 import type { WallClock } from '../core/clock.ts'
-import { Fenced, MillraceError, type RecordError } from '../core/errors.ts'
-import type {
-  Batch,
-  Decoder,
-  Event,
-  Flow,
-  Membership,
-  Millis,
-  Partition,
-  Position,
-  State,
-  Transport,
-} from '../core/model.ts'
+import { MillraceError } from '../core/errors.ts'
+import type { Decoder, Flow, Membership, Millis, Partition, Position, State, Transport } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
 import { DeadLetters } from './dead-letters.ts'
-import type { SharedBatch } from './inbox.ts'
+import { Deployment } from './deployment.ts'
+import { Feed } from './feed.ts'
 import { DirectIntake, ShuffleIntake } from './intake.ts'
 import { MapTask } from './map.ts'
 import type { Metrics } from './metrics.ts'
 import { ReduceTask } from './reduce.ts'
-import { type Attested, type Condition, type EngineSettings, type Task, type TaskContext, TaskRunner } from './task.ts'
+import type { Attested, Condition, EngineSettings, Task, TaskContext, TaskRunner } from './task.ts'
 
 export interface WorkerOptions {
   /** Prefix of groups, topics and tasks. */
   readonly deployment: string
   /** Narrows the deployment to a part of its topologies, with a group of its own. */
   readonly tag?: string
+  /** What it begins with; `update` changes it. */
   readonly flows: readonly Flow[]
   readonly transport: Transport
   readonly state: State
-  /** Decodes the values of a topic to the fields that any of the flows uses. */
+  /** Decodes the values of a topic to the fields that any of the flows uses. Asked anew for every batch. */
   readonly decoder: (topic: string) => Decoder
   readonly deadLetters: { readonly topic: string; readonly partitions: number }
   /** How long frames are kept; longer than the oldest state backup that may be restored. */
@@ -54,30 +41,28 @@ export interface TaskStatus {
 const GROUP_COMMIT_EVERY: Millis = 1_000
 /** A stopping worker waits so long for the group to take its last positions. */
 const TELL_WITHIN: Millis = 2_000
-
-/** The state's sign of life of the deployment: without it, a group with positions means that the state was emptied. */
-export const DEPLOYMENT_TASK = 'deployment'
-
-/** One partition here: its tasks, and a fetched batch for all of them. */
-interface Feed {
-  readonly partition: Partition
-  readonly runners: readonly TaskRunner[]
-}
+/** A task whose topology goes is given this long to finish and commit. */
+const DRAIN_WITHIN: Millis = 5_000
 
 export class Worker {
   private readonly options: WorkerOptions
   private readonly context: TaskContext
+  private readonly deployment: Deployment
+  private flows: readonly Flow[]
   private readonly feeds = new Map<string, Feed>()
+  /** Of the flows that are prepared. */
   private readonly generations = new Map<Flow, number>()
   private membership: Membership | undefined
   private readonly stopping = new AbortController()
   private background: Promise<void> = Promise.resolve()
-  private stateWasLost = false
+  private updates: Promise<void> = Promise.resolve()
   private readonly ends = new Map<string, { askedAt: Millis; answer: Promise<Attested> }>()
 
   constructor(options: WorkerOptions) {
     this.options = options
+    this.flows = options.flows
     const { transport, state, clock, metrics, log, settings, deadLetters } = options
+    this.deployment = new Deployment({ transport, state, clock, group: this.group })
     this.context = {
       transport,
       state,
@@ -87,7 +72,8 @@ export class Worker {
       settings,
       deadLetters: new DeadLetters(transport, metrics, deadLetters.topic),
       ends: (topic) => this.endsOf(topic),
-      wasLost: (topic, partition) => this.wasLost(topic, partition),
+      wasLost: (topic, partition) => this.deployment.wasLost(topic, partition, this.isShuffle(topic)),
+      rank: (flow) => this.deployment.rank(flow),
     }
   }
 
@@ -101,54 +87,104 @@ export class Worker {
     return `${this.options.deployment}.${flow.name}.${flow.generation}.shuffle`
   }
 
+  // ------------------------------------------------------------- flows
+
   /** Makes the topics it owns, joins the group. Rejects when something it needs is missing or unreachable. */
   async start(): Promise<void> {
-    const { flows, transport, deadLetters, shuffleRetention, log } = this.options
-    const names = [...new Set(flows.flatMap((flow) => flow.sources.map(({ topic }) => topic)))]
-    const topics = await transport.topics(names)
-    for (const name of names)
-      if (!topics.has(name)) throw new MillraceError('topic-missing', `topic ${name} does not exist`)
+    const { transport, deadLetters, log } = this.options
+    const sources = sourcesOf(this.flows)
+    await this.requireTopics(sources)
     await transport.create({ name: deadLetters.topic, partitions: deadLetters.partitions, retentionMs: -1 })
-    for (const flow of flows) {
-      if (flow.shuffle === undefined) continue
-      await transport.create({ name: this.shuffleTopic(flow), partitions: flow.shuffle, retentionMs: shuffleRetention })
-    }
-    await this.lookForLoss(names)
-    for (const flow of flows) {
-      this.generations.set(flow, await this.generationNumber(flow))
-    }
-    const shuffles = flows.filter((flow) => flow.shuffle !== undefined).map((flow) => this.shuffleTopic(flow))
-    this.membership = await transport.join(this.group, [...names, ...shuffles], {
+    await this.deployment.lookForLoss(sources)
+    for (const flow of this.flows) await this.prepare(flow)
+    this.membership = await transport.join(this.group, this.topics(), {
       opened: (partition) => this.opened(partition),
       closed: (partition) => this.closed(partition),
-      batch: (batch) => this.batch(batch),
+      batch: async (batch) => this.feeds.get(nameOf(batch))?.batch(batch),
     })
     this.background = this.report()
-    log.info({ group: this.group, topologies: flows.length }, 'worker joined')
+    log.info({ group: this.group, topologies: this.flows.length }, 'worker joined')
+  }
+
+  /** Makes what a flow needs, so that it can be among those of `update`. Rejects when something is missing or unreachable. */
+  async prepare(flow: Flow): Promise<void> {
+    const { transport, shuffleRetention } = this.options
+    await this.requireTopics(sourcesOf([flow]))
+    if (flow.shuffle !== undefined)
+      await transport.create({ name: this.shuffleTopic(flow), partitions: flow.shuffle, retentionMs: shuffleRetention })
+    this.generations.set(flow, await this.deployment.take(flow))
+  }
+
+  /**
+   * Computes these flows from now on; all that are new have been prepared. Those that are the same objects as before are not
+   * disturbed, nor is the group where the topics stay the same. Resolves when those that are gone have committed what they did.
+   */
+  update(flows: readonly Flow[]): Promise<void> {
+    this.updates = this.updates.then(() => this.change(flows))
+    return this.updates
+  }
+
+  private async change(flows: readonly Flow[]): Promise<void> {
+    if (this.stopping.signal.aborted) return
+    const before = new Set(this.flows)
+    const after = new Set(flows)
+    const read = this.topics()
+    this.flows = flows
+    await Promise.all([...this.feeds.values()].map((feed) => feed.remove((flow) => !after.has(flow), DRAIN_WITHIN)))
+    for (const flow of before) if (!after.has(flow)) this.generations.delete(flow)
+    for (const feed of this.feeds.values()) {
+      // a partition that was opened meanwhile has them already
+      const has = new Set([...feed.runners].map(({ flow }) => flow))
+      const added = flows.filter((flow) => !has.has(flow))
+      for (const task of this.tasksOf(feed.partition, added)) feed.add(task)
+    }
+    const topics = this.topics()
+    if (topics.length !== read.length || topics.some((topic) => !read.includes(topic)))
+      await this.membership?.subscribe(topics)
+  }
+
+  private async requireTopics(names: readonly string[]): Promise<void> {
+    const topics = await this.options.transport.topics(names)
+    for (const name of names)
+      if (!topics.has(name)) throw new MillraceError('topic-missing', `topic ${name} does not exist`)
+  }
+
+  private isShuffle(topic: string): boolean {
+    return this.flows.some((flow) => flow.shuffle !== undefined && this.shuffleTopic(flow) === topic)
+  }
+
+  /** All that the flows read. */
+  private topics(): string[] {
+    const shuffles = this.flows.filter((flow) => flow.shuffle !== undefined).map((flow) => this.shuffleTopic(flow))
+    return [...sourcesOf(this.flows), ...shuffles]
   }
 
   /** Finishes what is under way, commits, leaves the group. */
   async stop(): Promise<void> {
     this.stopping.abort()
     await this.background
-    await Promise.all([...this.feeds.values()].flatMap(({ runners }) => runners.map((runner) => runner.drain())))
+    await Promise.all([...this.feeds.values()].map((feed) => feed.drain()))
     const told = new AbortController()
     const telling = this.tellPositions().then(() => told.abort())
     await Promise.race([telling, this.options.clock.wait(TELL_WITHIN, told.signal)])
     await this.membership?.leave()
-    await Promise.all([...this.feeds.values()].map((feed) => closeFeed(feed)))
+    await Promise.all([...this.feeds.values()].map((feed) => feed.close()))
     this.feeds.clear()
   }
 
+  // ------------------------------------------------------------- what is going on
+
+  private get runners(): TaskRunner[] {
+    return [...this.feeds.values()].flatMap((feed) => [...feed.runners])
+  }
+
   status(): TaskStatus[] {
-    return [...this.feeds.values()].flatMap(({ runners }) =>
-      runners.map(({ id, flow, condition, reason }) => ({ id, topology: flow.name, condition, reason })),
-    )
+    return this.runners.map(({ id, flow, condition, reason }) => ({ id, topology: flow.name, condition, reason }))
   }
 
   /** Records that the tasks here have still to process, as last read. */
   lag(): number {
-    return [...this.feeds.values()].flatMap(({ runners }) => runners).reduce((sum, { lag }) => sum + lag, 0)
+    return this.runners.reduce((sum, { lag }) => sum + lag, 0)
   }
 
   /**
@@ -156,18 +192,15 @@ export class Worker {
    * look at every topic.
    */
   async caughtUp(): Promise<boolean> {
-    const { flows } = this.options
-    const sources = flows.flatMap((flow) => flow.sources.map(({ topic }) => topic))
-    const shuffles = flows.filter((flow) => flow.shuffle !== undefined).map((flow) => this.shuffleTopic(flow))
     // frames are written before their source counts as processed: in this order nothing is between the two
-    for (const topic of new Set([...sources, ...shuffles])) if (!(await this.readToTheEnd(topic))) return false
+    for (const topic of this.topics()) if (!(await this.readToTheEnd(topic))) return false
     return true
   }
 
   private async readToTheEnd(topic: string): Promise<boolean> {
     const ranges = await this.options.transport.ranges(topic)
     return ranges.every(({ end }, partition) => {
-      const { runners = [] } = this.feeds.get(nameOf({ topic, partition })) ?? {}
+      const runners = [...(this.feeds.get(nameOf({ topic, partition }))?.runners ?? [])]
       return runners.length > 0 && runners.every(({ done }) => (done ?? Number.NEGATIVE_INFINITY) >= end)
     })
   }
@@ -177,65 +210,37 @@ export class Worker {
   private async opened(partition: Partition): Promise<Position> {
     if (this.stopping.signal.aborted) throw new MillraceError('fenced', 'this worker is stopping')
     const key = nameOf(partition)
-    const stale = this.feeds.get(key)
-    if (stale) await closeFeed(stale)
-    const feed: Feed = {
-      partition,
-      runners: this.tasksOf(partition).map((task) => new TaskRunner(task, this.context, () => this.rewind(key))),
-    }
+    await this.feeds.get(key)?.close()
+    const feed = new Feed(partition, this.context, this.options.decoder, (position) =>
+      this.membership?.seek(partition, position),
+    )
     this.feeds.set(key, feed)
-    const positions = await Promise.all(feed.runners.map((runner) => runner.opened))
-    const known = positions.filter((position) => position !== undefined)
-    if (known.length > 0) return Math.min(...known)
-    return (await this.options.transport.ranges(partition.topic))[partition.partition]?.end ?? 0
+    for (const task of this.tasksOf(partition, this.flows)) feed.add(task)
+    return feed.open()
   }
 
-  private tasksOf({ topic, partition }: Partition): Task[] {
+  private tasksOf(partition: Partition, flows: readonly Flow[]): Task[] {
     const { context } = this
-    return this.options.flows.flatMap((flow): Task[] => {
+    const { topic } = partition
+    return flows.flatMap((flow): Task[] => {
       const generation = this.generations.get(flow) as number
       const tasks = flow.shuffle ?? flow.direct ?? 0
-      if (flow.shuffle !== undefined && topic === this.shuffleTopic(flow)) {
-        return [
-          new ReduceTask(
-            flow,
-            generation,
-            partition,
-            tasks,
-            new ShuffleIntake(flow, topic, partition, context),
-            context,
-          ),
-        ]
+      const shuffle = this.shuffleTopic(flow)
+      if (flow.shuffle !== undefined && topic === shuffle) {
+        const intake = new ShuffleIntake(flow, topic, partition.partition, context)
+        return [new ReduceTask(flow, generation, partition.partition, tasks, intake, context)]
       }
       if (!flow.sources.some((source) => source.topic === topic)) return []
-      if (flow.shuffle === undefined)
-        return [new ReduceTask(flow, generation, partition, tasks, new DirectIntake(flow, partition, context), context)]
-      return [new MapTask(flow, this.shuffleTopic(flow), topic, partition, context)]
+      if (flow.shuffle !== undefined) return [new MapTask(flow, shuffle, topic, partition.partition, context)]
+      const intake = new DirectIntake(flow, partition.partition, context)
+      return [new ReduceTask(flow, generation, partition.partition, tasks, intake, context)]
     })
   }
 
   private closed(partition: Partition): void {
     const feed = this.feeds.get(nameOf(partition))
-    if (!feed) return
     this.feeds.delete(nameOf(partition))
-    void closeFeed(feed)
-  }
-
-  private async batch(batch: Batch): Promise<void> {
-    const feed = this.feeds.get(nameOf(batch))
-    if (!feed) return
-    const shared = share(batch, this.options.decoder, feed.runners.length > 1)
-    await Promise.all(feed.runners.map(({ inbox }) => inbox.offer(shared)))
-  }
-
-  /** Reads the partition again from the lowest position that one of its tasks wants. */
-  private rewind(key: string): void {
-    const feed = this.feeds.get(key)
-    if (!feed) return
-    const wanted = feed.runners
-      .filter(({ condition }) => condition !== 'blocked' && condition !== 'stopped')
-      .map(({ inbox }) => inbox.want)
-    if (wanted.length > 0) this.membership?.seek(feed.partition, Math.min(...wanted))
+    void feed?.close()
   }
 
   // ------------------------------------------------------------- positions and ends
@@ -261,14 +266,13 @@ export class Worker {
   private countTasks(): void {
     const { tasks } = this.options.metrics
     tasks.reset()
-    for (const { runners } of this.feeds.values())
-      for (const { flow, role, condition } of runners) tasks.inc({ topology: flow.name, role, condition })
+    for (const { flow, role, condition } of this.runners) tasks.inc({ topology: flow.name, role, condition })
   }
 
   /** The group is told the lowest position of a partition's tasks, after the state has it. */
   private async commitPositions(): Promise<void> {
     const positions = [...this.feeds.values()].flatMap(({ partition, runners }) => {
-      const known = runners.map((runner) => runner.position)
+      const known = [...runners].map((runner) => runner.position)
       const lowest = known.reduce<number | undefined>(
         (low, p) => (low === undefined || p === undefined ? undefined : Math.min(low, p)),
         Number.POSITIVE_INFINITY,
@@ -288,88 +292,10 @@ export class Worker {
     this.ends.set(topic, { askedAt: now, answer })
     return answer
   }
-
-  // ------------------------------------------------------------- what must not be lost
-
-  private async lookForLoss(topics: readonly string[]): Promise<void> {
-    const { state, transport, clock } = this.options
-    await untilNotFenced(clock, async () => {
-      const open = await state.open(DEPLOYMENT_TASK)
-      if (open.position !== undefined) return
-      const committed = await Promise.all(topics.map((topic) => transport.committed(this.group, topic)))
-      this.stateWasLost = committed.flat().some((position) => position !== undefined)
-      if (!this.stateWasLost) await state.commit(open, { position: 0, meta: new Uint8Array(0) })
-    })
-  }
-
-  /** Asked by a task without a position. A sign that was there at the start and is gone tells of a loss whatever the group says. */
-  private async wasLost(topic: string, partition: number): Promise<boolean> {
-    const { flows, state, transport } = this.options
-    if (!this.stateWasLost && (await state.open(DEPLOYMENT_TASK)).position === undefined) return true
-    const isShuffle = flows.some((flow) => flow.shuffle !== undefined && this.shuffleTopic(flow) === topic)
-    if (!isShuffle && !this.stateWasLost) return false
-    return (await transport.committed(this.group, topic))[partition] !== undefined
-  }
-
-  /** Generations of a topology are numbered by the time when they first ran, so that later ones win everywhere. */
-  private async generationNumber(flow: Flow): Promise<number> {
-    const { state, clock } = this.options
-    return untilNotFenced(clock, async () => {
-      const open = await state.open(`generation/${flow.name}@${flow.generation}`)
-      if (open.position !== undefined) return Number(Buffer.from(open.meta).toString())
-      const number = clock.now()
-      await state.commit(open, { position: 0, meta: Buffer.from(String(number)) })
-      return number
-    })
-  }
-}
-
-/** Several workers start at once: whoever is fenced looks again. */
-export async function untilNotFenced<T>(clock: WallClock, call: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await call()
-    } catch (error) {
-      if (!(error instanceof Fenced) || attempt === 50) throw error
-      await clock.wait(5 * attempt)
-    }
-  }
 }
 
 const nameOf = ({ topic, partition }: Partition): string => `${topic}/${partition}`
 
-const closeFeed = async ({ runners }: Feed): Promise<void> => {
-  await Promise.all(runners.map((runner) => runner.close()))
-}
-
-/** One decoding for all tasks of the partition, done when the first of them asks; kept only where there are several. */
-function share(batch: Batch, decoderOf: (topic: string) => Decoder, keep: boolean): SharedBatch {
-  let decoder: Decoder | undefined
-  let prepared = false
-  const events: (Event | RecordError | undefined)[] = []
-  return {
-    ...batch,
-    ready: async () => {
-      if (prepared) return
-      decoder ??= decoderOf(batch.topic)
-      await decoder.prepare(batch.records)
-      prepared = true
-    },
-    event: (index) => {
-      const known = events[index]
-      if (known !== undefined) return known
-      const event = decode(decoder as Decoder, batch, index)
-      if (keep) events[index] = event
-      return event
-    },
-  }
-}
-
-function decode(decoder: Decoder, batch: Batch, index: number): Event | RecordError {
-  try {
-    return decoder.record(batch.records[index] as Batch['records'][number])
-  } catch (error) {
-    if (error instanceof MillraceError && error.name === 'RecordError') return error as RecordError
-    throw error
-  }
-}
+const sourcesOf = (flows: readonly Flow[]): string[] => [
+  ...new Set(flows.flatMap(({ sources }) => sources.map(({ topic }) => topic))),
+]

@@ -4,7 +4,7 @@
  */
 import type { WallClock } from '../core/clock.ts'
 import type { Millis, State } from '../core/model.ts'
-import { DEPLOYMENT_TASK, untilNotFenced } from '../engine/worker.ts'
+import { DEPLOYMENT_TASK, untilNotFenced } from '../engine/deployment.ts'
 import type { FeatureTopology } from './compile.ts'
 
 type Named = Pick<FeatureTopology, 'name' | 'generation'>

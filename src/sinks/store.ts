@@ -18,7 +18,8 @@ export async function openStoreSink({ store, namespace, topology, features }: Si
       await write({ task: liveMark(task), version, upto: 0, said: undefined, emissions: [] })
       if ((await store.alias(topology)) === namespace) return
       const marks = await Promise.all(tasks.map((each) => store.mark(namespace, liveMark(each))))
-      if (marks.every((mark: Version | undefined) => mark !== undefined))
+      // an older mark is of an earlier time, before another generation was declared
+      if (marks.every((mark: Version | undefined) => mark !== undefined && mark.generation >= version.generation))
         await store.moveAlias(topology, namespace, version.generation)
     },
     close: async () => undefined,

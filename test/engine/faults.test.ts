@@ -13,7 +13,7 @@ async function run(seed: number, shuffle: number | undefined): Promise<void> {
   const faults: Faults = { random, share: 0.08, late: [] }
   const world = await World.create({
     shuffle,
-    transport: (real) => unreliable(real, ['write', 'ranges', 'committed'], faults),
+    transport: (real) => unreliable(real, ['write', 'read', 'ranges', 'committed'], faults),
     state: (real) => unreliable(real, ['open', 'read', 'commit', 'due', 'check'], faults),
     sink: (real) => unreliable(real, ['write', 'mark', 'caughtUp'], faults),
   })

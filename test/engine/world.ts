@@ -93,6 +93,8 @@ export const SETTINGS: EngineSettings = {
   skew: 5_000,
   maxRecords: 50,
   maxRows: 200,
+  near: 20,
+  holdUp: 1_000,
   linger: 0,
   maxKeys: 5,
   maxKeysBehind: 10,

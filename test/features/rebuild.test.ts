@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { systemClock } from '../../src/core/clock.ts'
-import { DEPLOYMENT_TASK } from '../../src/engine/worker.ts'
+import { DEPLOYMENT_TASK } from '../../src/engine/deployment.ts'
 import type { FeatureTopology } from '../../src/features/compile.ts'
 import { askForRebuild, withRebuild } from '../../src/features/rebuild.ts'
 import { checkProject, type Project } from '../../src/project/check.ts'
