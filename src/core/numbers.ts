@@ -44,9 +44,16 @@ export class WideSum {
     if (rest !== 0) this.add(rest)
   }
 
-  merge(from: WideSum): void {
-    this.add(from.high)
-    this.add(from.low)
+  /** Adds `from` times `scale`, a power of two: that is exact. */
+  merge(from: WideSum, scale = 1): void {
+    this.add(from.high * scale)
+    this.add(from.low * scale)
+  }
+
+  /** Multiplies by a power of two, or by 0: that is exact. */
+  scale(by: number): void {
+    this.high *= by
+    this.low *= by
   }
 
   /** The nearest double; NaN when a sum or product passed the range of doubles. */

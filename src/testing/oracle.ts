@@ -4,6 +4,7 @@
  */
 import type { FeatureSpec, FeatureValue, Millis, Value } from '../core/model.ts'
 import { cutText } from '../core/values.ts'
+import { NAIVE_OPERATORS } from './naive-operators.ts'
 
 export interface OracleEvent {
   readonly time: Millis
@@ -13,15 +14,6 @@ export interface OracleEvent {
   readonly values: Readonly<Record<string, boolean | number | string | null>>
 }
 type Asked = Pick<FeatureSpec, 'config' | 'columns' | 'as' | 'settings'>
-
-/** An event as an operator sees it. */
-export interface Sample {
-  readonly value: Value
-  readonly time: Millis
-  readonly tie: number
-}
-/** An operator over all values at once, with its settings; `span` as in `Operator.result`. */
-export type Naive = (samples: readonly Sample[], settings: unknown, span: Millis) => FeatureValue
 
 /** The value of a feature as of `now`, over all events of the key so far; none of them may be later than `now`. */
 export function naiveResult(feature: Asked, events: readonly OracleEvent[], now: Millis): FeatureValue {
@@ -79,30 +71,6 @@ function valueIn(event: OracleEvent, of: string | undefined): Value | null {
 
 function byTime(a: Pick<OracleEvent, 'time' | 'tie'>, b: Pick<OracleEvent, 'time' | 'tie'>): number {
   return a.time - b.time || a.tie - b.tie
-}
-
-type Values = readonly number[]
-const sum = (values: Values) => values.reduce((total, value) => total + value, 0)
-const mean = (values: Values) => sum(values) / values.length
-const variance = (values: Values) => mean(values.map((value) => (value - mean(values)) ** 2))
-/** Over numbers alone, whenever they were. */
-const overAll =
-  (operator: (values: Values) => number): Naive =>
-  (samples) =>
-    operator(samples.map(({ value }) => value as number))
-const orNull =
-  (operator: (values: Values) => number): Naive =>
-  (samples, ...rest) =>
-    samples.length === 0 ? null : overAll(operator)(samples, ...rest)
-
-export const NAIVE_OPERATORS: Readonly<Record<string, Naive>> = {
-  count: overAll((values) => values.length),
-  sum: overAll(sum),
-  mean: orNull(mean),
-  min: orNull((values) => Math.min(...values)),
-  max: orNull((values) => Math.max(...values)),
-  variance: orNull(variance),
-  stddev: orNull((values) => Math.sqrt(variance(values))),
 }
 
 /** Equal up to 1e-9 of `magnitude`, which is that of what was added up (squares for a variance); of lists each item. */

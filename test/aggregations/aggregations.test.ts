@@ -4,7 +4,7 @@ import type { FeatureSpec } from '../../src/core/model.ts'
 import { loadPart, partNames } from '../../src/core/part.ts'
 import { aggregationSuite } from '../../src/testing/aggregation.ts'
 import { naiveResult } from '../../src/testing/oracle.ts'
-import { aggregationNamed, declared } from './declared.ts'
+import { aggregationNamed, declared, operatorNamed } from './declared.ts'
 
 /** Two settings of each aggregation, to be declared together; those of a new aggregation stand here too. */
 const SETTINGS: Readonly<Record<string, { settings: readonly object[]; columns?: Record<string, string> }>> = {
@@ -17,21 +17,34 @@ const SETTINGS: Readonly<Record<string, { settings: readonly object[]; columns?:
   lifetime: { settings: [{ lifetime: true }] },
 }
 const SELECTED: readonly Record<string, string>[] = [{}, { when: 'w' }, { of: 'v' }, { of: 'v', when: 'w' }]
+const TEXTS: readonly Record<string, string>[] = [{ of: 't' }, { of: 't', when: 'w' }]
+
+/** Settings of the operators that need some, or whose own would be too long for these memories. */
+const OPERATOR_SETTINGS: Readonly<Record<string, object>> = {
+  percentile: { percentile: 90 },
+  top: { top: 2 },
+  ewma: { ewma: '5ms' },
+  spectral: { spectral: '1ms', points: 8 },
+}
 
 for (const name of partNames('aggregations')) {
   const given = SETTINGS[name]
   if (!given) throw new Error(`test/aggregations/aggregations.test.ts has no settings for ${name}`)
   const aggregation = await aggregationNamed<unknown>(name)
   for (const as of partNames('operators')) {
+    const of = OPERATOR_SETTINGS[as] ?? {}
+    const { over, takes, ...operator } = await operatorNamed(as, of)
+    if (over && !over.memories.includes(aggregation.memory)) continue
     const features: FeatureSpec[] = []
-    for (const [i, settings] of given.settings.entries())
-      for (const selected of as === 'count' ? SELECTED : SELECTED.slice(2))
-        features.push(
-          await declared(`${as}_${i}_${Object.values(selected).join('')}`, name, settings, as, {
-            ...given.columns,
-            ...selected,
-          }),
-        )
+    const declare = async (settings: object, selected: Record<string, string>, values: FeatureSpec['values']) => {
+      const feature = `${as}_${features.length}_${Object.values(selected).join('')}`
+      features.push(await declared(feature, name, settings, as, { ...given.columns, ...selected }, { values, of }))
+    }
+    for (const settings of given.settings) {
+      for (const selected of operator.of === 'optional' ? SELECTED : SELECTED.slice(2))
+        await declare(settings, selected, 'number')
+      if (takes === 'given') for (const selected of TEXTS) await declare(settings, selected, 'text')
+    }
     aggregationSuite({ name: `${name} as ${as}`, aggregation, features, naive: naiveResult, span: 80 })
   }
 

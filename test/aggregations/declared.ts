@@ -10,7 +10,8 @@ const context: PartContext = {
 }
 
 export async function operatorNamed(name: string, settings: object = {}): Promise<Operator> {
-  return (await loadPart<unknown, Operator>('operators', name)).open(settings, context)
+  const part = await loadPart<unknown, Operator>('operators', name)
+  return part.open(part.config.parse(settings), context)
 }
 
 export async function aggregationNamed<C>(name: string): Promise<Aggregation<C>> {
@@ -31,6 +32,14 @@ export async function declared<C>(
   { values = 'number' as FeatureSpec['values'], of = {} as object } = {},
 ): Promise<FeatureSpec<C>> {
   const { config } = await loadPart<C, unknown>('aggregations', aggregation)
-  const operator = await operatorNamed(as, of)
-  return { name, config: config.parse(settings), columns, values, as, settings: of, operator }
+  const given = (await loadPart<unknown, unknown>('operators', as)).config.parse(of)
+  return {
+    name,
+    config: config.parse(settings),
+    columns,
+    values,
+    as,
+    settings: given,
+    operator: await operatorNamed(as, of),
+  }
 }

@@ -52,7 +52,7 @@ describe('the example of a part is right', () => {
   test.each([...all('aggregations'), ...all('operators')])('%s/%s', async (folder, name) => {
     const { example } = await loadPart<unknown, unknown>(folder, name)
     expect(await problemsOf(example, '')).toEqual([])
-    expect(example).toMatch(new RegExp(folder === 'operators' ? `as: ${name}\\b` : `\\b${name}: `))
+    expect(example).toMatch(new RegExp(folder === 'operators' ? `as: ({ )?${name}\\b` : `\\b${name}: `))
   })
 
   test.each(all('sinks'))('%s/%s', async (folder, name) => {

@@ -2,12 +2,21 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import type { Operator } from '../../src/core/model.ts'
 import { loadPart, partNames } from '../../src/core/part.ts'
+import { NAIVE_OPERATORS } from '../../src/testing/naive-operators.ts'
 import { operatorSuite } from '../../src/testing/operator.ts'
-import { NAIVE_OPERATORS } from '../../src/testing/oracle.ts'
 import { operatorNamed } from '../aggregations/declared.ts'
 
 /** Settings of the operators that need some, or are worth looking at with some. */
-const SETTINGS: Readonly<Record<string, readonly object[]>> = {}
+const SETTINGS: Readonly<Record<string, readonly object[]>> = {
+  percentile: [{ percentile: 0 }, { percentile: 50 }, { percentile: 95 }],
+  top: [{ top: 1 }, { top: 3 }],
+  ewma: [{ ewma: '1s' }, { ewma: '10s' }],
+  rate: [{}, { rate: '1m' }],
+  spectral: [
+    { spectral: '1s', points: 8 },
+    { spectral: '3s', points: 16, between: ['10s', '40s'] },
+  ],
+}
 
 for (const name of partNames('operators')) {
   const part = await loadPart<object, Operator>('operators', name)
@@ -15,7 +24,8 @@ for (const name of partNames('operators')) {
   if (!naive) throw new Error(`src/testing/oracle.ts has no ${name}`)
   for (const settings of SETTINGS[name] ?? [{}]) {
     const title = Object.keys(settings).length === 0 ? name : `${name} ${JSON.stringify(settings)}`
-    operatorSuite({ name: title, operator: await operatorNamed(name, settings), settings, naive })
+    const operator = await operatorNamed(name, settings)
+    operatorSuite({ name: title, operator, settings: part.config.parse(settings), naive })
   }
 
   describe(`${name}: its page`, () => {

@@ -1,0 +1,47 @@
+import type { ByteReader, ByteWriter } from '../../core/bytes.ts'
+import { type Hash, hashNumber } from './hash.ts'
+
+const hash: Hash = { high: 0, low: 0 }
+
+/** A set of numbers, none of them NaN, in one array: a place is found by hash, a taken one by looking at the next. */
+export class NumberSet {
+  size = 0
+  /** NaN where a place is free; at least half of them are. */
+  private places = new Float64Array(8).fill(Number.NaN)
+
+  /** Was it not there before? */
+  add(value: number): boolean {
+    if (!this.put(value)) return false
+    this.size++
+    if (this.size * 2 <= this.places.length) return true
+    const { places } = this
+    this.places = new Float64Array(places.length * 2).fill(Number.NaN)
+    for (const each of places) if (!Number.isNaN(each)) this.put(each)
+    return true
+  }
+
+  private put(value: number): boolean {
+    const { places } = this
+    const mask = places.length - 1
+    hashNumber(value, hash)
+    let at = hash.low & mask
+    for (; !Number.isNaN(places[at]); at = (at + 1) & mask) if (places[at] === value) return false
+    places[at] = value
+    return true
+  }
+
+  *[Symbol.iterator](): Iterator<number> {
+    for (const value of this.places) if (!Number.isNaN(value)) yield value
+  }
+
+  encode(to: ByteWriter): void {
+    to.varint(this.size)
+    for (const value of this) to.double(value)
+  }
+
+  static decode(from: ByteReader): NumberSet {
+    const set = new NumberSet()
+    for (let left = from.varint(); left > 0; left--) set.add(from.double())
+    return set
+  }
+}
