@@ -1,32 +1,22 @@
-/** The Express app: every resource of the API. */
+/** The Express app: serves the table of routes. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
+import type { z } from 'zod'
 import type { Log } from '../core/part.ts'
-import { type BatchLimits, batchRoute } from './batch.ts'
-import type { EntityCatalog } from './catalog.ts'
-import type { Features } from './features.ts'
-import { type Health, liveness, readiness } from './health.ts'
-import { discovery, homePage } from './home.ts'
-import { Problem, send, sendProblem } from './problem.ts'
+import { Problem, sendProblem } from './problem.ts'
 import type { ReadHandler } from './read.ts'
+import { type Route, readQuery } from './route.ts'
 
 export interface AppOptions {
-  readonly catalog: () => readonly EntityCatalog[]
-  readonly features: Features
+  readonly routes: readonly Route[]
   readonly read: ReadHandler
-  readonly metrics: Metrics
-  readonly health: Health
-  readonly draining: () => boolean
-  readonly limits: BatchLimits
+  readonly bodyBytes: number
+  /** Told the path of the route that a request met, as OpenAPI writes it. */
+  readonly met: (response: ServerResponse, path: string) => void
   readonly failed: (error: unknown, request: IncomingMessage, response: ServerResponse) => void
 }
 
-export interface Metrics {
-  readonly contentType: string
-  text(): Promise<string>
-}
-
-export function createApp(options: AppOptions): Express {
+export function createApp({ routes, read, bodyBytes, met, failed }: AppOptions): Express {
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
@@ -35,48 +25,72 @@ export function createApp(options: AppOptions): Express {
   app.set('query parser', false)
 
   app.use((request, response, next) => {
-    if (!options.read(request, response)) next()
+    if (!read(request, response)) next()
   })
-
-  function get(path: string, handler: RequestHandler): void {
-    app.get(path, handler)
-    app.all(path, onlyMethods('GET, HEAD'))
-  }
-  get('/', (_request, response) => {
-    send(response, 200, 'text/html; charset=utf-8', homePage(options.catalog()), {
-      'content-security-policy': "default-src 'none'",
+  for (const [path, those] of Map.groupBy(routes, (route) => route.path)) {
+    const inExpress = path.replaceAll(/\{(\w+)\}/g, ':$1')
+    app.all(inExpress, (_request, response, next) => {
+      met(response, path)
+      next()
     })
-  })
-  get('/v1/features', (_request, response) => {
-    send(response, 200, 'application/json', JSON.stringify(discovery(options.catalog())))
-  })
-  get('/health/live', liveness(options.health))
-  get('/health/ready', readiness(options.health, options.draining))
-  get('/metrics', async (_request, response) => {
-    send(response, 200, options.metrics.contentType, await options.metrics.text())
-  })
-  app.post('/v1/features/:entity', ...batchRoute(options.features, options.limits))
-  app.all('/v1/features/:entity', onlyMethods('POST'))
-  app.all('/v1/features/:entity/:id', onlyMethods('GET, HEAD'))
-
+    for (const route of those) {
+      if (route.handle === undefined) continue
+      const body = route.body === undefined ? [] : bodyOf(bodyBytes)
+      app[route.method](inExpress, ...body, handlerOf(route, route.handle))
+    }
+    app.all(inExpress, onlyMethods(those))
+  }
   app.use((request) => {
-    throw new Problem(
-      'path-unknown',
-      `There is nothing at this path. ${request.path.startsWith('/v1/features/') ? 'A slash inside an id is written %2F. ' : ''}GET / says what is here.`,
-    )
+    const isRead = request.path.startsWith('/v1/features/')
+    const hint = isRead ? 'A slash inside an id is written %2F. ' : ''
+    throw new Problem('path-unknown', `There is nothing at this path. ${hint}GET / says what is here.`)
   })
-  const onError: ErrorRequestHandler = (error, request, response, _next) => options.failed(error, request, response)
+  const onError: ErrorRequestHandler = (error, request, response, _next) => failed(error, request, response)
   app.use(onError)
   return app
 }
 
-function onlyMethods(allow: string): RequestHandler {
+function handlerOf({ query, body }: Route, handle: NonNullable<Route['handle']>): RequestHandler {
+  return async (request, response) => {
+    const mark = request.url.indexOf('?')
+    await handle({
+      params: request.params as Record<string, string>,
+      query: query === undefined ? {} : readQuery(query, mark < 0 ? '' : request.url.slice(mark + 1)),
+      body: body === undefined ? undefined : readBody(body, request.body),
+      request,
+      response,
+    })
+  }
+}
+
+function bodyOf(limit: number): RequestHandler[] {
+  const onlyJson: RequestHandler = (request, _response, next) => {
+    if (request.is('application/json')) next()
+    else next(new Problem('media-type-unsupported', "Send JSON with 'content-type: application/json'."))
+  }
+  return [onlyJson, express.json({ limit, type: 'application/json' })]
+}
+
+/** What was found wrong may repeat the caller's own keys. */
+const SHOWN = 200
+
+function readBody(schema: z.ZodType, written: unknown): unknown {
+  const parsed = schema.safeParse(written)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  const where = issue && issue.path.length > 0 ? `${issue.path.map(String).join('.')}: ` : ''
+  const found = `${where}${issue?.message ?? 'wrong shape'}`.slice(0, SHOWN)
+  throw new Problem('body-invalid', `${found}. GET /openapi.json says what is expected.`)
+}
+
+function onlyMethods(routes: readonly Route[]): RequestHandler {
+  const allow = routes.map(({ method }) => (method === 'get' ? 'GET, HEAD' : method.toUpperCase())).join(', ')
   return (request, response) => {
     if (request.method === 'OPTIONS') {
       response.writeHead(204, { allow: `${allow}, OPTIONS` }).end()
       return
     }
-    throw new Problem('method-not-allowed', `Use ${allow.replace(', ', ' or ')} here.`, { headers: { allow } })
+    throw new Problem('method-not-allowed', `Use ${allow.replaceAll(', ', ' or ')} here.`, { headers: { allow } })
   }
 }
 
@@ -89,7 +103,8 @@ export function failure(log: Log) {
       const stack = error instanceof Error ? error.stack : undefined
       log.error({ method: request.method, error: name, stack }, 'a request failed')
     }
-    sendProblem(response, problem)
+    if (response.headersSent) response.destroy()
+    else sendProblem(response, problem)
   }
 }
 

@@ -1,10 +1,9 @@
-/** Feature values as JSON: from catalog and store to the text of an answer. The hot path of the API. */
-import { idFault } from '../core/key.ts'
-import type { FeatureRecord, FeatureStore, FeatureValue, Millis } from '../core/model.ts'
+/** Reads feature values: which namespaces to ask for which ids, in as few calls of the store as there are topologies. */
+import type { FeatureRecord, FeatureStore, Millis } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
-import { nearest } from '../core/suggest.ts'
 import type { EntityCatalog } from './catalog.ts'
 import { Problem } from './problem.ts'
+import { checkId, choose, type Known, render, type View, views } from './view.ts'
 
 const ALIAS_MS = 1000
 
@@ -18,43 +17,32 @@ export interface FeaturesOptions {
   readonly now: () => Millis
 }
 
-export interface Features {
-  /**
-   * The answer for one id, as JSON text. `names` chooses features; undefined gives all. An unknown id gives defaults.
-   * Throws `Problem`: entity or feature unknown, id invalid, store unavailable.
-   */
-  one(entity: string, id: string, names: readonly string[] | undefined): Promise<string>
-  /** The same for many, in the order asked, with one store read per topology. */
-  many(entity: string, ids: readonly string[], names: readonly string[] | undefined): Promise<string>
+/** Which features; undefined gives all. */
+type Names = readonly string[] | undefined
+
+/** Ids of one entity. */
+export interface Read {
+  readonly entity: string
+  readonly ids: readonly string[]
+  readonly features?: Names
 }
 
-/** One entity with its features, ready to be rendered: names and defaults already as JSON. */
-interface View {
-  readonly entity: string
-  readonly topologies: readonly {
-    readonly topology: string
-    readonly json: string
-    readonly namespace: () => Promise<string | undefined> | string
-    readonly features: readonly { field: string; published: string; json: string; default: FeatureValue }[]
-  }[]
+/** Throws `Problem`: entity or feature unknown, id invalid, store unavailable. An unknown id gives defaults. */
+export interface Features {
+  /** The answer for one id, as JSON text. Values as of longer ago than `maxAge` are answered by their defaults. */
+  one(entity: string, id: string, names: Names, maxAge?: Millis): Promise<string>
+  /** The same for many of several entities, in the order asked, with one call of the store per topology. */
+  many(reads: readonly Read[], maxAge?: Millis): Promise<readonly string[]>
+  /** How an entity looks in answers; the same object while the catalog is the same and `names` are undefined. */
+  view(entity: string, names: Names): View
+  /** What the store knows of each, in the order asked; one call of it per topology. */
+  known(asked: readonly { readonly view: View; readonly id: string }[]): Promise<readonly Known[]>
 }
 
 export function createFeatures(options: FeaturesOptions): Features {
-  const views = new WeakMap<EntityCatalog, View>()
+  const viewOf = views(options.catalog)
   const namespaceOf = cachedNamespaces(options.now)
   let complainedAt = Number.NEGATIVE_INFINITY
-
-  function viewOf(entity: string): View {
-    const catalog = options.catalog()
-    const found = catalog.find((entry) => entry.entity === entity)
-    if (!found) throw unknownEntity(entity, catalog)
-    let view = views.get(found)
-    if (!view) {
-      view = compile(found)
-      views.set(found, view)
-    }
-    return view
-  }
 
   function unavailable(error: unknown): Problem {
     const now = options.now()
@@ -68,129 +56,81 @@ export function createFeatures(options: FeaturesOptions): Features {
     })
   }
 
-  async function records(view: View, ids: readonly string[]): Promise<(readonly (FeatureRecord | undefined)[])[]> {
+  async function read(
+    { topology, namespace }: View['topologies'][number],
+    ids: readonly string[],
+  ): Promise<readonly (FeatureRecord | undefined)[]> {
+    const serving = await namespaceOf(topology, namespace)
+    return serving === undefined || ids.length === 0 ? [] : options.store.read(serving, ids)
+  }
+
+  async function inTime<T>(work: Promise<T>): Promise<T> {
     try {
-      return await within(
-        options.storeMs,
-        Promise.all(
-          view.topologies.map(async ({ topology, namespace }) => {
-            const serving = await namespaceOf(topology, namespace)
-            return serving === undefined || ids.length === 0 ? [] : options.store.read(serving, ids)
-          }),
-        ),
-      )
+      return await within(options.storeMs, work)
     } catch (error) {
       throw unavailable(error)
     }
   }
 
+  const view = (entity: string, names: Names) => choose(viewOf(entity), names)
+
+  async function known(asked: readonly { readonly view: View; readonly id: string }[]): Promise<readonly Known[]> {
+    const questions = questionsOf(asked)
+    const answers = await inTime(
+      Promise.all(
+        [...questions].map(async ([name, { topology, ids }]) => [name, await read(topology, [...ids.keys()])] as const),
+      ),
+    )
+    const byTopology = new Map(answers)
+    return asked.map(({ view, id }) =>
+      view.topologies.map(({ topology }) => byTopology.get(topology)?.[questions.get(topology)?.ids.get(id) as number]),
+    )
+  }
+
   return {
-    async one(entity, id, names) {
-      const view = choose(viewOf(entity), names)
+    view,
+    known,
+    async one(entity, id, names, maxAge) {
+      const chosen = view(entity, names)
       checkId(id, 'The id')
-      const read = await records(view, [id])
-      return render(view, id, read, 0)
+      const ids = [id]
+      const answers = await inTime(Promise.all(chosen.topologies.map((topology) => read(topology, ids))))
+      return render(
+        chosen,
+        id,
+        answers.map(([record]) => record),
+        Date.now(),
+        maxAge,
+      )
     },
-    async many(entity, ids, names) {
-      const view = choose(viewOf(entity), names)
-      ids.forEach((id, i) => {
-        checkId(id, `ids[${i}]`)
+    async many(reads, maxAge) {
+      const asked = reads.flatMap(({ entity, ids, features }, r) => {
+        const chosen = view(entity, features)
+        return ids.map((id, i) => {
+          checkId(id, reads.length === 1 ? `ids[${i}]` : `reads[${r}].ids[${i}]`)
+          return { view: chosen, id }
+        })
       })
-      const read = await records(view, ids)
-      const results = ids.map((id, i) => render(view, id, read, i))
-      return `{"entity":${JSON.stringify(entity)},"results":[${results.join(',')}]}`
+      const found = await known(asked)
+      const now = Date.now()
+      return asked.map(({ view, id }, i) => render(view, id, found[i] as Known, now, maxAge))
     },
   }
 }
 
-function unknownEntity(entity: string, catalog: readonly EntityCatalog[]): Problem {
-  const entities = catalog.map((entry) => entry.entity)
-  const near = nearest(entity, entities)
-  const hint = near === undefined ? '' : ` Did you mean '${near}'?`
-  const there = entities.length > 0 ? `There are: ${entities.join(', ')}.` : 'No topology serves features yet.'
-  return new Problem('entity-unknown', `No topology serves the entity '${shown(entity)}'.${hint} ${there}`, {
-    members: { ...(near !== undefined && { nearest: near }), entities },
-  })
-}
-
-function compile(catalog: EntityCatalog): View {
-  const taken = new Set<string>()
-  const topologies = catalog.topologies.map(({ topology, namespace, features }) => ({
-    topology,
-    json: JSON.stringify(topology),
-    namespace,
-    features: features.map((feature) => {
-      const published = publishedName(topology, feature.name, taken)
-      taken.add(published)
-      return { field: feature.name, published, json: JSON.stringify(published), default: feature.default }
-    }),
-  }))
-  return { entity: catalog.entity, topologies }
-}
-
-/** The name a feature answers by, given those already taken by earlier topologies of its entity. */
-export function publishedName(topology: string, name: string, taken: ReadonlySet<string>): string {
-  return taken.has(name) ? `${topology}.${name}` : name
-}
-
-function choose(view: View, names: readonly string[] | undefined): View {
-  if (names === undefined) return view
-  const wanted = new Set(names)
-  const topologies = view.topologies
-    .map((topology) => ({ ...topology, features: topology.features.filter((f) => wanted.delete(f.published)) }))
-    .filter((topology) => topology.features.length > 0)
-  const [unknown] = wanted
-  if (unknown === undefined) return { ...view, topologies }
-  const there = view.topologies.flatMap((topology) => topology.features.map((f) => f.published))
-  const near = nearest(unknown, there)
-  const hint = near === undefined ? '' : ` Did you mean '${near}'?`
-  throw new Problem(
-    'feature-unknown',
-    `'${view.entity}' has no feature '${shown(unknown)}'.${hint} There are: ${there.join(', ')}.`,
-    { members: { ...(near !== undefined && { nearest: near }), features: there } },
-  )
-}
-
-function checkId(id: string, what: string): void {
-  if (id.length === 0) throw new Problem('id-invalid', `${what} is empty.`)
-  const fault = idFault(id)
-  if (fault !== undefined) throw new Problem('id-invalid', `${what} ${fault}.`)
-  if (!id.isWellFormed())
-    throw new Problem('id-invalid', `${what} holds half a surrogate pair: it is not Unicode text.`)
-}
-
-function render(view: View, id: string, read: (readonly (FeatureRecord | undefined)[])[], index: number): string {
-  let found = false
-  let features = ''
-  for (let t = 0; t < view.topologies.length; t++) {
-    const topology = view.topologies[t] as View['topologies'][number]
-    const record = read[t]?.[index]
-    if (record) found = true
-    const rest = `,"asOf":${record ? isoJson(record.at) : 'null'},"topology":${topology.json}}`
-    for (const feature of topology.features) {
-      const known = record !== undefined && Object.hasOwn(record.values, feature.field)
-      const value = known ? (record.values[feature.field] as FeatureValue) : feature.default
-      if (features !== '') features += ','
-      features += `${feature.json}:{"value":${valueJson(value)}${rest}`
+/** The different ids to ask of each topology, with where their answers will stand. */
+function questionsOf(asked: readonly { readonly view: View; readonly id: string }[]) {
+  const questions = new Map<string, { topology: View['topologies'][number]; ids: Map<string, number> }>()
+  for (const { view, id } of asked)
+    for (const topology of view.topologies) {
+      let question = questions.get(topology.topology)
+      if (!question) {
+        question = { topology, ids: new Map() }
+        questions.set(topology.topology, question)
+      }
+      if (!question.ids.has(id)) question.ids.set(id, question.ids.size)
     }
-  }
-  return `{"entity":${JSON.stringify(view.entity)},"id":${JSON.stringify(id)},"found":${found},"features":{${features}}}`
-}
-
-/** Numbers are most of what is served, and need no JSON.stringify; what is not finite is null. */
-function valueJson(value: FeatureValue): string {
-  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : 'null'
-  return JSON.stringify(value)
-}
-
-function isoJson(at: Millis): string {
-  const date = new Date(at)
-  return Number.isNaN(date.getTime()) ? 'null' : `"${date.toISOString()}"`
-}
-
-/** Something a caller sent, short enough to be said back. */
-function shown(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text
+  return questions
 }
 
 /** Which namespace serves a topology, asked at most once a second; a failed lookup is not kept. */

@@ -1,5 +1,5 @@
 /** Kubernetes probes: is the process worth keeping, and may it be sent work? */
-import type { RequestHandler } from 'express'
+import type { ServerResponse } from 'node:http'
 import { send } from './problem.ts'
 
 export interface PartHealth {
@@ -16,16 +16,16 @@ export interface Health {
   live(): boolean
 }
 
-export function liveness(health: Health): RequestHandler {
-  return (_request, response) => {
+export function liveness(health: Health) {
+  return ({ response }: { readonly response: ServerResponse }) => {
     const live = health.live()
     send(response, live ? 200 : 503, 'application/json', JSON.stringify({ status: live ? 'live' : 'stuck' }))
   }
 }
 
 /** While the server drains it is not ready, so that no new work is sent here. */
-export function readiness(health: Health, draining: () => boolean): RequestHandler {
-  return (_request, response) => {
+export function readiness(health: Health, draining: () => boolean) {
+  return ({ response }: { readonly response: ServerResponse }) => {
     const parts = [...health.ready()]
     if (draining()) parts.push({ part: 'api', ok: false, reason: 'shutting down' })
     const ready = parts.every((part) => part.ok)

@@ -1,6 +1,6 @@
 /** What is served here: `GET /v1/features` for programs, `GET /` for people. */
 import type { EntityCatalog } from './catalog.ts'
-import { publishedName } from './features.ts'
+import { publishedName } from './view.ts'
 
 /** Entities with the features each answers, by the names it answers with. */
 export function discovery(catalog: readonly EntityCatalog[]) {
@@ -35,7 +35,11 @@ export function homePage(catalog: readonly EntityCatalog[]): string {
 <ul>
 <li><a href="/v1/features">/v1/features</a>: every entity and its features, as JSON</li>
 <li><code>GET /v1/features/{entity}/{id}</code>: one entity's values; <code>?features=a,b</code> chooses</li>
+<li><code>GET /v1/features/{entity}/{id}/watch</code>: its changes, as server-sent events</li>
 <li><code>POST /v1/features/{entity}</code> with <code>{"ids": ["…"]}</code>: many at once</li>
+<li><code>POST /v1/features</code> with <code>{"reads": [{"entity": "…", "ids": ["…"]}]}</code>: of several kinds</li>
+<li><a href="/v1/topologies">/v1/topologies</a>, <a href="/v1/topics">/v1/topics</a>: what runs here, and what it reads</li>
+<li><a href="/openapi.json">/openapi.json</a>: all of this for programs, as OpenAPI 3.1</li>
 <li><a href="/health/live">/health/live</a>, <a href="/health/ready">/health/ready</a>: health</li>
 <li><a href="/metrics">/metrics</a>: Prometheus metrics</li>
 </ul>

@@ -5,19 +5,27 @@ import type { ServerResponse } from 'node:http'
 export const PROBLEMS = {
   'path-unknown': { status: 404, title: 'There is nothing at this path' },
   'entity-unknown': { status: 404, title: 'No such entity' },
+  'topology-unknown': { status: 404, title: 'No such topology' },
+  'topic-unknown': { status: 404, title: 'No such topic' },
   'feature-unknown': { status: 400, title: 'No such feature' },
   'id-invalid': { status: 400, title: 'The id cannot be read' },
   'parameter-unknown': { status: 400, title: 'No such query parameter' },
+  'parameter-invalid': { status: 400, title: 'A query parameter is not what is expected' },
   'request-invalid': { status: 400, title: 'The request cannot be read' },
   'body-invalid': { status: 400, title: 'The body is not what is expected' },
   'method-not-allowed': { status: 405, title: 'The path does not take this method' },
+  'request-slow': { status: 408, title: 'The request did not arrive in time' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'media-type-unsupported': { status: 415, title: 'The body is of the wrong type' },
+  'expectation-failed': { status: 417, title: 'The expectation cannot be met' },
+  'header-too-large': { status: 431, title: 'The header is too large' },
   internal: { status: 500, title: 'The server failed' },
   'store-unavailable': { status: 503, title: 'The feature store does not answer' },
+  'watchers-full': { status: 503, title: 'As many watch already as may' },
+  'log-unavailable': { status: 503, title: 'The log does not answer' },
 } as const satisfies Record<string, { status: number; title: string }>
 
-type ProblemName = keyof typeof PROBLEMS
+export type ProblemName = keyof typeof PROBLEMS
 
 /** Thrown by whatever cannot answer. `detail` says what was found and what to do; it is shown to the caller. */
 export class Problem extends Error {
@@ -59,13 +67,11 @@ export function send(
 }
 
 export function sendProblem(response: ServerResponse, problem: Problem): void {
-  const { status, title } = PROBLEMS[problem.problem]
-  const document = {
-    type: `urn:millrace:problem:${problem.problem}`,
-    title,
-    status,
-    detail: problem.message,
-    ...problem.members,
-  }
-  send(response, status, 'application/problem+json', JSON.stringify(document), problem.headers)
+  const { status } = PROBLEMS[problem.problem]
+  send(response, status, 'application/problem+json', problemJson(problem), problem.headers)
+}
+
+export function problemJson({ problem, message, members }: Problem): string {
+  const { status, title } = PROBLEMS[problem]
+  return JSON.stringify({ type: `urn:millrace:problem:${problem}`, title, status, detail: message, ...members })
 }

@@ -2,7 +2,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Features } from './features.ts'
 import { Problem, send } from './problem.ts'
+import { readQuery } from './route.ts'
+import { readQueryShape } from './shapes.ts'
 
+export const READ_PATH = '/v1/features/{entity}/{id}'
 const PREFIX = '/v1/features/'
 
 /** Answers and returns true when the request is a read of one entity; false leaves it untouched. */
@@ -13,8 +16,8 @@ export function createRead(
   failed: (error: unknown, request: IncomingMessage, response: ServerResponse) => void,
 ): ReadHandler {
   async function answer(path: ReadPath, response: ServerResponse): Promise<void> {
-    const names = path.query === '' ? undefined : chosenFeatures(path.query)
-    const body = await features.one(decode(path.entity, 'entity'), decode(path.id, 'id'), names)
+    const { features: names, maxAge } = path.query === '' ? ALL : readQuery(readQueryShape, path.query)
+    const body = await features.one(decode(path.entity, 'entity'), decode(path.id, 'id'), names, maxAge)
     send(response, 200, 'application/json', body)
   }
   return (request, response) => {
@@ -25,6 +28,8 @@ export function createRead(
     return true
   }
 }
+
+const ALL = { features: undefined, maxAge: undefined }
 
 interface ReadPath {
   /** Still percent-encoded. */
@@ -57,20 +62,4 @@ function decode(text: string, what: string): string {
   } catch {
     throw new Problem('id-invalid', `The ${what} in the path is not valid percent-encoded UTF-8; write '%' as %25.`)
   }
-}
-
-/** `features=a,b`; several such parameters add up. */
-function chosenFeatures(query: string): string[] {
-  const names: string[] = []
-  for (const [parameter, value] of new URLSearchParams(query)) {
-    if (parameter !== 'features')
-      throw new Problem('parameter-unknown', `The only parameter here is 'features', as in ?features=a,b.`)
-    names.push(...value.split(','))
-  }
-  if (names.some((name) => name === ''))
-    throw new Problem(
-      'feature-unknown',
-      `'features' must name features, separated by single commas, as in ?features=a,b.`,
-    )
-  return names
 }

@@ -1,16 +1,24 @@
 /** The HTTP server: the hot read on bare node:http, Express for everything else, limits, a graceful end. */
-import { createServer as createHttpServer, type Server, type ServerResponse } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { MillraceError } from '../core/errors.ts'
 import type { FeatureStore } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
-import { createApp, failure, type Metrics } from './app.ts'
+import { createApp, failure } from './app.ts'
 import type { EntityCatalog } from './catalog.ts'
 import { createFeatures } from './features.ts'
 import type { Health } from './health.ts'
-import { createRead } from './read.ts'
+import type { HttpMetrics } from './metrics.ts'
+import { openApi } from './openapi.ts'
+import { Problem } from './problem.ts'
+import { createRead, READ_PATH } from './read.ts'
+import { refusal } from './refusal.ts'
+import type { Route } from './route.ts'
+import { type Metrics, routesOf } from './routes.ts'
+import type { TopicAnswer, TopologyAnswer } from './shapes.ts'
+import { createWatch, type WatchLimits } from './watch.ts'
 
-export interface ServerLimits {
+export interface ServerLimits extends WatchLimits {
   /** Open connections at once; further ones are closed unanswered. */
   readonly connections: number
   readonly bodyBytes: number
@@ -38,13 +46,23 @@ export const LIMITS: ServerLimits = {
   stalledMs: 30_000,
   keepAliveMs: 65_000,
   storeMs: 2000,
+  watchers: 1000,
+  watchMs: 500,
+  heartbeatMs: 15_000,
 }
+
+/** Types of answers that last as long as somebody listens. */
+const STREAMS = ['text/event-stream', 'application/x-ndjson']
 
 export interface ServerOptions {
   /** Asked per request; give the same objects while nothing has changed, they are compiled once. */
   readonly catalog: () => readonly EntityCatalog[]
+  readonly topologies: () => Promise<readonly TopologyAnswer[]>
+  readonly topics: () => Promise<readonly TopicAnswer[]>
   readonly store: Pick<FeatureStore, 'read'>
   readonly metrics: Metrics
+  /** Told of every request. */
+  readonly http?: HttpMetrics
   readonly health: Health
   readonly log: Log
   readonly limits?: Partial<ServerLimits>
@@ -52,6 +70,9 @@ export interface ServerOptions {
 
 export interface ApiServer {
   readonly server: Server
+  readonly routes: readonly Route[]
+  /** Streams of changes open now. */
+  readonly watchers: () => number
   /** Port 0 takes a free one. Throws `port-unavailable`. */
   listen(host: string, port: number): Promise<{ readonly url: string }>
   /** Accepts nothing new, finishes what is in flight, and after `graceMs` cuts what is left. */
@@ -66,8 +87,25 @@ export function createServer(options: ServerOptions): ApiServer {
   const failed = failure(options.log)
   const now = () => performance.now()
   const features = createFeatures({ ...options, storeMs: limits.storeMs, now })
+  const watch = createWatch(features, limits)
+  let described: object | undefined
+  const routes = routesOf({
+    ...options,
+    features,
+    watch,
+    draining: () => draining,
+    batchIds: limits.batchIds,
+    openApi: () => {
+      described ??= openApi(routes)
+      return described
+    },
+  })
+  const isStream = ({ answers }: Route) => answers[200]?.type !== undefined && STREAMS.includes(answers[200].type)
+  const streams = new Set(routes.filter(isStream).map(({ path }) => path))
+  const paths = new WeakMap<ServerResponse, string>()
   const read = createRead(features, failed)
-  const app = createApp({ ...options, features, read, failed, limits, draining: () => draining })
+  const met = (response: ServerResponse, path: string) => void paths.set(response, path)
+  const app = createApp({ routes, read, failed, met, bodyBytes: limits.bodyBytes })
 
   const server = createHttpServer(
     {
@@ -78,12 +116,23 @@ export function createServer(options: ServerOptions): ApiServer {
       connectionsCheckingInterval: 1000,
     },
     (request, response) => {
+      const began = performance.now()
       inFlight.add(response)
-      response.once('close', () => inFlight.delete(response))
+      let isRead = false
+      response.once('close', () => {
+        inFlight.delete(response)
+        const path = isRead ? READ_PATH : (paths.get(response) ?? 'none')
+        options.http?.answered(request, response, path, streams.has(path) ? undefined : performance.now() - began)
+      })
       if (draining) response.setHeader('connection', 'close')
       request.url = originForm(request.url ?? '/')
-      if (!read(request, response)) app(request, response)
+      isRead = read(request, response)
+      if (!isRead) app(request, response)
     },
+  )
+  server.on('clientError', refusal)
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
+    failed(new Problem('expectation-failed', "Leave the header 'expect' out."), request, response),
   )
   server.maxConnections = limits.connections
   // counts while a request is open; between requests `keepAliveTimeout` counts instead
@@ -91,6 +140,8 @@ export function createServer(options: ServerOptions): ApiServer {
 
   return {
     server,
+    routes,
+    watchers: () => watch.watchers,
     listen: (host, port) =>
       new Promise((resolve, reject) => {
         const refused = (error: NodeJS.ErrnoException) =>
@@ -103,6 +154,7 @@ export function createServer(options: ServerOptions): ApiServer {
       }),
     async close(graceMs) {
       draining = true
+      watch.close()
       for (const response of inFlight) if (!response.headersSent) response.setHeader('connection', 'close')
       if (!server.listening) return
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))

@@ -1,8 +1,8 @@
 import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { RequestHandler } from 'express'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readiness } from '../../src/api/health.ts'
+import { fetch } from './described.ts'
 import { type Discovered, json, servers } from './fixture.ts'
 
 const { start, stopAll } = servers()
@@ -54,20 +54,13 @@ describe('everything else served', () => {
   })
 
   it('is not ready while it drains', async () => {
-    const answered = await new Promise<{ status: number; body: string }>((resolve) => {
-      const server = createHttpServer((_request, response) =>
-        readiness({ ready: () => [], live: () => true }, () => true)(
-          {} as Parameters<RequestHandler>[0],
-          response as Parameters<RequestHandler>[1],
-          () => undefined,
-        ),
-      )
-      server.listen(0, '127.0.0.1', async () => {
-        const response = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-        resolve({ status: response.status, body: await response.text() })
-        server.close()
-      })
-    })
+    const server = createHttpServer((_request, response) =>
+      readiness({ ready: () => [], live: () => true }, () => true)({ response }),
+    )
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const answer = await globalThis.fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    const answered = { status: answer.status, body: await answer.text() }
+    server.close()
     expect(answered.status).toBe(503)
     expect(answered.body).toContain('shutting down')
   })
@@ -75,6 +68,8 @@ describe('everything else served', () => {
   it.each([
     ['DELETE', '/v1/features/store/store-1', 'GET, HEAD'],
     ['GET', '/v1/features/store', 'POST'],
+    ['PATCH', '/v1/features', 'GET, HEAD, POST'],
+    ['POST', '/v1/features/store/store-1/watch', 'GET, HEAD'],
     ['POST', '/metrics', 'GET, HEAD'],
     ['PUT', '/health/ready', 'GET, HEAD'],
     ['POST', '/', 'GET, HEAD'],

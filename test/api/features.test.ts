@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { createFeatures } from '../../src/api/features.ts'
+import { fetch } from './described.ts'
 import { CATALOG, mapStore, quiet, record, servers } from './fixture.ts'
 
 const { start, stopAll } = servers()

@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import type { EntityCatalog } from '../../src/api/catalog.ts'
 import { type ApiServer, createServer, type ServerLimits } from '../../src/api/server.ts'
+import type { TopicAnswer, TopologyAnswer } from '../../src/api/shapes.ts'
 import type { FeatureRecord } from '../../src/core/model.ts'
 import type { Log } from '../../src/core/part.ts'
 
@@ -57,11 +58,36 @@ export const CATALOG: readonly EntityCatalog[] = [
   },
 ]
 
+export const TOPOLOGY: TopologyAnswer = {
+  name: 'store-load',
+  kind: 'features',
+  sources: ['orders'],
+  entity: 'store',
+  features: [{ name: 'orders_10m', type: 'long', default: 0 }],
+  outputs: ['store'],
+  owner: { domain: 'logistics' },
+  tags: ['eta'],
+  generation: 'g1',
+  serving: 'g1',
+  live: { tasks: { running: 2 }, reasons: [], lag: 12, clock: '2026-05-01T12:00:00.000Z' },
+}
+
+const TOPIC: TopicAnswer = {
+  name: 'orders',
+  partitions: [{ start: 0, end: 7 }],
+  subject: 'orders-value',
+  schema: 1,
+  reads: ['store-load'],
+  writes: [],
+}
+
 type Overrides = Partial<Parameters<typeof createServer>[0]> & { limits?: Partial<ServerLimits> }
 
 export function makeServer(overrides: Overrides = {}) {
   return createServer({
     catalog: () => CATALOG,
+    topologies: async () => [TOPOLOGY],
+    topics: async () => [TOPIC],
     store: mapStore({
       'store-load@1': { 'store-1': record({ orders_10m: 7, prep_mean: 321.5 }), 'a b/ü': record({ orders_10m: 1 }) },
       'store-open@1': { 'store-1': record({ unpicked: 2 }, AT + 1000) },
@@ -93,7 +119,7 @@ export interface Answer {
   readonly entity: string
   readonly id: string
   readonly found: boolean
-  readonly features: Record<string, { value: number | null; asOf: string | null; topology: string }>
+  readonly features: Record<string, { value: number | null; asOf: string | null; age: number | null; topology: string }>
 }
 export interface BatchAnswer {
   readonly entity: string

@@ -5,6 +5,7 @@ import { createApp, failure } from '../../src/api/app.ts'
 import { createFeatures } from '../../src/api/features.ts'
 import { createRead } from '../../src/api/read.ts'
 import { LIMITS } from '../../src/api/server.ts'
+import { fetch } from './described.ts'
 import { type Answer, CATALOG, type Discovered, json, mapStore, quiet, raw, record, servers } from './fixture.ts'
 
 const { start, stopAll } = servers()
@@ -16,14 +17,15 @@ describe('reading one entity', () => {
     const response = await fetch(`${url}/v1/features/store/store-1`)
     expect(response.status).toBe(200)
     expect(response.headers.get('content-type')).toBe('application/json')
+    const age = expect.any(Number)
     expect(await response.json()).toEqual({
       entity: 'store',
       id: 'store-1',
       found: true,
       features: {
-        orders_10m: { value: 7, asOf: '2026-05-01T12:00:00.000Z', topology: 'store-load' },
-        prep_mean: { value: 321.5, asOf: '2026-05-01T12:00:00.000Z', topology: 'store-load' },
-        unpicked: { value: 2, asOf: '2026-05-01T12:00:01.000Z', topology: 'store-open' },
+        orders_10m: { value: 7, asOf: '2026-05-01T12:00:00.000Z', age, topology: 'store-load' },
+        prep_mean: { value: 321.5, asOf: '2026-05-01T12:00:00.000Z', age, topology: 'store-load' },
+        unpicked: { value: 2, asOf: '2026-05-01T12:00:01.000Z', age, topology: 'store-open' },
       },
     })
   })
@@ -38,9 +40,9 @@ describe('reading one entity', () => {
         id,
         found: false,
         features: {
-          orders_10m: { value: 0, asOf: null, topology: 'store-load' },
-          prep_mean: { value: null, asOf: null, topology: 'store-load' },
-          unpicked: { value: 0, asOf: null, topology: 'store-open' },
+          orders_10m: { value: 0, asOf: null, age: null, topology: 'store-load' },
+          prep_mean: { value: null, asOf: null, age: null, topology: 'store-load' },
+          unpicked: { value: 0, asOf: null, age: null, topology: 'store-open' },
         },
       })
     }
@@ -83,6 +85,34 @@ describe('reading one entity', () => {
     expect(store.reads).toEqual([{ namespace: 'store-open@1', ids: ['store-1'] }])
   })
 
+  it('says how old each value is, and answers what is older than maxAge by its default', async () => {
+    const now = Date.now()
+    const { url } = await start({
+      store: mapStore({
+        'store-load@1': { 'store-1': record({ orders_10m: 7 }, now - 90_000) },
+        'store-open@1': { 'store-1': record({ unpicked: 2 }, now - 1_000) },
+      }),
+    })
+    const read = (query: string) => json<Answer>(fetch(`${url}/v1/features/store/store-1${query}`))
+    const { orders_10m, unpicked } = (await read('')).features
+    expect([orders_10m?.value, unpicked?.value]).toEqual([7, 2])
+    expect(orders_10m?.age).toBeGreaterThanOrEqual(90)
+    expect(unpicked?.age).toBeLessThan(80)
+    const fresh = await read('?maxAge=1m&features=orders_10m,unpicked')
+    expect(fresh).toMatchObject({
+      found: true,
+      features: { orders_10m: { value: 0, stale: true }, unpicked: { value: 2 } },
+    })
+    expect(fresh.features.unpicked).not.toHaveProperty('stale')
+    expect((await read('?maxAge=2h')).features.orders_10m?.value).toBe(7)
+  })
+
+  it('gives an as-of time in the future no negative age', async () => {
+    const store = mapStore({ 'store-open@1': { 'store-1': record({ unpicked: 2 }, Date.now() + 3_600_000) } })
+    const { url } = await start({ store })
+    expect((await json<Answer>(fetch(`${url}/v1/features/store/store-1`))).features.unpicked?.age).toBe(0)
+  })
+
   it('refuses unknown features and parameters, naming the nearest', async () => {
     const { url } = await start()
     const feature = await fetch(`${url}/v1/features/store/store-1?features=orders_10m,unpikced`)
@@ -91,12 +121,20 @@ describe('reading one entity', () => {
       nearest: 'unpicked',
       features: ['orders_10m', 'prep_mean', 'unpicked'],
     })
-    for (const query of ['feature=unpicked', 'features=', 'features=unpicked,', 'features=%zz'])
+    for (const query of [
+      'feature=unpicked',
+      'features=',
+      'features=unpicked,',
+      'features=%zz',
+      'maxAge=5',
+      'maxAge=1m&maxAge=2m',
+    ])
       expect((await fetch(`${url}/v1/features/store/store-1?${query}`)).status, query).toBe(400)
   })
 
   it('answers the same before Express and inside it', async () => {
     const { url } = await start()
+    const { api } = await start()
     const features = createFeatures({
       catalog: () => CATALOG,
       store: mapStore({ 'store-load@1': { 'store-1': record({ orders_10m: 7 }) } }),
@@ -105,16 +143,8 @@ describe('reading one entity', () => {
       now: () => 0,
     })
     const failed = failure(quiet)
-    const app = createApp({
-      catalog: () => CATALOG,
-      features,
-      failed,
-      read: createRead(features, failed),
-      metrics: { contentType: 'text/plain', text: async () => '' },
-      health: { ready: () => [], live: () => true },
-      draining: () => false,
-      limits: LIMITS,
-    })
+    const read = createRead(features, failed)
+    const app = createApp({ routes: api.routes, read, failed, met: () => undefined, bodyBytes: LIMITS.bodyBytes })
     const plain = createHttpServer(app)
     await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
     const inside = `http://127.0.0.1:${(plain.address() as AddressInfo).port}`
@@ -138,8 +168,8 @@ describe('reading one entity', () => {
 
   it('answers HEAD with the headers of GET and no body', async () => {
     const { url } = await start()
-    const got = await fetch(`${url}/v1/features/store/store-1`)
-    const head = await fetch(`${url}/v1/features/store/store-1`, { method: 'HEAD' })
+    const got = await fetch(`${url}/v1/features/store/store-9`)
+    const head = await fetch(`${url}/v1/features/store/store-9`, { method: 'HEAD' })
     expect(head.headers.get('content-length')).toBe(String((await got.text()).length))
     expect(await head.text()).toBe('')
     const many = await raw(url, 'HEAD /v1/features/store/store-1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')

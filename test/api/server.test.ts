@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import { fetch } from './described.ts'
 import { type Answer, json, makeServer, raw, servers } from './fixture.ts'
 
 const { start, stopAll } = servers()
@@ -22,13 +23,39 @@ describe('the connection', () => {
     expect(answers.map((answer) => answer.id)).toEqual(ids)
   })
 
-  it('survives bytes that are no HTTP, raw bytes in the path and headers beyond the limit', async () => {
+  it('answers bytes that are no HTTP, a path that is none and headers beyond the limit with problems', async () => {
     const { url } = await start()
-    expect(await raw(url, '\u0000\u0001garbage\r\n\r\n')).toMatch(/^HTTP\/1.1 400 /)
+    const request = (more: string) => `GET / HTTP/1.1\r\nhost: x\r\n${more}\r\n\r\n`
+    const answers = {
+      'request-invalid': await raw(url, '\u0000\u0001garbage\r\n\r\n'),
+      'path-unknown': await raw(url, 'GET /nope HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'),
+      'header-too-large': await raw(url, request(`x: ${'y'.repeat(20_000)}`)),
+      'expectation-failed': await raw(url, request('expect: tea\r\nconnection: close')),
+    }
     expect(await raw(url, 'GET /v1/features/store/ü HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')).toMatch(
       /^HTTP\/1.1 400 /,
     )
-    expect(await raw(url, `GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /)
+    for (const [name, answer] of Object.entries(answers)) {
+      const [head = '', body = ''] = answer.split('\r\n\r\n')
+      expect(head, name).toMatch(/^content-type: application\/problem\+json\r?$/im)
+      const problem = JSON.parse(body)
+      expect(problem.type).toBe(`urn:millrace:problem:${name}`)
+      expect(head.startsWith(`HTTP/1.1 ${problem.status} `), head).toBe(true)
+    }
+    expect((await fetch(`${url}/health/live`)).status).toBe(200)
+  })
+
+  it.each([
+    ['a header', 'GET / HTTP/1.1\r\nhost: x\r\nx-slow: '],
+    [
+      'a body',
+      'POST /v1/features HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"reads',
+    ],
+  ])('gives up on %s that does not arrive', async (_what, begun) => {
+    const { url } = await start({ limits: { headersMs: 100, requestMs: 200 } })
+    const answer = await raw(url, begun)
+    expect(answer).toMatch(/^HTTP\/1.1 408 /)
+    expect(answer).toContain('urn:millrace:problem:request-slow')
     expect((await fetch(`${url}/health/live`)).status).toBe(200)
   })
 
