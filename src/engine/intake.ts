@@ -92,6 +92,7 @@ export class DirectIntake implements Intake {
   readonly topic: string
   readonly take: number
   readonly inboxRecords = 16_384
+  live = false
   private readonly flow: Flow
   private readonly partition: number
   private readonly context: TaskContext
@@ -121,6 +122,7 @@ export class DirectIntake implements Intake {
     this.source = { topic: this.topic, partition: this.partition, incarnation: info.incarnation }
     this.mapper = new RecordMapper(this.flow, this.source, this.context)
     this.silentSince = undefined
+    this.live = false
     if (meta.length > 0) readable(state.task, () => this.takeOver(new ByteReader(meta)))
     const { start } = this.flow
     return placeIn(this.topic, this.partition, state, patiently, this.context, async (range) => {
@@ -167,7 +169,7 @@ export class DirectIntake implements Intake {
     )
     if (dead.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))
     const watermark = this.mapper.highest === Number.NEGATIVE_INFINITY ? Number.NaN : this.mapper.highest
-    const live = slice.next >= slice.batch.end
+    this.live ||= slice.next >= slice.batch.end
     return [
       {
         source: this.source,
@@ -177,7 +179,7 @@ export class DirectIntake implements Intake {
         watermark,
         stamp,
         heartbeat: false,
-        live,
+        live: this.live,
         finishes: '',
         rows,
       },
@@ -202,6 +204,7 @@ export class DirectIntake implements Intake {
       this.silentSince = undefined
       return undefined
     }
+    this.live = true
     this.silentSince ??= at
     if (at - this.silentSince < this.context.settings.idle) return undefined
     const paced = this.mapper.paced(at)

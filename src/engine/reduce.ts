@@ -49,6 +49,8 @@ export interface Intake {
    * Throws `topic-mismatch` when the topic has other partitions than it had.
    */
   silence?(position: Position): Promise<Millis | undefined>
+  /** Has the log been read to its end since it was opened? Undefined where the frames say that of the logs behind it. */
+  readonly live?: boolean
   encode(): Uint8Array
 }
 
@@ -148,7 +150,7 @@ export class ReduceTask<S = unknown> implements Task {
       { topology, topic: this.intake.topic, partition: this.partition },
       Math.max(0, this.inbox.end - this.done),
     )
-    if (!this.toldLive && this.sources.live && this.inbox.waiting === 0) await this.tellLive()
+    await this.tellLive()
   }
 
   /**
@@ -158,7 +160,7 @@ export class ReduceTask<S = unknown> implements Task {
   private async linger(): Promise<void> {
     const { clock, settings } = this.context
     const left = this.steppedAt + settings.linger - clock.now()
-    if (left > 0 && this.wasLarge && !this.sources.live) await this.inbox.filled((full) => clock.wait(left, full))
+    if (left > 0 && this.wasLarge && !this.isLive) await this.inbox.filled((full) => clock.wait(left, full))
   }
 
   /** Takes frames until enough rows or keys are touched. */
@@ -228,7 +230,7 @@ export class ReduceTask<S = unknown> implements Task {
     metrics.recordsOut.inc({ topology }, emissions.length)
     metrics.cacheKeys.set({ topology }, this.cache.size)
     metrics.clock.set({ topology, partition: this.partition }, Number.isFinite(time) ? time / 1000 : 0)
-    if (this.sources.live && !Number.isNaN(batch.stamp))
+    if (this.isLive && !Number.isNaN(batch.stamp))
       metrics.delay.observe({ topology }, Math.max(0, clock.now() - batch.stamp) / 1000)
   }
 
@@ -414,7 +416,14 @@ export class ReduceTask<S = unknown> implements Task {
     }
   }
 
+  /** Have all logs behind it been read to their ends since they were opened? */
+  private get isLive(): boolean {
+    return this.intake.live ?? this.sources.live
+  }
+
+  /** Tells the sinks once that it has caught up. */
   private async tellLive(): Promise<void> {
+    if (this.toldLive || !this.isLive || this.inbox.waiting > 0) return
     if (this.position !== this.done) await this.commit(new Map(), new Map())
     const generation = await this.patiently('asking for the rank', () => this.context.rank(this.flow))
     for (const sink of this.flow.sinks) {
@@ -439,6 +448,7 @@ export class ReduceTask<S = unknown> implements Task {
       this.committedAt = clock.now()
     }
     if (clock.now() - this.marksAt >= MARKS_EVERY) await this.heal()
+    await this.tellLive()
   }
 
   private nothing(): Batch<S> {

@@ -63,7 +63,7 @@ export class Sources {
     return from
   }
 
-  /** True once every source has been heard and has been at the end of its log. */
+  /** True once every source has been heard and has been at the end of its log, since the task opened. */
   get live(): boolean {
     return this.allHeard() && [...this.known.values()].every((source) => source.finished || source.live)
   }
@@ -116,7 +116,7 @@ export class Sources {
       to.text(source.topic)
       to.double(source.applied)
       to.double(source.watermark)
-      to.byte((source.idle ? 1 : 0) | (source.live ? 2 : 0) | (source.finished ? 4 : 0))
+      to.byte((source.idle ? 1 : 0) | (source.finished ? 4 : 0))
     }
   }
 
@@ -134,7 +134,8 @@ export class Sources {
         applied,
         watermark,
         idle: (flags & 1) !== 0,
-        live: (flags & 2) !== 0,
+        // as of then: what has come since is not yet read
+        live: false,
         finished: (flags & 4) !== 0,
       })
     }

@@ -115,9 +115,23 @@ describe('the sources of a task', () => {
     expect(sources.live).toBe(true)
   })
 
+  it('are live again after they were kept and read once all have been at the end anew', () => {
+    const sources = new Sources(['orders'])
+    for (const partition of [0, 1]) sources.take(frame({ partition, positions: [1], live: true }))
+    const to = new ByteWriter()
+    sources.encode(to)
+    const again = new Sources(['orders'])
+    again.decode(new ByteReader(to.take()))
+    expect(again.live).toBe(false)
+    again.take(frame({ positions: [2], after: 1, live: true }))
+    expect(again.live).toBe(false)
+    again.take(frame({ partition: 1, positions: [2], after: 1, live: true }))
+    expect(again.live).toBe(true)
+  })
+
   it('are the same after they were kept and read', () => {
     const sources = new Sources(['orders', 'clicks'])
-    sources.take(frame({ positions: [1, 7], watermark: 100, live: true }))
+    sources.take(frame({ positions: [1, 7], watermark: 100 }))
     sources.take(frame({ topic: 'clicks', partition: 1, heartbeat: true, watermark: 90, upto: 0 }))
     const to = new ByteWriter()
     sources.encode(to)

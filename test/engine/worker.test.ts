@@ -14,13 +14,6 @@ async function sendMany(world: World, topic: string, partitions: number, count: 
   }
 }
 
-async function expectExact(world: World): Promise<void> {
-  for (const key of new Set(world.sent.map((event) => event.key))) {
-    const found = await world.features(key)
-    expect({ key, ...found?.values }).toEqual({ key, ...world.expected(key, found?.at ?? 0) })
-  }
-}
-
 describe('a worker', () => {
   it('computes every key from records spread over partitions', async () => {
     const world = await World.create()
@@ -28,7 +21,7 @@ describe('a worker', () => {
     const worker = world.worker()
     await worker.start()
     expect(await world.settle(worker)).toBe(true)
-    await expectExact(world)
+    await world.expectExact()
     await worker.stop()
   })
 
@@ -64,7 +57,7 @@ describe('a worker', () => {
     const next = world.worker()
     await next.start()
     expect(await world.settle(next)).toBe(true)
-    await expectExact(world)
+    await world.expectExact()
     await next.stop()
   })
 
@@ -89,7 +82,7 @@ describe('a worker', () => {
     const worker = world.worker()
     await worker.start()
     expect(await world.settle(worker)).toBe(true)
-    await expectExact(world)
+    await world.expectExact()
     await worker.stop()
   })
 
@@ -159,7 +152,7 @@ describe('a worker', () => {
     const second = world.worker()
     await second.start()
     expect(await world.settle(second)).toBe(true)
-    await expectExact(world)
+    await world.expectExact()
     await second.stop()
   })
 
@@ -177,7 +170,7 @@ describe('a worker', () => {
     await world.clock.advance(300)
     await c.stop()
     expect(await world.settle(b)).toBe(true)
-    await expectExact(world)
+    await world.expectExact()
     await b.stop()
   })
 
@@ -192,7 +185,7 @@ describe('a worker', () => {
     }
     await other.stop()
     expect(await world.settle(one)).toBe(true)
-    await expectExact(world)
+    await world.expectExact()
     await one.stop()
   })
 
@@ -205,7 +198,7 @@ describe('a worker', () => {
     world.transport.grow('events', 5)
     await sendMany(world, 'events', 5, 100)
     expect(await world.settle(worker)).toBe(true)
-    await expectExact(world)
+    await world.expectExact()
     await worker.stop()
   })
 

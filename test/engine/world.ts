@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import { ByteReader, ByteWriter } from '../../src/core/bytes.ts'
 import { RecordError } from '../../src/core/errors.ts'
 import type { Decoder, Draft, FeatureRecord, Flow, Reducer, Sink, State, Transport } from '../../src/core/model.ts'
@@ -171,6 +172,23 @@ export class World {
     return world
   }
 
+  /** Another topology, or another generation of one, over the same topics; its values stand under `<name>@<generation>`. */
+  async topology(name: string, changes: Partial<Flow> = {}): Promise<Flow> {
+    const flow = { ...this.flow, name, ...changes }
+    const sink = await openStoreSink({
+      topology: name,
+      namespace: `${name}@${flow.generation}`,
+      keyFields: ['key'],
+      features: FEATURES,
+      schema: {},
+      partitions: 1,
+      store: this.store,
+      transport: this.transport,
+      encoder: () => Promise.reject(new Error('not used')),
+    })
+    return { ...flow, sinks: [this.options.sink?.(sink) ?? sink] }
+  }
+
   worker(tag?: string, ...flows: readonly Flow[]): Worker {
     return new Worker({
       deployment: 'test',
@@ -222,8 +240,16 @@ export class World {
   }
 
   /** What the store says of a key. */
-  async features(key: string): Promise<FeatureRecord | undefined> {
-    return (await this.store.read('load@g1', [key]))[0]
+  async features(key: string, namespace = 'load@g1'): Promise<FeatureRecord | undefined> {
+    return (await this.store.read(namespace, [key]))[0]
+  }
+
+  /** Holds every key against what it should be. */
+  async expectExact(namespace = 'load@g1'): Promise<void> {
+    for (const key of new Set(this.sent.map((event) => event.key))) {
+      const found = await this.features(key, namespace)
+      expect({ namespace, key, ...found?.values }).toEqual({ namespace, key, ...this.expected(key, found?.at ?? 0) })
+    }
   }
 
   /** What it should say, by the set of events up to then. */
