@@ -46,6 +46,18 @@ export const ERRORS = {
     what: 'An expression failed on this event.',
     todo: 'Look at the reason; guard the expression or mend the producer.',
   },
+  late: {
+    what: 'The event came after what it belongs to (a tumbling window) had closed for good: the features named do not count it.',
+    todo: 'Nothing, or give the features a longer `allowance`.',
+  },
+  'part-failed': {
+    what: 'Code of your own part failed on this event.',
+    todo: 'Look at the reason and mend the part; raise its `version` when what it remembers means something else then.',
+  },
+  'part-timeout': {
+    what: 'Code of your own part gave no answer within `ownParts.timeout`.',
+    todo: 'Look for a loop in the part that need not end, or for much work per event; raise the limit if it is legitimate.',
+  },
   'sink-refused': { what: 'A sink can never take this result.', todo: 'Look at the reason given by the sink.' },
   // topics and positions (clear stops)
   'topic-missing': {

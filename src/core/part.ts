@@ -18,6 +18,11 @@ export interface Part<C, T> {
   readonly example: string
   /** Further paragraphs for the reference page: guarantees, limits, sources. */
   readonly notes?: string
+  /**
+   * Of a part of your own: raise it when what the code before remembered cannot be read or means something else now. What it
+   * remembers then starts anew. 1 when left out.
+   */
+  readonly version?: number
   /** Makes it. A vendor's SDK is imported in here, so that parts not used never load theirs. */
   open(config: C, context: PartContext): Promise<T> | T
 }

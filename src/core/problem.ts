@@ -9,6 +9,7 @@ export type ProblemCode =
   | 'bad-duration'
   | 'missing-variable'
   | 'unknown-part'
+  | 'bad-part'
   | 'unknown-topic'
   | 'unknown-field'
   | 'missing-schema'

@@ -1,0 +1,120 @@
+/** Parts of one's own: a TypeScript or JavaScript file of the project, named by its path in YAML. */
+import { createHash } from 'node:crypto'
+import { readFile, realpath, stat } from 'node:fs/promises'
+import module from 'node:module'
+import { isAbsolute, relative, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Millis } from './model.ts'
+import type { Part } from './part.ts'
+
+/** `./parts/median.ts`: a name that is a path, from the project's directory. */
+export function isOwnPart(name: string): boolean {
+  return /^\.{1,2}\/.*\.[cm]?[tj]s$/.test(name)
+}
+
+/** The file cannot be used as a part: what was found, and what would be right. */
+export class OwnPartFault extends Error {
+  readonly expected: string
+
+  constructor(message: string, expected: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'OwnPartFault'
+    this.expected = expected
+  }
+}
+
+export interface OwnPart {
+  /** As it is written in YAML. */
+  readonly path: string
+  readonly part: Part<unknown, unknown>
+  /** What slots, and so accumulators, are named by: the path and the version that the part declares. */
+  readonly name: string
+  /** Changes with the file's text. */
+  readonly digest: string
+  /** When the file was written. */
+  readonly modified: Millis
+}
+
+const SHAPE = 'export default { summary, config, example, open }, as docs/own-parts.md says'
+
+/**
+ * Loads the part. Its own imports of `millrace` get the program that runs. A file that has changed is loaded anew; files that it
+ * imports are not. Throws `OwnPartFault`, also for a path that leads out of the project.
+ */
+export async function loadOwnPart(directory: string, path: string): Promise<OwnPart> {
+  const root = await realpath(resolve(directory))
+  const file = await realpath(resolve(root, path)).catch(() => undefined)
+  if (file === undefined) throw new OwnPartFault(`there is no file ${path}`, 'a path from the project directory')
+  const inside = relative(root, file)
+  if (inside.startsWith('..') || isAbsolute(inside))
+    throw new OwnPartFault(`${path} is outside of the project`, 'a file in the project directory')
+  const digest = createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')
+    .slice(0, 8)
+  const exported = await importFile(file, path, digest)
+  const part = partOf(path, exported.default)
+  const modified = Math.floor((await stat(file)).mtimeMs)
+  return { path, part, name: `${path}@${part.version ?? 1}`, digest, modified }
+}
+
+async function importFile(file: string, path: string, digest: string): Promise<{ readonly default?: unknown }> {
+  hookImports()
+  try {
+    return await import(`${pathToFileURL(file).href}?${digest}`)
+  } catch (error) {
+    const { message, code, stack = '' } = error as NodeJS.ErrnoException
+    const line = error instanceof SyntaxError || code?.includes('TYPESCRIPT') ? /:(\d+)\n/.exec(stack)?.[1] : undefined
+    const place = line === undefined ? path : `${path}:${line}`
+    const expected =
+      code === 'ERR_MODULE_NOT_FOUND' ? 'a package that the project has installed' : 'a module that loads'
+    throw new OwnPartFault(`${place} cannot be imported: ${message?.split('\n')[0] ?? error}`, expected, {
+      cause: error,
+    })
+  }
+}
+
+function partOf(path: string, value: unknown): Part<unknown, unknown> {
+  if (value === undefined) throw new OwnPartFault(`${path} has no default export`, SHAPE)
+  if (typeof value !== 'object' || value === null)
+    throw new OwnPartFault(`the default export of ${path} is a ${typeof value}`, SHAPE)
+  const { summary, config, open, version } = value as Partial<Record<string, unknown>>
+  const fault = (name: string, expected: string) =>
+    new OwnPartFault(`'${name}' of ${path} is ${kindOf(value, name)}`, `${name}: ${expected}`)
+  if (typeof summary !== 'string') throw fault('summary', 'one sentence')
+  if (typeof config !== 'object' || config === null || !('_zod' in config))
+    throw fault('config', "z.strictObject({ … }), with z from 'millrace'")
+  if (typeof open !== 'function') throw fault('open', '(config, context) => …')
+  if (version !== undefined && !(Number.isSafeInteger(version) && (version as number) > 0))
+    throw fault('version', 'a whole number from 1 on')
+  return value as Part<unknown, unknown>
+}
+
+function kindOf(value: object, name: string): string {
+  const found = (value as Record<string, unknown>)[name]
+  return found === undefined ? 'missing' : `a ${typeof found}`
+}
+
+/** Throws `OwnPartFault` when a thing that a part made lacks a method. */
+export function requireMethods(path: string, what: string, made: unknown, names: readonly string[]): void {
+  if (typeof made !== 'object' || made === null)
+    throw new OwnPartFault(`open() of ${path} gives ${made === null ? 'null' : `a ${typeof made}`}`, what)
+  const missing = names.filter((name) => typeof (made as Record<string, unknown>)[name] !== 'function')
+  if (missing.length > 0) throw new OwnPartFault(`what ${path} opens has no ${missing.join(', ')}`, what)
+}
+
+let isHooked = false
+
+/** `millrace` means this program to a part, wherever its project has or has not installed it. */
+function hookImports(): void {
+  if (isHooked) return
+  isHooked = true
+  const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  const ours: Readonly<Record<string, string>> = {
+    millrace: new URL(`../index.${suffix}`, import.meta.url).href,
+    'millrace/testing': new URL(`../testing/index.${suffix}`, import.meta.url).href,
+  }
+  module.registerHooks({
+    resolve: (specifier, context, next) => next(ours[specifier] ?? specifier, context),
+  })
+}

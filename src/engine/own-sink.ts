@@ -1,0 +1,62 @@
+import type { WallClock } from '../core/clock.ts'
+import { MillraceError } from '../core/errors.ts'
+import { guarded } from '../core/guard.ts'
+import type { Millis, Sink, SinkResult } from '../core/model.ts'
+import { OwnPartFault, requireMethods } from '../core/own-part.ts'
+
+export interface SinkLimits {
+  /** Longest time for what a call does at once. */
+  readonly timeout: Millis
+  /** Longest time until a call has answered. */
+  readonly answer: Millis
+}
+
+/**
+ * A sink of one's own, with limits: a call that gives no answer in time rejects, so the task says that it waits and calls
+ * again, while others go on. The call before may then still be under way. What a sink does after its first `await` is not
+ * limited: a loop there holds up the whole worker.
+ */
+export async function openOwnSink(
+  path: string,
+  open: () => Promise<Sink> | Sink,
+  limits: SinkLimits,
+  clock: WallClock,
+): Promise<Sink> {
+  async function ask<T>(what: string, call: () => Promise<T> | T): Promise<T> {
+    const answered = new AbortController()
+    const silence = clock.wait(limits.answer, answered.signal).then(() => {
+      if (answered.signal.aborted) return undefined as never
+      throw new MillraceError('part-timeout', `${what} of ${path} gave no answer within ${limits.answer} ms`)
+    })
+    silence.catch(() => undefined)
+    try {
+      return await Promise.race([guarded(limits.timeout, call), silence])
+    } catch (error) {
+      if (error instanceof MillraceError) throw error
+      const message = error instanceof Error ? error.message : String(error)
+      throw new MillraceError('part-failed', `${what} of ${path}: ${message}`, { cause: error })
+    } finally {
+      answered.abort()
+    }
+  }
+  const sink = await ask('open()', open)
+  try {
+    requireMethods(path, 'a Sink: write, close', sink, ['write', 'close'])
+  } catch (error) {
+    if (!(error instanceof OwnPartFault)) throw error
+    throw new MillraceError('part-failed', `${error.message}, expected ${error.expected}`)
+  }
+  const { mark, caughtUp, flush } = sink
+  return {
+    write: async (batch) => checked(path, await ask('write()', () => sink.write(batch))),
+    ...(mark ? { mark: (task) => ask('mark()', () => mark.call(sink, task)) } : {}),
+    ...(caughtUp ? { caughtUp: (...given) => ask('caughtUp()', () => caughtUp.apply(sink, given)) } : {}),
+    ...(flush ? { flush: async (task) => checked(path, await ask('flush()', () => flush.call(sink, task))) } : {}),
+    close: () => ask('close()', () => sink.close()),
+  }
+}
+
+function checked(path: string, result: SinkResult): SinkResult {
+  if (typeof result?.safe === 'number') return result
+  throw new MillraceError('part-failed', `write() of ${path} answered no position, expected { safe: batch.upto }`)
+}
