@@ -10,6 +10,7 @@ import { ERRORS } from '../src/core/errors.ts'
 import { loadPart, type PartFolder, partNames } from '../src/core/part.ts'
 import { createMetrics } from '../src/engine/metrics.ts'
 import { featureShape, topologyShape } from '../src/features/declaration.ts'
+import { ratioShape } from '../src/features/ratio.ts'
 import { settingsTable, table } from './settings.ts'
 
 const MADE = '<!-- Made by `npm run docs`. Change the code, not this page. -->'
@@ -103,6 +104,16 @@ async function referencePage(): Promise<string> {
     'they become one number.',
     '',
     ...settingsTable(featureShape),
+    '',
+    '### A ratio',
+    '',
+    'A feature that remembers nothing of its own: one feature divided by another, of the same moment.',
+    '',
+    '```yaml',
+    'late_share: { ratio: [late_10m, orders_10m], default: 0 }',
+    '```',
+    '',
+    ...settingsTable(ratioShape),
     '',
     '## Aggregations',
     '',

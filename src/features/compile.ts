@@ -23,6 +23,7 @@ import { type Compiled, canonicalOf, compileWritten } from '../core/written.ts'
 import type { YamlFile } from '../core/yaml.ts'
 import { columnOf, EXPECTS, fillOf, type TopologyColumn, valuesOf } from './columns.ts'
 import type { Declaration, FeatureDeclaration, Output } from './declaration.ts'
+import { checkRatio, type RatioDeclaration } from './ratio.ts'
 import { featureReducer } from './reducer.ts'
 
 export interface TopologyFeature {
@@ -65,15 +66,17 @@ export function compileTopology(
   const keyFields = declaration.by.map((path) => path.replaceAll('.', '_'))
   const columns = new Map<string, TopologyColumn>()
   const compiled = declaration.features.map((feature) => compileFeature(yaml, feature, sources, columns))
-  for (const { name } of declaration.features)
+  for (const { name } of [...declaration.features, ...declaration.ratios])
     if (name === 'at' || keyFields.includes(name)) {
       const message = `'${name}' is a field of every result already`
       yaml.add(['features', name], { code: 'duplicate-name', message, expected: 'another name' }, 'key')
     }
+  const described = compiled.flatMap((one) => one?.described ?? [])
+  if (described.length === compiled.length) for (const ratio of declaration.ratios) checkRatio(yaml, ratio, described)
   if (yaml.problems.length > before) return undefined
 
   const { topology: name, entity, by, from, tags, owner, description, to: outputs } = declaration
-  const features = compiled.flatMap((one) => one?.described ?? [])
+  const features = inOrder([...described, ...declaration.ratios.map(describeRatio)], yaml)
   const specs = compiled.flatMap((one) => one?.spec ?? [])
   const direct = readsDirectly(declaration, sources)
   const shuffle = direct === undefined ? config.engine.shufflePartitions : undefined
@@ -90,6 +93,7 @@ export function compileTopology(
   const slots = slotsOf(declaration.features, specs)
   const names = features.map((feature) => feature.name)
   const defaults = features.map((feature) => feature.default)
+  const ratios = new Map(declaration.ratios.map((ratio) => [ratio.name, ratio.ratio]))
   return {
     kind: 'features',
     name,
@@ -115,7 +119,7 @@ export function compileTopology(
       shuffle,
       direct,
       start: declaration.start ?? config.engine.start,
-      reducer: featureReducer(slots, names, defaults, declaration.forgetAfter) as Flow['reducer'],
+      reducer: featureReducer(slots, names, defaults, declaration.forgetAfter, ratios) as Flow['reducer'],
       features: names,
       sinks,
     }),
@@ -187,6 +191,16 @@ function describeFeature(feature: FeatureDeclaration, values: ScalarType): Topol
   const type =
     operator.type === 'same' ? values : operator.type === 'list' ? (`list of ${values}` as const) : operator.type
   return { name, type, default: feature.default ?? operator.empty, as, aggregation: by, description }
+}
+
+function describeRatio({ name, ratio, default: fallback, description }: RatioDeclaration): TopologyFeature {
+  return { name, type: 'double', default: fallback ?? null, as: 'ratio', aggregation: ratio.join(' to '), description }
+}
+
+/** In the order of the file. */
+function inOrder(features: readonly TopologyFeature[], yaml: YamlFile): TopologyFeature[] {
+  const order = Object.keys((yaml.value as { features: object }).features)
+  return [...features].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name))
 }
 
 /** Partitions of the one source that is keyed by the dimension; undefined where rows must be shuffled. */

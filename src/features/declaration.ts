@@ -8,6 +8,7 @@ import { nearest } from '../core/suggest.ts'
 import { expression, type Written } from '../core/written.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
 import type { FeatureParts, LoadedAggregation } from './parts.ts'
+import { type RatioDeclaration, readRatio } from './ratio.ts'
 
 const name = z
   .string()
@@ -51,7 +52,9 @@ export const topologyShape = z.strictObject({
 })
 
 export interface Declaration extends Omit<z.output<typeof topologyShape>, 'features' | 'to'> {
+  /** Those that remember something. */
   readonly features: readonly FeatureDeclaration[]
+  readonly ratios: readonly RatioDeclaration[]
   readonly to: readonly Output[]
 }
 
@@ -85,13 +88,22 @@ export function readDeclaration(yaml: YamlFile, parts: FeatureParts): Declaratio
   const parsed = topologyShape.safeParse(yaml.value)
   if (!parsed.success) addIssues(yaml, [], parsed.error.issues, topologyShape)
   const written = (yaml.value as { features?: unknown }).features
-  const features = Object.entries(isMapping(written) ? written : {}).flatMap(([feature, value]) =>
-    isMapping(value) ? (readFeature(yaml, feature, value, parts) ?? []) : [],
+  const entries = Object.entries(isMapping(written) ? written : {})
+  const features = entries.flatMap(([feature, value]) =>
+    isMapping(value) && !('ratio' in value) ? (readFeature(yaml, feature, value, parts) ?? []) : [],
+  )
+  const ratios = entries.flatMap(([feature, value]) =>
+    isMapping(value) && 'ratio' in value ? (readRatio(yaml, feature, value) ?? []) : [],
   )
   if (!parsed.success) return undefined
   if (Object.keys(parsed.data.features).length === 0)
     yaml.add(['features'], { code: 'missing-key', message: 'there are no features', expected: 'at least one' })
-  return { ...parsed.data, features, to: parsed.data.to.flatMap((sink, i) => readOutput(yaml, i, sink, parts) ?? []) }
+  return {
+    ...parsed.data,
+    features,
+    ratios,
+    to: parsed.data.to.flatMap((sink, i) => readOutput(yaml, i, sink, parts) ?? []),
+  }
 }
 
 /** The keys that every feature may have. */
@@ -202,7 +214,11 @@ function chooseOperator(yaml: YamlFile, feature: Path, written: unknown, parts: 
   }
   const parsed = config.safeParse(isMapping(written) ? written : {})
   if (parsed.success) return { as, settings: parsed.data, operator: operator.with(parsed.data) }
-  addIssues(yaml, at, parsed.error.issues, config)
+  if (isMapping(written)) addIssues(yaml, at, parsed.error.issues, config)
+  else {
+    const expected = `a mapping as in ${operator.part.example}`
+    yaml.add(at, { code: 'missing-key', message: `${as} needs settings`, expected })
+  }
   return undefined
 }
 

@@ -12,7 +12,7 @@ export const features: Kind<FeatureTopology> = {
     const isList = Array.isArray((yaml.value as { from: unknown }).from)
     return {
       names: [{ name: topology, at: ['topology'] }],
-      defines: declaration.features.map(({ name }) => ({
+      defines: [...declaration.features, ...declaration.ratios].map(({ name }) => ({
         what: `entity '${entity}' has a feature`,
         name,
         at: ['features', name],

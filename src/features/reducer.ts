@@ -1,5 +1,6 @@
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import type { FeatureValue, Millis, Reducer, Rows, Slot } from '../core/model.ts'
+import { ratioOf } from './ratio.ts'
 
 /** Version of a key's encoding. */
 const VERSION = 1
@@ -23,16 +24,20 @@ interface KeyState {
  * bytes, the names of its segments. Bytes of a slot that this definition does not know are dropped, with their
  * segments; a slot without bytes starts fresh. So features come and go within a generation.
  *
- * `order` and `defaults` belong together: feature names as emissions have them, and what stands for null.
+ * `order` and `defaults` belong together: feature names as emissions have them, and what stands for null. `ratios`: names of
+ * the two features that those are made of which no slot answers.
  */
 export function featureReducer(
   slots: readonly Slot[],
   order: readonly string[],
   defaults: readonly FeatureValue[],
   forgetAfterMs: Millis = DAY,
+  ratios: Ratios = new Map(),
 ): (known: readonly string[]) => Reducer {
-  return (known) => new FeatureReducer(slots, order, defaults, forgetAfterMs, known) as Reducer
+  return (known) => new FeatureReducer(slots, order, defaults, forgetAfterMs, ratios, known) as Reducer
 }
+
+type Ratios = ReadonlyMap<string, readonly [over: string, under: string]>
 
 class FeatureReducer implements Reducer<KeyState> {
   readonly slots: readonly string[]
@@ -42,6 +47,8 @@ class FeatureReducer implements Reducer<KeyState> {
   private readonly resultAt: readonly number[]
   private readonly defaults: readonly FeatureValue[]
   private readonly forgetAfter: Millis
+  /** Places in the order. */
+  private readonly ratios: readonly { readonly at: number; readonly over: number; readonly under: number }[]
   private readonly main = new ByteWriter()
   private readonly part = new ByteWriter()
 
@@ -50,6 +57,7 @@ class FeatureReducer implements Reducer<KeyState> {
     order: readonly string[],
     defaults: readonly FeatureValue[],
     forgetAfter: Millis,
+    ratios: Ratios,
     known: readonly string[],
   ) {
     this.slots = [...new Set([...known, ...own.map(({ id }) => id)])]
@@ -58,10 +66,16 @@ class FeatureReducer implements Reducer<KeyState> {
     const names = own.flatMap(({ features }) => features)
     this.results = names.map(() => null)
     this.resultAt = order.map((name) => names.indexOf(name))
-    const unanswered = order.find((name) => !names.includes(name))
+    const unanswered = order.find((name) => !names.includes(name) && !ratios.has(name))
     if (unanswered !== undefined) throw new RangeError(`no slot answers the feature ${unanswered}`)
     this.defaults = defaults
     this.forgetAfter = forgetAfter
+    const place = (name: string) => order.indexOf(name)
+    this.ratios = [...ratios].map(([name, [over, under]]) => ({
+      at: place(name),
+      over: place(over),
+      under: place(under),
+    }))
   }
 
   create(): KeyState {
@@ -115,7 +129,10 @@ class FeatureReducer implements Reducer<KeyState> {
       slot.results(state.accs[i], now, this.results, at)
       at += slot.features.length
     }
-    return this.resultAt.map((from, i) => this.results[from] ?? this.defaults[i] ?? null)
+    const values = this.resultAt.map((from, i) => this.results[from] ?? this.defaults[i] ?? null)
+    for (const { at, over, under } of this.ratios)
+      values[at] = ratioOf(values[over], values[under]) ?? this.defaults[at] ?? null
+    return values
   }
 
   encode(state: KeyState): { main: Uint8Array; segments: (readonly [string, Uint8Array | null])[] } {
