@@ -9,6 +9,7 @@ interface Json {
   readonly enum?: readonly unknown[]
   readonly anyOf?: readonly Json[]
   readonly items?: Json
+  readonly prefixItems?: readonly Json[]
   readonly properties?: Readonly<Record<string, Json>>
   readonly additionalProperties?: Json | boolean
   readonly required?: readonly string[]
@@ -53,7 +54,7 @@ function nested({ properties, additionalProperties, anyOf = [], required = [] }:
 }
 
 function typeOf(json: Json): string {
-  const { anyOf, enum: values, items, type } = json
+  const { anyOf, enum: values, prefixItems: [first] = [], items = first, type } = json
   if (json.const !== undefined) return code(json.const)
   if (values) return values.map(code).join(', ')
   if (anyOf) return [...new Set(anyOf.map(typeOf))].join(' or ')

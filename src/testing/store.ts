@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Emission, FeatureStore, FeatureWrite, Version } from '../core/model.ts'
+import type { Emission, FeatureStore, FeatureValue, FeatureWrite, Version } from '../core/model.ts'
 
 export interface FeatureStoreUnderTest {
   readonly store: FeatureStore
@@ -20,7 +20,7 @@ export interface FeatureStoreSuite {
   open(): Promise<FeatureStoreUnderTest>
 }
 
-type Values = readonly (number | null)[] | null
+type Values = readonly FeatureValue[] | null
 
 const TASK = 'reduce/suite@1/0'
 const NAMES = ['count', 'mean']
@@ -32,6 +32,9 @@ const DOUBLES = [
   ...[Number.MAX_VALUE, -Number.MAX_VALUE, Number.MIN_VALUE, 2.2250738585072014e-308, Number.EPSILON],
   ...[Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER, 2 ** 53 + 2, 99999999999999.98, 100000000000000.02],
 ]
+
+/** Texts that could be taken for something else. */
+const TEXTS = ['', '12', '-0', 'null', '"quoted"', '[1]', 'a\nb\\', '\0', '東京 🚲', 'x'.repeat(256)]
 
 export function featureStoreSuite(suite: FeatureStoreSuite): void {
   describe(`feature store ${suite.name}`, () => {
@@ -102,8 +105,32 @@ export function featureStoreSuite(suite: FeatureStoreSuite): void {
 
       it('leaves out what is not finite', async () => {
         const { say, values } = speaker()
-        await say(version(1, 1, 1), { a: [Number.POSITIVE_INFINITY, 1], b: [Number.NaN, 1] })
-        expect(await values('a', 'b')).toEqual([{ mean: 1 }, { mean: 1 }])
+        await say(version(1, 1, 1), { a: [Number.POSITIVE_INFINITY, 1], b: [Number.NaN, 1], c: [[1, Number.NaN], 1] })
+        expect(await values('a', 'b', 'c')).toEqual([{ mean: 1 }, { mean: 1 }, { mean: 1 }])
+      })
+
+      it('gives texts and lists back as they were', async () => {
+        const { namespace, compose } = speaker()
+        const given: FeatureValue[] = [
+          ...TEXTS,
+          TEXTS,
+          [],
+          [''],
+          [1, 0.1 + 0.2, -1e21],
+          DOUBLES.filter((each) => each !== 0),
+        ]
+        const names = given.map((_, i) => `f${i}`)
+        await store.write(compose(version(1, 1, 1), { a: given, b: given.toReversed() }, undefined, names))
+        const records = await store.read(namespace, ['a', 'b'])
+        const found = records.map((record) => names.map((name) => record?.values[name]))
+        expect(found).toEqual([given, given.toReversed()])
+      })
+
+      it('takes a text for a number and a number for a list when it is said anew', async () => {
+        const { say, values } = speaker()
+        await say(version(1, 1, 1), { a: [1, [2, 3]] })
+        await say(version(1, 1, 2), { a: ['one', 2.5] })
+        expect(await values('a')).toEqual([{ count: 'one', mean: 2.5 }])
       })
 
       it('may belong to an id of any text', async () => {
