@@ -311,6 +311,8 @@ export interface Aggregation<C = unknown> {
   readonly memory: Memory
   /** Settings that are expressions over the event, and the kind of column each fills. */
   readonly expressions: Readonly<Record<string, ColumnKind>>
+  /** With these settings the aggregation gives operators a number of its own, such as an age: `of` is then refused. */
+  measures?(config: C): boolean
   /** Groups features so that those which can share memory do. Every feature appears in exactly one slot. */
   slots(features: readonly FeatureSpec<C>[]): readonly Slot[]
 }
@@ -334,11 +336,17 @@ export interface Slot<A = unknown> {
    * `clock` is the task's clock, -Infinity before it starts: what it would forget may be ignored on arrival.
    */
   add(acc: A, columns: readonly (Column | undefined)[], row: number, time: Millis, tie: number, clock: Millis): void
-  /** Drops what can no longer matter once the clock stands at `clock`. */
+  /**
+   * For aggregations that close: is this a row it would have taken, had it not come after the closing? `add` ignores such
+   * rows, the engine keeps them as dead letters (`late`). A function of its arguments alone; `time` is below `clock`.
+   */
+  isLate?(columns: readonly (Column | undefined)[], row: number, time: Millis, clock: Millis): boolean
+  /** Drops what can no longer matter once the clock stands at `clock`, and closes what has ended by then. */
   expire(acc: A, clock: Millis): void
   /**
-   * When to look again with no new event: a time > `now`, never after the earliest at which a result changes. May be
-   * earlier, or given though no result changes any more, so that memory is freed; Infinity when nothing is left to do.
+   * When to look again with no new event: never after the earliest time at which a result changes. A time > `now`; where
+   * results follow the clock alone, after the clock of the last `expire`. May be earlier than a change, or given though no
+   * result changes any more, so that memory is freed; Infinity when nothing is left to do.
    */
   nextExpiry(acc: A, now: Millis): Millis
   /** True when it is as good as newly made. */
@@ -529,7 +537,9 @@ export interface Reducer<S = unknown> {
   newest(state: S): Millis
   /** Drops what can no longer matter once the clock stands at `clock`. */
   expire(state: S, clock: Millis): void
-  /** When to evaluate the key again with no new event: always > `now`; Infinity when never. */
+  /** Answers, for rows older than their clock, the features that they came too late for; undefined when that can't be. */
+  late?(rows: Rows): (row: number, clock: Millis) => readonly string[]
+  /** When to evaluate the key again with no new event, after it was evaluated as of `now`; Infinity when never. */
   nextDue(state: S, now: Millis): Millis
   /** True when nothing is left that could matter: the key is deleted and its entity forgotten. */
   isSpent(state: S, clock: Millis): boolean

@@ -153,16 +153,18 @@ export class DirectIntake implements Intake {
     this.silentSince = undefined
     await this.patiently('fetching schemas', () => slice.batch.ready())
     const rows = new RowBuffer((this.flow.sources[0] as FlowSource).plan, slice.to - slice.from)
+    const reached = new Float64Array(slice.to - slice.from)
     const indexes = new Map<string, number>()
     const dead: DeadLetter[] = []
     const stamp = this.mapper.map(
       slice,
-      (key, position, time, tie, event) => {
+      (key, position, time, tie, event, highest) => {
         let index = indexes.get(key)
         if (index === undefined) {
           index = rows.key(key)
           indexes.set(key, index)
         }
+        reached[rows.length] = highest
         rows.add(index, position, time, tie, event)
       },
       dead,
@@ -182,6 +184,7 @@ export class DirectIntake implements Intake {
         live: this.live,
         finishes: '',
         rows,
+        reached,
       },
     ]
   }

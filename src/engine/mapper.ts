@@ -11,7 +11,8 @@ import { MAX_PARTITIONS, MAX_TOPICS, tieOf } from './rows.ts'
 import type { Source } from './shuffle.ts'
 import type { TaskContext } from './task.ts'
 
-export type Take = (key: string, position: Position, time: Millis, tie: number, event: Event) => void
+/** `highest`: event time that the source has reached with this record, a function of the log up to it. */
+export type Take = (key: string, position: Position, time: Millis, tie: number, event: Event, highest: Millis) => void
 
 /** Record → row, for mappers and for tasks that read their source directly. */
 export class RecordMapper {
@@ -80,7 +81,7 @@ export class RecordMapper {
         }
         const id = plan.id?.(event)
         const tie = typeof id === 'string' ? hash53(id) : tieOf(this.topicIndex, source.partition, record.position)
-        take(key, record.position, time, tie, event)
+        take(key, record.position, time, tie, event, highest)
       } catch (error) {
         dead.push({ topology: flow.name, source, record, error: asRecordError(error) })
       }

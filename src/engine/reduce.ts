@@ -12,14 +12,15 @@ import type {
   OpenState,
   Position,
   Reducer,
-  Rows,
   Sink,
   TaskId,
   Version,
 } from '../core/model.ts'
 import { compareVersions } from '../core/version.ts'
+import type { DeadLetter } from './dead-letters.ts'
 import { Inbox, type Slice } from './inbox.ts'
 import { KeyCache } from './keys.ts'
+import { lateLetter } from './late.ts'
 import type { Frame } from './shuffle.ts'
 import { Sources } from './sources.ts'
 import { CHECK_EVERY, type Patience, readable, type Task, type TaskContext } from './task.ts'
@@ -54,9 +55,15 @@ export interface Intake {
   encode(): Uint8Array
 }
 
+/** A frame whose rows from `from` on are new here; `clock`: the task's before it. */
+interface NewRows extends Pick<Frame, 'source' | 'rows' | 'reached'> {
+  readonly from: number
+  readonly clock: Millis
+}
+
 interface Batch<S> {
   readonly position: Position
-  readonly frames: readonly { readonly rows: Rows; readonly from: number; readonly clock: Millis }[]
+  readonly frames: readonly NewRows[]
   readonly rows: number
   /** Newest record timestamp behind the frames; NaN: none. */
   readonly stamp: Millis
@@ -168,7 +175,7 @@ export class ReduceTask<S = unknown> implements Task {
     const { settings, metrics } = this.context
     const batch = {
       position: this.done,
-      frames: [] as { rows: Rows; from: number; clock: Millis }[],
+      frames: [] as NewRows[],
       rows: 0,
       stamp: Number.NaN,
       states: new Map<string, S>(),
@@ -187,7 +194,7 @@ export class ReduceTask<S = unknown> implements Task {
         repeated += from
         if (!(frame.stamp <= batch.stamp) && !Number.isNaN(frame.stamp)) batch.stamp = frame.stamp
         if (from >= rows.length) continue
-        batch.frames.push({ rows, from, clock: before })
+        batch.frames.push({ ...frame, from, clock: before })
         batch.rows += rows.length - from
         const newest = new Float64Array(rows.keys.length).fill(-1)
         for (let row = from; row < rows.length; row++) newest[rows.keyOf[row] as number] = rows.position[row] as number
@@ -217,7 +224,8 @@ export class ReduceTask<S = unknown> implements Task {
     const keys = new Set(batch.causes.keys())
     for (const key of due) keys.add(key)
     await this.load([...keys], batch.states)
-    this.apply(batch)
+    const late = this.apply(batch)
+    if (late.length > 0) await this.patiently('writing late rows', () => this.context.deadLetters.write(late))
     const bytes = new Map<string, Uint8Array | null>()
     const timers = new Map<string, Millis>()
     const emissions: Emission[] = []
@@ -280,19 +288,31 @@ export class ReduceTask<S = unknown> implements Task {
     return found
   }
 
-  private apply(batch: Batch<S>): void {
+  /**
+   * Answers the rows that came too late for what had closed. Which ones is decided by the clock as the log gives it, not
+   * by how it was read, so that rows that are applied again are judged as they were before.
+   */
+  private apply(batch: Batch<S>): readonly DeadLetter[] {
     let late = 0
-    for (const { rows, from, clock } of batch.frames) {
+    const letters: DeadLetter[] = []
+    for (const { source, rows, from, clock: before, reached } of batch.frames) {
       const apply = this.reducer.apply(rows)
+      const lateFor = this.reducer.late?.(rows)
       const states = rows.keys.map((key) => batch.states.get(key))
       for (let row = from; row < rows.length; row++) {
-        if ((rows.time[row] as number) < clock) late++
+        const clock = reached ? Math.max(before, reached[row] as number) : before
+        if ((rows.time[row] as number) < clock) {
+          late++
+          const features = lateFor?.(row, clock) ?? []
+          if (features.length > 0) letters.push(lateLetter(this.flow.name, source, rows, row, features, clock))
+        }
         apply(states[rows.keyOf[row] as number] as S, row, clock)
       }
     }
     const topology = this.flow.name
     if (batch.rows > 0) this.context.metrics.rowsApplied.inc({ topology }, batch.rows)
     if (late > 0) this.context.metrics.rowsLate.inc({ topology }, late)
+    return letters
   }
 
   /** The key's results as of the newer of its newest event and the clock; its bytes and its next timer. */
@@ -317,7 +337,7 @@ export class ReduceTask<S = unknown> implements Task {
       return { key, at, values: null, cause: causeName }
     }
     bytes.set(key, main)
-    timers.set(key, reducer.nextDue(keyState, at))
+    timers.set(key, Math.max(reducer.nextDue(keyState, at), clock + 1))
     return { key, at, values: reducer.evaluate(keyState, at), cause: causeName }
   }
 

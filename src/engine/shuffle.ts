@@ -40,6 +40,8 @@ export interface FrameHead {
 
 export interface Frame extends FrameHead {
   readonly rows: Rows
+  /** Event time that the source has reached with each row, where the frame is cut as records happened to be read. */
+  readonly reached?: Float64Array
 }
 
 const VERSION = 1

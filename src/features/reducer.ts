@@ -41,6 +41,7 @@ type Ratios = ReadonlyMap<string, readonly [over: string, under: string]>
 
 class FeatureReducer implements Reducer<KeyState> {
   readonly slots: readonly string[]
+  readonly late?: (rows: Rows) => (row: number, clock: Millis) => readonly string[]
   private readonly own: readonly Slot[]
   private readonly numbers: readonly number[]
   private readonly results: FeatureValue[]
@@ -76,6 +77,8 @@ class FeatureReducer implements Reducer<KeyState> {
       over: place(over),
       under: place(under),
     }))
+    const closing = own.filter((slot) => slot.isLate !== undefined)
+    if (closing.length > 0) this.late = (rows) => this.lateRows(closing, rows)
   }
 
   create(): KeyState {
@@ -99,6 +102,14 @@ class FeatureReducer implements Reducer<KeyState> {
     }
   }
 
+  private lateRows(closing: readonly Slot[], rows: Rows): (row: number, clock: Millis) => readonly string[] {
+    const columns = closing.map((slot) => slot.columns.map(({ id }) => rows.columns.get(id)))
+    return (row, clock) =>
+      closing.flatMap((slot, i) =>
+        slot.isLate?.(columns[i] as (typeof columns)[0], row, rows.time[row] as number, clock) ? slot.features : [],
+      )
+  }
+
   newest(state: KeyState): Millis {
     return state.newest
   }
@@ -107,12 +118,12 @@ class FeatureReducer implements Reducer<KeyState> {
     for (const [i, slot] of this.own.entries()) slot.expire(state.accs[i], clock)
   }
 
-  /** When a result changes or memory can be freed; once nothing is left, when the key is forgotten. Always after `now`. */
+  /** When a result changes or memory can be freed; once nothing is left, when the key is forgotten. */
   nextDue(state: KeyState, now: Millis): Millis {
+    if (this.isEmpty(state)) return Math.max(state.newest + this.forgetAfter, now + 1)
     let due = Number.POSITIVE_INFINITY
-    if (this.isEmpty(state)) due = state.newest + this.forgetAfter
-    else for (const [i, slot] of this.own.entries()) due = Math.min(due, slot.nextExpiry(state.accs[i], now))
-    return due > now ? due : now + 1
+    for (const [i, slot] of this.own.entries()) due = Math.min(due, slot.nextExpiry(state.accs[i], now))
+    return due
   }
 
   private isEmpty(state: KeyState): boolean {

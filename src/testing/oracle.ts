@@ -12,36 +12,67 @@ export interface OracleEvent {
   readonly tie: number
   /** By column id; a column that is absent is null. */
   readonly values: Readonly<Record<string, boolean | number | string | null>>
+  /** The task's clock when it came; -Infinity when left out. */
+  readonly clock?: Millis
 }
 type Asked = Pick<FeatureSpec, 'config' | 'columns' | 'as' | 'settings'>
 
-/** The value of a feature as of `now`, over all events of the key so far; none of them may be later than `now`. */
-export function naiveResult(feature: Asked, events: readonly OracleEvent[], now: Millis): FeatureValue {
+/**
+ * The value of a feature as of `now`, over all events of the key so far; none of them may be later than `now`. `clock`:
+ * the task's, which is not after `now`.
+ */
+export function naiveResult(
+  feature: Asked,
+  events: readonly OracleEvent[],
+  now: Millis,
+  clock: Millis = now,
+): FeatureValue {
   const { when, of } = feature.columns
   const wanted = events.filter((event) => when === undefined || event.values[when] === true)
-  const samples = remembered(feature, wanted, now).flatMap((event) => {
+  const samples = remembered(feature, wanted, now, clock).flatMap((event) => {
     const value = valueIn(event, of)
     return value === null ? [] : [{ value, time: event.time, tie: event.tie }]
   })
   const operator = NAIVE_OPERATORS[feature.as]
   if (!operator) throw new RangeError(`the oracle knows no operator ${feature.as}`)
-  const { window = Number.NaN } = feature.config as { window?: Millis }
-  return operator(samples, feature.settings, window)
+  const { window, tumbling = Number.NaN } = feature.config as { window?: Millis; tumbling?: Millis }
+  return operator(samples, feature.settings, window ?? tumbling)
 }
 
-function remembered({ config, columns }: Asked, events: readonly OracleEvent[], now: Millis): readonly OracleEvent[] {
-  const setting = config as { last?: number; window?: Millis; lifecycle?: unknown; maxAge?: Millis }
+function remembered(
+  { config, columns }: Asked,
+  events: readonly OracleEvent[],
+  now: Millis,
+  clock: Millis,
+): readonly OracleEvent[] {
+  const setting = config as { last?: number; window?: Millis; lifecycle?: unknown; maxAge?: Millis; tumbling?: Millis }
   if (setting.last !== undefined) {
     const valued = events.filter((event) => valueIn(event, columns.of) !== null)
     return valued.sort(byTime).slice(-setting.last)
   }
   if (setting.window !== undefined) return within(events, now, setting.window)
+  if (setting.tumbling !== undefined) return inLastClosed(events, clock, setting as Tumbling)
   if (setting.lifecycle !== undefined) return open(events, columns, now, setting.maxAge as Millis)
   return events
 }
 
 function within(events: readonly OracleEvent[], now: Millis, length: Millis): OracleEvent[] {
   return events.filter(({ time }) => time > now - length && time <= now)
+}
+
+interface Tumbling {
+  readonly tumbling: Millis
+  readonly offset: Millis
+  readonly allowance: Millis
+}
+
+/** Events of the newest window that ended at or before the clock, but for those that came after the allowance. */
+function inLastClosed(events: readonly OracleEvent[], clock: Millis, { tumbling, offset, allowance }: Tumbling) {
+  const startOf = (time: Millis) => Math.floor((time - offset) / tumbling) * tumbling + offset
+  return events.filter(({ time, clock: came = Number.NEGATIVE_INFINITY }) => {
+    const end = startOf(time) + tumbling
+    return end === startOf(clock) && came < end + allowance
+  })
 }
 
 /** Opening events of the ids that are open. */

@@ -139,19 +139,6 @@ describe('the feature reducer', () => {
     )
   })
 
-  it('is due in the future even if a slot says otherwise', () => {
-    const [slot] = slotsOf([total]) as [Slot]
-    const hasty = {
-      ...slot,
-      features: ['total'],
-      create: () => 1,
-      isEmpty: () => false,
-      nextExpiry: (_: unknown, now: number) => now,
-    }
-    const reducer = featureReducer([hasty as Slot], ['total'], [null], FORGET)([])
-    expect(reducer.nextDue(reducer.create(), 50)).toBe(51)
-  })
-
   it('is never spent and at last never due while a feature remembers for ever', () => {
     const reducer = reducerOf(staying)
     const state = reducer.create()
