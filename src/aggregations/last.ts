@@ -36,7 +36,7 @@ class Newest {
     if (full && this.isOlder(time, tie, this.from)) return
     this.results = undefined
     if (full) this.from++
-    if (this.to === this.times.length) this.makeRoom(most)
+    if (this.to === this.times.length) this.makeRoom()
     let at = this.to
     while (at > this.from && this.isOlder(time, tie, at - 1)) at--
     for (const array of [this.times, this.ties, this.values]) array?.copyWithin(at + 1, at, this.to)
@@ -51,10 +51,10 @@ class Newest {
     return time < other || (time === other && tie < (this.ties[than] as number))
   }
 
-  private makeRoom(most: number): void {
+  private makeRoom(): void {
     const count = this.to - this.from
-    // a quarter more than needed at most, so that moving to the front is rare
-    const capacity = Math.min(count * 2, most + (most >> 2) + 4)
+    // as much again as needed, so that moving to the front is rare
+    const capacity = count * 2
     this.times = moved(this.times, this.from, this.to, capacity) as Float64Array
     this.ties = moved(this.ties, this.from, this.to, capacity) as Float64Array
     this.values &&= moved(this.values, this.from, this.to, capacity)
