@@ -76,10 +76,13 @@ export class Buckets {
 
   /** The first bucket that there is from that one on. */
   firstFrom(bucket: number): number | undefined {
-    const later = this.chunks.flatMap(({ name, accs }) =>
-      (name + 1) * CHUNK <= bucket ? [] : [...accs.keys()].filter((each) => each >= bucket),
-    )
-    return later.length === 0 ? undefined : Math.min(...later)
+    for (const { name, accs } of this.chunks) {
+      if ((name + 1) * CHUNK <= bucket) continue
+      let first = Number.POSITIVE_INFINITY
+      for (const each of accs.keys()) if (each >= bucket && each < first) first = each
+      if (first < Number.POSITIVE_INFINITY) return first
+    }
+    return undefined
   }
 
   /** Accumulator over all buckets from that one on. */

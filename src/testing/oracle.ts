@@ -45,15 +45,28 @@ function remembered(
   now: Millis,
   clock: Millis,
 ): readonly OracleEvent[] {
-  const setting = config as { last?: number; window?: Millis; lifecycle?: unknown; maxAge?: Millis; tumbling?: Millis }
+  const setting = config as {
+    last?: number
+    window?: Millis
+    lifecycle?: unknown
+    maxAge?: Millis
+    tumbling?: Millis
+    resolution?: Millis
+  }
   if (setting.last !== undefined) {
     const valued = events.filter((event) => valueIn(event, columns.of) !== null)
     return valued.sort(byTime).slice(-setting.last)
   }
-  if (setting.window !== undefined) return within(events, now, setting.window)
+  if (setting.window !== undefined) return inWindow(events, now, setting.window, setting.resolution)
   if (setting.tumbling !== undefined) return inLastClosed(events, clock, setting as Tumbling)
   if (setting.lifecycle !== undefined) return open(events, columns, now, setting.maxAge as Millis)
   return events
+}
+
+/** With a resolution, the window begins with the stretch that its first millisecond is in. */
+function inWindow(events: readonly OracleEvent[], now: Millis, length: Millis, resolution: Millis = 1) {
+  const first = Math.floor((now - length + 1) / resolution) * resolution
+  return events.filter(({ time }) => time >= first && time <= now)
 }
 
 function within(events: readonly OracleEvent[], now: Millis, length: Millis): OracleEvent[] {

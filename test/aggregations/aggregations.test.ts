@@ -6,8 +6,13 @@ import { aggregationSuite } from '../../src/testing/aggregation.ts'
 import { naiveResult } from '../../src/testing/oracle.ts'
 import { aggregationNamed, declared, operatorNamed } from './declared.ts'
 
+interface Given {
+  readonly settings: readonly object[]
+  readonly columns?: Record<string, string>
+}
+
 /** Two settings of each aggregation, to be declared together; those of a new aggregation stand here too. */
-const SETTINGS: Readonly<Record<string, { settings: readonly object[]; columns?: Record<string, string> }>> = {
+const SETTINGS: Readonly<Record<string, Given>> = {
   last: { settings: [{ last: 3 }, { last: 7 }] },
   window: { settings: [{ window: '10ms' }, { window: '25ms' }] },
   lifecycle: {
@@ -16,6 +21,18 @@ const SETTINGS: Readonly<Record<string, { settings: readonly object[]; columns?:
   },
   lifetime: { settings: [{ lifetime: true }] },
   tumbling: { settings: [{ tumbling: '10ms' }, { tumbling: '25ms', offset: '7ms', allowance: '12ms' }] },
+}
+/** Other ways of an aggregation, which remember otherwise. */
+const VARIANTS: Readonly<Record<string, readonly (Given & { readonly way: string })[]>> = {
+  window: [
+    {
+      way: 'with a resolution',
+      settings: [
+        { window: '10ms', resolution: '5ms' },
+        { window: '40ms', resolution: '1ms' },
+      ],
+    },
+  ],
 }
 const SELECTED: readonly Record<string, string>[] = [{}, { when: 'w' }, { of: 'v' }, { of: 'v', when: 'w' }]
 const TEXTS: readonly Record<string, string>[] = [{ of: 't' }, { of: 't', when: 'w' }]
@@ -32,22 +49,23 @@ for (const name of partNames('aggregations')) {
   const given = SETTINGS[name]
   if (!given) throw new Error(`test/aggregations/aggregations.test.ts has no settings for ${name}`)
   const aggregation = await aggregationNamed<unknown>(name)
-  for (const as of partNames('operators')) {
-    const of = OPERATOR_SETTINGS[as] ?? {}
-    const { over, takes, ...operator } = await operatorNamed(as, of)
-    if (over && !over.memories.includes(aggregation.memory)) continue
-    const features: FeatureSpec[] = []
-    const declare = async (settings: object, selected: Record<string, string>, values: FeatureSpec['values']) => {
-      const feature = `${as}_${features.length}_${Object.values(selected).join('')}`
-      features.push(await declared(feature, name, settings, as, { ...given.columns, ...selected }, { values, of }))
+  for (const { way, settings: ways, columns } of [{ way: '', ...given }, ...(VARIANTS[name] ?? [])])
+    for (const as of partNames('operators')) {
+      const of = OPERATOR_SETTINGS[as] ?? {}
+      const { over, takes, ...operator } = await operatorNamed(as, of)
+      if (over && !over.memories.includes(aggregation.memory)) continue
+      const features: FeatureSpec[] = []
+      const declare = async (settings: object, selected: Record<string, string>, values: FeatureSpec['values']) => {
+        const feature = `${as}_${features.length}_${Object.values(selected).join('')}`
+        features.push(await declared(feature, name, settings, as, { ...columns, ...selected }, { values, of }))
+      }
+      for (const settings of ways) {
+        for (const selected of operator.of === 'optional' ? SELECTED : SELECTED.slice(2))
+          await declare(settings, selected, 'number')
+        if (takes === 'given') for (const selected of TEXTS) await declare(settings, selected, 'text')
+      }
+      aggregationSuite({ name: `${name} ${way} as ${as}`, aggregation, features, naive: naiveResult, span: 80 })
     }
-    for (const settings of given.settings) {
-      for (const selected of operator.of === 'optional' ? SELECTED : SELECTED.slice(2))
-        await declare(settings, selected, 'number')
-      if (takes === 'given') for (const selected of TEXTS) await declare(settings, selected, 'text')
-    }
-    aggregationSuite({ name: `${name} as ${as}`, aggregation, features, naive: naiveResult, span: 80 })
-  }
 
   describe(`${name}: its page`, () => {
     it('has an example whose settings are right', async () => {

@@ -12,13 +12,23 @@ import type {
   Slot,
 } from '../../core/model.ts'
 import type { Part } from '../../core/part.ts'
-import { type Selection, selection } from '../../core/selection.ts'
+import { operatorText, type Selection, selection } from '../../core/selection.ts'
 import type { Kept } from './block.ts'
+import { CoarseSlot, MOST_BUCKETS } from './coarse.ts'
 import { Events, type Window } from './events.ts'
 
-const config = z.strictObject({
-  window: duration.describe('Length of the sliding window: events younger than this count. 500ms, 30s, 10m, 2h, 7d.'),
-})
+const config = z
+  .strictObject({
+    window: duration.describe('Length of the sliding window: events younger than this count. 500ms, 30s, 10m, 2h, 7d.'),
+    resolution: duration.optional().describe(
+      `Events leave the window together with all of so long a stretch of time, up to so much too late; \`window\` is 1 to \
+${MOST_BUCKETS} times as long. Bounds the memory; left out, the window is exact.`,
+    ),
+  })
+  .refine(({ window, resolution = window }) => window % resolution === 0 && window / resolution <= MOST_BUCKETS, {
+    path: ['resolution'],
+    message: `window is not 1 to ${MOST_BUCKETS} times as long as resolution`,
+  })
 type Config = z.output<typeof config>
 
 /** Windows of any length over the same values share the events of the longest. */
@@ -109,9 +119,16 @@ const window: Aggregation<Config> = {
   memory: 'span',
   expressions: {},
   slots: (features) => {
-    const idOf = (spec: FeatureSpec<Config>) =>
-      `window/1 ${selection(spec).text}${spec.operator.ordered ? ' with ties' : ''}`.trim()
-    return [...Map.groupBy(features, idOf)].map(([id, specs]) => new WindowSlot(id, specs))
+    const idOf = (spec: FeatureSpec<Config>) => {
+      const { resolution } = spec.config
+      const { text } = selection(spec)
+      if (resolution !== undefined) return `window/1 by ${resolution} ${operatorText(spec)} ${text}`.trim()
+      return `window/1 ${text}${spec.operator.ordered ? ' with ties' : ''}`.trim()
+    }
+    return [...Map.groupBy(features, idOf)].map(([id, specs]) => {
+      const { resolution } = (specs[0] as FeatureSpec<Config>).config
+      return resolution === undefined ? new WindowSlot(id, specs) : new CoarseSlot(id, specs, resolution)
+    })
   },
 }
 
@@ -121,7 +138,13 @@ const part: Part<Config, Aggregation<Config>> = {
   example: 'orders_10m: { window: 10m, as: count, when: event.type == "ORDER_CREATED" }',
   notes: `At time T the events with T - window < time ≤ T count, whatever the order of arrival. Every event is kept for the
 longest of the windows that share \`of\` and \`when\`: 2 to 16 bytes each, more than 512 of them in segments of which only
-changed ones are written. Nothing is ever subtracted, so float sums do not drift. A lengthened window fills up from then on.`,
+changed ones are written. Nothing is ever subtracted, so float sums do not drift. A lengthened window fills up from then on.
+
+With \`resolution: R\`, time is cut into stretches [k · R, (k + 1) · R), in milliseconds since 1970-01-01T00:00:00Z, and a
+stretch counts as a whole as long as any millisecond of it is in the window. So the events with time ≤ T count that are not
+before the stretch of T - window + 1ms: all that are in the window, and some that left it less than R ago; still a function of the
+set of events, in any order. Keeps one accumulator of the operator per stretch, at most window / R + 1 of them, however many
+events there are, and results change at most once per R with no new event.`,
   open: () => window,
 }
 export default part
