@@ -102,10 +102,10 @@ export function rowsOf(line: StyledText, width: number): number {
 /** Longer texts and lists are cut. */
 const LONGEST = 24
 
-/** A value in a cell: items of a list apart by commas. */
+/** A value in a cell. */
 export function shown(value: FeatureValue): string {
   if (value === null || typeof value === 'number') return number(value)
-  const text = typeof value === 'string' ? value : value.map((item) => shown(item)).join(', ')
+  const text = typeof value === 'string' ? value : value.map((item) => shown(item)).join(' · ')
   return text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text
 }
 

@@ -46,6 +46,22 @@ describe('on a terminal', () => {
     ])
   })
 
+  it('shows texts and lists, the long ones cut, and marks what has changed in them', () => {
+    const { screen, terminal } = tty()
+    const features: View['entities'][0]['features'] = [
+      ['status', 'ORDER_PICKED', 'ORDER_CREATED'],
+      ['top', ['pizza', 'ramen'], ['pizza', 'ramen']],
+      ['powers', [0.25, 1_500, 1e6, 7], [0.25, 1_500, 1e6]],
+      ['note', 'two\nlines', undefined],
+    ]
+    terminal.render({ ...VIEW, entities: [{ title: 'store s1', features }], curls: [] })
+    terminal.close()
+    expect(screen.text.slice(4)).toEqual([
+      '  status*            ORDER_PICKED   top               pizza · ramen',
+      '  powers*0.25 · 1,500 · 1,000,00…   note                  two?lines',
+    ])
+  })
+
   it('says nothing of a delay or a lag it does not know', () => {
     const { screen, terminal } = tty()
     terminal.render({ ...VIEW, delay: undefined, lag: undefined })
