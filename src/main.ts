@@ -21,6 +21,9 @@ function stopSignal(): AbortSignal {
       stop.abort()
     })
   }
+  // a worker of `run --workers` does not outlive the process that watches over it
+  process.once('disconnect', () => stop.abort())
+  process.channel?.unref()
   return stop.signal
 }
 
@@ -29,6 +32,7 @@ const terminal: Terminal = {
   error: (text) => process.stderr.write(`${text}\n`),
   environment: process.env,
   stopSignal: stopSignal(),
+  onHangup: (listener) => process.on('SIGHUP', listener),
 }
 
 const { runProgram } = await import('./commands/program.ts')

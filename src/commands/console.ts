@@ -8,6 +8,8 @@ export interface Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Aborted by SIGINT and SIGTERM. */
   readonly stopSignal: AbortSignal
+  /** Calls the listener at every SIGHUP, which ends the process where nobody listens. */
+  readonly onHangup?: (listener: () => void) => void
 }
 
 /** What went wrong and what to do, for people. */

@@ -7,15 +7,22 @@ import { openPart } from '../runtime.ts'
 import type { Terminal } from './console.ts'
 import { reached } from './reach.ts'
 
+/** The project of a directory; undefined when something is wrong with it, which has been said then. See `readProject`. */
+export async function loadProject(directory: string, terminal: Terminal, log?: Log): Promise<Project | undefined> {
+  const { problems, project } = await readProject(directory, terminal, log)
+  if (!project) terminal.error(renderProblems(problems))
+  return project
+}
+
 /**
- * The project of a directory; undefined when something is wrong with it, which has been said then. With `log`, the
- * registry is asked for the schemas that no file holds; rejects when it can't be.
+ * The project of a directory, or what is wrong with it. With `log`, the registry is asked for the schemas that no file
+ * holds; rejects when it can't be.
  */
-export async function loadProject(
+export async function readProject(
   directory: string,
-  { environment, error }: Terminal,
+  { environment }: Pick<Terminal, 'environment'>,
   log?: Log,
-): Promise<Project | undefined> {
+): ReturnType<typeof checkProject> {
   const root = resolve(directory)
   let registry: Promise<Registry> | undefined
   const remoteSchema = async (topic: string, config: Config) => {
@@ -25,10 +32,7 @@ export async function loadProject(
     return (await reached('registry', config.registry, () => opened.latest(`${topic}-value`)))?.schema
   }
   try {
-    const { problems, project } = await checkProject(root, { environment, remoteSchema })
-    if (project && problems.length === 0) return project
-    error(renderProblems(problems))
-    return undefined
+    return await checkProject(root, { environment, remoteSchema })
   } finally {
     await (await registry)?.close()
   }

@@ -1,32 +1,52 @@
 import { pino } from 'pino'
+import type { Config } from '../core/config.ts'
+import { MillraceError } from '../core/errors.ts'
 import type { Log } from '../core/part.ts'
 import type { Project } from '../project/check.ts'
 import { createRuntime, createTopics, openServices, type Services, sourceEncoders } from '../runtime.ts'
 import { explain, stopped, type Terminal } from './console.ts'
 import { loadProject } from './project.ts'
 import { reachServices, requireTopics } from './reach.ts'
+import { reloading } from './reload.ts'
+import { supervise, WORKER_NUMBER } from './supervise.ts'
 
 /** Requests in flight at a stop are given this long; all of a stop stays below 10 s. */
 const GRACE_MS = 3_000
 
-export async function run(
-  { directory, port }: { directory: string; port?: number },
-  terminal: Terminal,
-): Promise<number> {
+export interface RunOptions {
+  readonly directory: string
+  readonly port?: number
+  /** Takes up changed files; otherwise only SIGHUP does. */
+  readonly watch: boolean
+  readonly only?: string
+  readonly role?: 'worker' | 'api' | 'all'
+  readonly workers?: number
+}
+
+export async function run(options: RunOptions, terminal: Terminal): Promise<number> {
+  const { directory, port, only, workers } = options
+  const worker = terminal.environment[WORKER_NUMBER]
   const log = pino({
-    base: null,
+    base: worker === undefined ? null : { worker: Number(worker) },
     timestamp: pino.stdTimeFunctions.isoTime,
     level: terminal.environment.LOG_LEVEL ?? 'info',
   })
   try {
     const found = await loadProject(directory, terminal, log)
     if (!found) return 1
+    requireTag(found, only)
+    if (workers !== undefined) {
+      requireShared(found.config)
+      const code = await supervise(workers, { ...options, port: port ?? found.config.http.port }, terminal, log)
+      log.info({}, 'stopped')
+      return code
+    }
     const config = port === undefined ? found.config : { ...found.config, http: { ...found.config.http, port } }
     const project = { ...found, config }
     const services = await openServices(project, log)
     try {
       await prepare(project, services)
-      await work(project, services, log, terminal.stopSignal)
+      await work(project, found, services, options, log, terminal)
     } finally {
       await services.close()
     }
@@ -38,24 +58,60 @@ export async function run(
   return 0
 }
 
+function requireTag({ topologies }: Project, only: string | undefined): void {
+  const tags = [...new Set(topologies.flatMap((topology) => topology.tags))].sort()
+  if (only === undefined || tags.includes(only)) return
+  const there = tags.length === 0 ? 'No topology has tags' : `There are: ${tags.join(', ')}`
+  throw new MillraceError('config-invalid', `no topology has the tag '${only}'. ${there}`)
+}
+
+/** What is embedded belongs to one process. */
+function requireShared(config: Config): void {
+  const sections = (['transport', 'state', 'store'] as const).filter((section) => config[section].kind === 'embedded')
+  if (sections.length === 0) return
+  const which = sections.length === 1 ? `${sections[0]} is` : `${sections.join(', ')} are`
+  throw new MillraceError(
+    'config-invalid',
+    `--workers needs services that processes share, and ${which} embedded: one process has all partitions there`,
+  )
+}
+
 /** Makes sure that what the topologies read is there. What is embedded is nobody else's to prepare. */
 async function prepare(project: Project, services: Services): Promise<void> {
-  const { transport, registry } = project.config
   await reachServices(project, services)
+  await prepareTopics(project, services)
+  if (project.config.transport.kind !== 'embedded') await requireTopics(project, services)
+}
+
+async function prepareTopics(project: Project, services: Services): Promise<void> {
+  const { transport, registry } = project.config
   if (transport.kind === 'embedded') await createTopics(project, services.transport)
-  else await requireTopics(project, services)
   if (registry.kind === 'file') await sourceEncoders(project, services.registry)
 }
 
-async function work(project: Project, services: Services, log: Log, stopSignal: AbortSignal): Promise<void> {
-  if (stopSignal.aborted) return
-  const runtime = await createRuntime(project, services, log)
+async function work(
+  project: Project,
+  found: Project,
+  services: Services,
+  { only, role, watch }: RunOptions,
+  log: Log,
+  terminal: Terminal,
+): Promise<void> {
+  if (terminal.stopSignal.aborted) return
+  const runtime = await createRuntime(project, services, log, { only, role })
+  const stop = new AbortController()
+  let reloads: Promise<void> | undefined
   try {
     const url = await runtime.start()
-    log.info({ url, topologies: project.topologies.map(({ name }) => name) }, 'serving')
-    await stopped(stopSignal)
+    log.info({ url, topologies: runtime.topologies.map(({ name }) => name) }, 'serving')
+    const again = (next: Project) =>
+      prepareTopics({ ...next, config: { ...project.config, topics: next.config.topics } }, services)
+    reloads = reloading({ found, runtime, prepare: again, watch, terminal, registryLog: log, log, signal: stop.signal })
+    await stopped(terminal.stopSignal)
     log.info({}, 'stopping')
   } finally {
+    stop.abort()
+    await reloads
     await runtime.stop(GRACE_MS)
   }
 }

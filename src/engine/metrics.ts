@@ -54,6 +54,7 @@ export function createMetrics() {
       'role',
       'condition',
     ]),
+    filesTakenUp: gauge('files_taken_up', 'Does all run here that the files declare now? 1 or 0.', []),
     clock: gauge('clock_timestamp_seconds', "Event time that a task's clock has reached.", ['topology', 'partition']),
     cacheKeys: gauge('state_cache_keys', 'Keys held in memory.', ['topology']),
     cacheHits: counter('state_cache_hits_total', 'Keys found in memory.', ['topology']),

@@ -26,11 +26,11 @@ export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`
 }
 
-export function number(min: number, max: number) {
+export function number(min: number, max: number, isWhole = false) {
   return (text: string): number => {
     const value = Number(text)
-    if (text.trim() === '' || !(value >= min && value <= max))
-      throw new InvalidArgumentError(`expected a number from ${min} to ${max}.`)
+    if (text.trim() === '' || !(value >= min && value <= max) || (isWhole && !Number.isInteger(value)))
+      throw new InvalidArgumentError(`expected a ${isWhole ? 'whole ' : ''}number from ${min} to ${max}.`)
     return value
   }
 }
