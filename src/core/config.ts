@@ -84,6 +84,11 @@ const engine = z.strictObject({
     })
     .prefault({}),
   cacheKeys: positive(100_000_000).default(200_000).describe('Keys a worker keeps in memory over all its tasks.'),
+  tableBytes: positive(2 ** 40)
+    .default(256 * 1024 * 1024)
+    .describe(
+      'Bytes, as encoded, of the tables that a worker holds for transforms; in memory they are a few times as large.',
+    ),
   start: start.default('earliest'),
   retry: z
     .strictObject({

@@ -84,6 +84,10 @@ export const ERRORS = {
     what: 'A row that the mapper had written is not in the shuffle topic.',
     todo: 'Run `millrace rebuild`; check replication, min.insync.replicas and unclean leader election.',
   },
+  'table-too-large': {
+    what: 'The tables that transforms look values up in have more bytes than a worker may hold.',
+    todo: 'Raise `engine.tableBytes` and give the workers that memory, or look up in a smaller topic.',
+  },
   'definition-older': {
     what: 'The state was written by a later definition of this topology than this worker holds.',
     todo: 'Deploy the later definition here too. To go back to the earlier one, declare it anew.',

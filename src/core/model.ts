@@ -515,11 +515,38 @@ export interface RowPlan {
 }
 export type Event = Readonly<Record<string, unknown>>
 
-export interface FlowSource {
+/** A topic that a flow reads. */
+export interface ReadTopic {
   readonly topic: string
-  /** Paths of the fields the plan reads, e.g. `['courier', 'id']`; a worker decodes the union over its flows. */
+  /** Paths of the fields it reads, e.g. `['courier', 'id']`; a worker decodes the union over its flows. */
   readonly fields: readonly (readonly string[])[]
+}
+
+export interface FlowSource extends ReadTopic {
   readonly plan: RowPlan
+  /** A transform of Millrace writes it: records are named (`millrace-id`), and repeats of one are dropped. */
+  readonly named?: boolean
+}
+
+/** A record that a transform makes of another. */
+export interface Made {
+  readonly topic: string
+  /** Tells it from the others made of the same record, the same each time it is made; they come with the lower first. */
+  readonly index: number
+  readonly key: string | Buffer | null
+  readonly value: Buffer
+}
+
+/** The newest record of a key in a table, as far as it is known here; null when there is none. */
+export type Lookup = (table: string, key: string) => Event | null
+
+export interface TransformSource extends ReadTopic {
+  readonly named: boolean
+  /**
+   * All that is made of a record; its number, topics, keys and indexes are a function of the record and of what `lookup` gives,
+   * keys of the record alone. Throws `RecordError`: nothing is made then, and the record goes to the dead letters.
+   */
+  readonly make: (event: Event, record: InputRecord, lookup: Lookup) => readonly Made[]
 }
 
 /**
@@ -555,7 +582,9 @@ export interface Reducer<S = unknown> {
 }
 
 /** What YAML compiles to; all that the engine knows of a topology. */
-export interface Flow {
+export type Flow = FeatureFlow | TransformFlow
+
+interface FlowHead {
   readonly name: string
   /** Fingerprint of what decides where a row goes and whether it exists. Names shuffle, tasks, state, features. */
   readonly generation: string
@@ -567,9 +596,24 @@ export interface Flow {
   readonly shuffle: number | undefined
   /** Partitions that the one source has, where it is read directly: with another number its keys would have moved. */
   readonly direct: number | undefined
+  /** `slots`: the table kept in the task's meta, empty at first. */
   /** Where a source that was never read begins; a time: at the first record stamped then or later. */
   readonly start: 'earliest' | 'latest' | Millis
-  /** `slots`: the table kept in the task's meta, empty at first. */
+}
+
+/** Records become records of other topics, each partition in its order. Nothing is remembered but the position. */
+export interface TransformFlow extends FlowHead {
+  readonly sources: readonly TransformSource[]
+  /** Compacted topics of which every worker holds the newest record of each key. */
+  readonly tables: readonly ReadTopic[]
+  /** Topics that it appends to. */
+  readonly writes: readonly string[]
+  readonly shuffle: undefined
+  readonly direct: undefined
+}
+
+/** Records become rows, rows change the state of their keys, and what became of a key is said to sinks. */
+export interface FeatureFlow extends FlowHead {
   readonly reducer: (slots: readonly string[]) => Reducer
   /** Feature names, in the order of every emission's values. */
   readonly features: readonly string[]

@@ -16,6 +16,8 @@ export interface SourceTopic {
   readonly config: TopicConfig
   readonly time: Expression<'number'> | undefined
   readonly id: Expression<'text'> | undefined
+  /** A topology of this project appends to it: its records carry names, by which repeats are told. */
+  readonly named: boolean
 }
 
 /** Asks where schemas are that no file holds; undefined when there is none. */
@@ -24,67 +26,60 @@ export type RemoteSchema = (topic: string, config: Config) => Promise<unknown>
 /** `missing`: neither declared nor has a schema anywhere. `wrong`: its problem is told already. */
 export type FoundTopic = SourceTopic | 'missing' | 'wrong'
 
-/**
- * Finds a topic's schema and checks what `millrace.yaml` says of it. Problems go to that file, or to the schema's own, whose
- * YamlFile is then among `files`.
- */
-export async function findTopic(
-  name: string,
-  {
-    directory,
-    config,
-    yaml,
-    files,
-    remoteSchema,
-  }: {
-    readonly directory: string
-    readonly config: Config
-    readonly yaml: YamlFile
-    readonly files: YamlFile[]
-    readonly remoteSchema: RemoteSchema | undefined
-  },
-): Promise<FoundTopic> {
+export interface Reading {
+  readonly directory: string
+  readonly config: Config
+  /** `millrace.yaml`, where problems with what it says of topics go. */
+  readonly yaml: YamlFile
+  /** Gets the files of schemas, with their problems. */
+  readonly files: YamlFile[]
+  readonly remoteSchema: RemoteSchema | undefined
+  /** Topics that topologies of the project append to; those without a schema of their own get it from there. */
+  readonly written: ReadonlySet<string>
+}
+
+/** Finds a topic's schema and checks what `millrace.yaml` says of it. */
+export async function findTopic(name: string, reading: Reading): Promise<FoundTopic> {
+  const { directory, config, yaml, files, remoteSchema, written } = reading
   const declared = Object.hasOwn(config.topics, name) ? config.topics[name] : undefined
   const path = declared?.schema ?? `schemas/${name}.avsc`
   const text = await readText(join(directory, path))
   const at = ['topics', name]
-  if (text === undefined) {
-    const remote = declared?.schema === undefined ? await remoteSchema?.(name, config) : undefined
-    if (remote !== undefined) return checkSchema(name, remote, (fault) => yaml.add(at, fault, 'key'))
-    if (!declared) return 'missing'
-    const message = `topic ${name} has no schema: there is no file ${path}`
-    yaml.add(
-      declared.schema === undefined ? at : [...at, 'schema'],
-      {
-        code: 'missing-schema',
-        message,
-        expected: 'an Avro schema (.avsc)',
-        suggestion: await nearFile(directory, path),
-      },
-      declared.schema === undefined ? 'key' : undefined,
-    )
-    return 'wrong'
+  if (text !== undefined) {
+    const file = new YamlFile(path, text)
+    files.push(file)
+    const schema = parseJson(text, file)
+    if (schema === undefined || file.problems.length > 0) return 'wrong'
+    return topicOf(name, schema, reading, (fault, place) => file.add(place, fault))
   }
-  const file = new YamlFile(path, text)
-  files.push(file)
-  const schema = parseJson(text, file)
-  return schema === undefined || file.problems.length > 0
-    ? 'wrong'
-    : checkSchema(name, schema, (fault, place) => file.add(place, fault))
+  if (declared?.schema === undefined) {
+    if (written.has(name)) return 'missing'
+    const remote = await remoteSchema?.(name, config)
+    if (remote !== undefined) return topicOf(name, remote, reading, (fault) => yaml.add(at, fault, 'key'))
+    if (!declared) return 'missing'
+  }
+  const fault = { code: 'missing-schema', message: `topic ${name} has no schema: there is no file ${path}` } as const
+  const more = { expected: 'an Avro schema (.avsc)', suggestion: await nearFile(directory, path) }
+  if (declared?.schema === undefined) yaml.add(at, { ...fault, ...more }, 'key')
+  else yaml.add([...at, 'schema'], { ...fault, ...more })
+  return 'wrong'
+}
 
-  function checkSchema(
-    topic: string,
-    schema: unknown,
-    add: (fault: Fault, place: readonly (string | number)[]) => void,
-  ): FoundTopic {
-    try {
-      return describeTopic(topic, schema, topicType(schema), declared ?? {}, yaml)
-    } catch (error) {
-      if (!(error instanceof SchemaError)) throw error
-      const { code, message, expected, suggestion } = error
-      add({ code, message, expected, suggestion }, error.path)
-      return 'wrong'
-    }
+/** The topic with this schema; what is wrong with the schema itself is given to `add`. */
+export function topicOf(
+  name: string,
+  schema: unknown,
+  { config, yaml, written }: Pick<Reading, 'config' | 'yaml' | 'written'>,
+  add: (fault: Fault, place: readonly (string | number)[]) => void,
+): FoundTopic {
+  const declared = Object.hasOwn(config.topics, name) ? config.topics[name] : undefined
+  try {
+    return describeTopic(name, schema, topicType(schema), declared ?? {}, yaml, written.has(name))
+  } catch (error) {
+    if (!(error instanceof SchemaError)) throw error
+    const { code, message, expected, suggestion } = error
+    add({ code, message, expected, suggestion }, error.path)
+    return 'wrong'
   }
 }
 
@@ -94,6 +89,7 @@ function describeTopic(
   type: RecordType,
   config: TopicConfig,
   yaml: YamlFile,
+  named: boolean,
 ): FoundTopic {
   const before = yaml.problems.length
   const compile = <E extends 'number' | 'text'>(key: 'time' | 'id', expects: E): Expression<E> | undefined => {
@@ -112,7 +108,7 @@ function describeTopic(
   const id = compile('id', 'text')
   for (const [i, path] of (config.key ?? []).entries())
     compileField(yaml, ['topics', name, 'key', i], path, type, 'text')
-  return yaml.problems.length > before ? 'wrong' : { name, schema, type, config, time, id }
+  return yaml.problems.length > before ? 'wrong' : { name, schema, type, config, time, id, named }
 }
 
 /** The Avro kind of the field at a path through records. */

@@ -2,10 +2,33 @@
  * What a topology is, whatever its kind. A capability (`features/`, `transforms/` …) has one `Kind`, which reads the files that
  * name it and compiles them; `project/kinds.ts` lists them, and nothing else does.
  */
-import type { Config } from './config.ts'
-import type { Millis } from './model.ts'
+import { z } from 'zod'
+import { type Config, start } from './config.ts'
+import type { Millis, TopicSpec } from './model.ts'
 import type { SourceTopic } from './topics.ts'
 import type { Path, YamlFile } from './yaml.ts'
+
+export const topologyName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and -, beginning with a letter, at most 63 long')
+
+/** Keys that every kind has. */
+export const headShape = {
+  start: start.optional(),
+  tags: z
+    .array(topologyName)
+    .default([])
+    .describe('Labels for a part of the topologies. No command asks for them yet.'),
+  owner: z
+    .strictObject({
+      domain: z.string().optional().describe('Domain of the business: logistics.'),
+      product: z.string().optional().describe('Data product: store-load.'),
+      service: z.string().optional().describe('Service that asked for it: eta.'),
+    })
+    .optional()
+    .describe('Who answers for it. Noted; nothing is made of it yet.'),
+  description: z.string().optional().describe("For people; the doc of the output topic's schema."),
+}
 
 /** A topology that is right; kinds add what they are asked for elsewhere. */
 export interface Topology {
@@ -15,10 +38,19 @@ export interface Topology {
   /** Relative to the project's directory. */
   readonly file: string
   readonly sources: readonly SourceTopic[]
+  /** Topics it looks values up in. */
+  readonly tables: readonly SourceTopic[]
+  /** Topics it appends to, made when they are missing. */
+  readonly writes: readonly WrittenTopic[]
   readonly tags: readonly string[]
   readonly generation: string
   readonly definition: string
   readonly declaredAt: Millis
+}
+
+export interface WrittenTopic extends TopicSpec {
+  /** Of its values, as parsed JSON. */
+  readonly schema: unknown
 }
 
 /** What a file declares, checked as far as that goes without the schemas of topics. */
@@ -29,7 +61,12 @@ export interface Declared<T extends Topology> {
   readonly defines: readonly (Named & { readonly what: string })[]
   /** Topics whose schemas it needs. */
   readonly reads: readonly Named[]
-  /** Undefined when anything is wrong; the problems are then the file's. `topics` has all that it reads. */
+  /** Topics it appends named records to. */
+  readonly writes: readonly Named[]
+  /**
+   * Undefined when anything is wrong; the problems are then the file's. `topics` has all that it reads, and of those it writes the
+   * ones that have a schema already.
+   */
   compile(topics: ReadonlyMap<string, SourceTopic>, config: Config, declaredAt: Millis): readonly T[] | undefined
 }
 
@@ -39,6 +76,6 @@ export interface Named {
 }
 
 export interface Kind<T extends Topology> {
-  /** Undefined when it is no declaration at all. Whatever is wrong is among `yaml.problems`. */
-  read(yaml: YamlFile): Promise<Declared<T> | undefined>
+  /** `directory`: of the project. Undefined when it is no declaration at all. Whatever is wrong is among `yaml.problems`. */
+  read(yaml: YamlFile, directory: string): Promise<Declared<T> | undefined>
 }

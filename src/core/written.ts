@@ -1,7 +1,7 @@
 /** Expressions as topology files have them: one for every source topic, or one per topic. */
 import { z } from 'zod'
 import { topicName } from './config.ts'
-import { compileExpression, type Expected, type Expression, ExpressionError } from './expression/index.ts'
+import { compileExpression, type Expected, type Expression, ExpressionError, type Names } from './expression/index.ts'
 import { nearest } from './suggest.ts'
 import type { SourceTopic } from './topics.ts'
 import type { Path, YamlFile } from './yaml.ts'
@@ -17,6 +17,9 @@ export type Written = z.output<typeof expression>
 /** By topic; a topic that is absent never matches and has no value. */
 export type Compiled<E extends Expected = Exclude<Expected, 'any'>> = ReadonlyMap<string, Expression<E>>
 
+/** What expressions on a topic may name beside its record. */
+export type NamesOn = (topic: SourceTopic) => Omit<Names, 'event'>
+
 /** Undefined when any is wrong; the problems are then among the file's. */
 export function compileWritten<E extends Expected>(
   yaml: YamlFile,
@@ -24,12 +27,13 @@ export function compileWritten<E extends Expected>(
   written: Written,
   sources: readonly SourceTopic[],
   expects: E,
+  names?: NamesOn,
 ): Compiled<E> | undefined {
   const compiled = new Map<string, Expression<E>>()
   const refused: { readonly topic: string; readonly error: ExpressionError; readonly path: Path }[] = []
   const compile = (topic: SourceTopic, text: string, path: Path) => {
     try {
-      compiled.set(topic.name, compileExpression(text, { event: topic.type, expects }))
+      compiled.set(topic.name, compileExpression(text, { ...names?.(topic), event: topic.type, expects }))
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error
       refused.push({ topic: topic.name, error, path })
@@ -65,4 +69,43 @@ export function canonicalOf(compiled: Compiled<Expected>, sources: readonly Sour
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([topic, { canonical }]) => `${topic}: ${canonical}`)
   return `{${parts.join('; ')}}`
+}
+
+/** Names for expressions, as `let` declares them; each may use those before it. */
+export const lets = z.record(
+  z.string().regex(/^[a-z_]\w{0,62}$/, 'a name of letters, digits and _, beginning with a small letter'),
+  expression,
+)
+
+/** Checks the expressions that have names, and answers what they add to the names of others; undefined when any is wrong. */
+export function compileLets(
+  yaml: YamlFile,
+  written: z.output<typeof lets> | undefined,
+  sources: readonly SourceTopic[],
+  names: NamesOn = () => ({}),
+): NamesOn | undefined {
+  const known = new Map(sources.map(({ name }) => [name, new Map<string, string>()]))
+  const withLets: NamesOn = (topic) => ({ ...names(topic), lets: known.get(topic.name) ?? new Map() })
+  let right = true
+  for (const [name, one] of Object.entries(written ?? {})) {
+    const at = ['let', name]
+    const isField = sources.some(({ type }) => type.fields.some((field) => field.name === name))
+    if (isField || name === 'event' || sources.some((topic) => names(topic).beside?.has(name))) {
+      const message = `'${name}' is ${isField ? 'a field of the events' : 'a name'} already`
+      yaml.add(at, { code: 'duplicate-name', message, expected: 'another name' }, 'key')
+      right = false
+    }
+    const compiled = compileWritten(yaml, at, one, sources, 'any', withLets)
+    if (!compiled) right = false
+    else
+      for (const [topic, texts] of known)
+        texts.set(name, compiled.has(topic) ? (typeof one === 'string' ? one : (one[topic] as string)) : 'null')
+  }
+  return right ? withLets : undefined
+}
+
+/** Each path once, and none below another. */
+export function outermost(paths: readonly (readonly string[])[]): string[][] {
+  const texts = [...new Set(paths.map((path) => path.join('.')))].sort()
+  return texts.filter((text) => !texts.some((other) => text.startsWith(`${other}.`))).map((text) => text.split('.'))
 }

@@ -5,10 +5,11 @@
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { ClearStop, RecordError } from '../core/errors.ts'
 import { partitionOf } from '../core/key.ts'
-import type { Draft, Event, Flow, FlowSource, Millis, OpenState, Position } from '../core/model.ts'
+import type { Draft, Event, FeatureFlow, FlowSource, Millis, OpenState, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import { Inbox } from './inbox.ts'
 import { RecordMapper } from './mapper.ts'
+import { beginning } from './place.ts'
 import { RowBuffer } from './rows.ts'
 import { encodeFrame, encodeLayout, FRAME_BYTES, FRAME_ROWS, type FrameHead, type Source } from './shuffle.ts'
 import { CHECK_EVERY, type Patience, readable, type Task, type TaskContext } from './task.ts'
@@ -35,7 +36,7 @@ const ROUTES = 65_536
 
 export class MapTask implements Task {
   readonly id: string
-  readonly flow: Flow
+  readonly flow: FeatureFlow
   readonly role = 'map'
   readonly inbox = new Inbox(INBOX_RECORDS)
   position: Position = 0
@@ -59,7 +60,7 @@ export class MapTask implements Task {
   private silentSince: Millis | undefined
   private live = false
 
-  constructor(flow: Flow, shuffle: string, topic: string, partition: number, context: TaskContext) {
+  constructor(flow: FeatureFlow, shuffle: string, topic: string, partition: number, context: TaskContext) {
     this.flow = flow
     this.shuffle = shuffle
     this.topic = topic
@@ -110,27 +111,21 @@ export class MapTask implements Task {
 
   /** The first position is committed before the first fetch. */
   private async begin(range: { start: Position; end: Position }): Promise<void> {
-    const { transport, wasLost } = this.context
+    const { wasLost } = this.context
     if (await this.patiently('asking the group', () => wasLost(this.topic, this.partition))) {
       throw new ClearStop(
         'position-lost',
         `the group has a position in ${this.topic}/${this.partition}, the state has none`,
       )
     }
-    const { start } = this.flow
-    const partition = { topic: this.topic, partition: this.partition }
-    this.done =
-      start === 'earliest'
-        ? range.start
-        : start === 'latest'
-          ? range.end
-          : await this.patiently('looking for the start', () => transport.positionAt(partition, start))
+    this.done = await beginning(this.source, this.flow.start, range, this.patiently, this.context)
     await this.commit()
   }
 
   /** The topic was made again: the targets are told that its old self says no more, and the new one is read from its start. */
   private async beginAfter(old: string, start: Position): Promise<void> {
     this.mapper.highest = Number.NEGATIVE_INFINITY
+    this.mapper.repeats?.clear()
     this.after = this.targets.map(() => -1)
     this.done = start
     const frames = this.targets.map((_, target) =>
@@ -287,6 +282,7 @@ export class MapTask implements Task {
     to.double(this.mapper.highestAt)
     to.varint(this.after.length)
     for (const position of this.after) to.double(position)
+    this.mapper.repeats?.encode(to)
     return to.take()
   }
 
@@ -297,6 +293,7 @@ export class MapTask implements Task {
     this.mapper.highest = from.double()
     this.mapper.highestAt = from.double()
     this.after = Array.from({ length: from.varint() }, () => from.double())
+    if (from.left > 0) this.mapper.repeats?.decode(from)
     return incarnation
   }
 }

@@ -4,9 +4,10 @@
  */
 import { ClearStop, RecordError } from '../core/errors.ts'
 import { hash53 } from '../core/key.ts'
-import type { Event, Flow, FlowSource, InputRecord, Millis, Position } from '../core/model.ts'
+import type { Event, FeatureFlow, FlowSource, InputRecord, Millis, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import type { Slice } from './inbox.ts'
+import { Repeats } from './repeats.ts'
 import { MAX_PARTITIONS, MAX_TOPICS, tieOf } from './rows.ts'
 import type { Source } from './shuffle.ts'
 import type { TaskContext } from './task.ts'
@@ -20,18 +21,21 @@ export class RecordMapper {
   highest = Number.NEGATIVE_INFINITY
   /** Wall time when it was met. */
   highestAt: Millis = 0
-  private readonly flow: Flow
+  /** What it has met, where the records of its source are named. */
+  readonly repeats: Repeats | undefined
+  private readonly flow: FeatureFlow
   private readonly plan: FlowSource['plan']
   private readonly topicIndex: number
   private readonly source: Source
   private readonly context: TaskContext
 
-  constructor(flow: Flow, source: Source, context: TaskContext) {
+  constructor(flow: FeatureFlow, source: Source, context: TaskContext) {
     this.flow = flow
     this.source = source
     this.context = context
     this.topicIndex = flow.sources.findIndex(({ topic }) => topic === source.topic)
     this.plan = (flow.sources[this.topicIndex] as FlowSource).plan
+    this.repeats = this.flow.sources[this.topicIndex]?.named ? new Repeats() : undefined
     if (source.partition >= MAX_PARTITIONS || this.topicIndex >= MAX_TOPICS) {
       throw new ClearStop(
         'topic-mismatch',
@@ -42,7 +46,7 @@ export class RecordMapper {
 
   /** Maps a slice; records that can never be mapped are collected in `dead`. Answers the newest record timestamp. */
   map(slice: Slice, take: Take, dead: DeadLetter[]): Millis {
-    const { plan, source, flow } = this
+    const { plan, source, flow, repeats } = this
     const { metrics, settings, clock } = this.context
     const { records } = slice.batch
     let stamp = Number.NaN
@@ -50,9 +54,14 @@ export class RecordMapper {
     let filtered = 0
     let keyless = 0
     let tombstones = 0
+    let repeated = 0
     for (let i = slice.from; i < slice.to; i++) {
       const record = records[i] as InputRecord
       if (!(record.timestamp <= stamp)) stamp = record.timestamp
+      if (repeats?.isRepeat(record)) {
+        repeated++
+        continue
+      }
       if (record.value === null) {
         tombstones++
         continue
@@ -95,6 +104,7 @@ export class RecordMapper {
     if (filtered > 0) metrics.rowsSkipped.inc({ topology, reason: 'filtered' }, filtered)
     if (keyless > 0) metrics.rowsSkipped.inc({ topology, reason: 'no_key' }, keyless)
     if (tombstones > 0) metrics.rowsSkipped.inc({ topology, reason: 'tombstone' }, tombstones)
+    if (repeated > 0) metrics.rowsSkipped.inc({ topology, reason: 'repeated' }, repeated)
     return stamp
   }
 
@@ -104,7 +114,7 @@ export class RecordMapper {
   }
 }
 
-function asRecordError(error: unknown): RecordError {
+export function asRecordError(error: unknown): RecordError {
   if (error instanceof RecordError) return error
   return new RecordError('expression-failed', error instanceof Error ? error.message : String(error), { cause: error })
 }

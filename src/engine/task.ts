@@ -1,6 +1,7 @@
 /**
  * The life of a task, whatever its kind: open, step while there is work, tick while there is none, open again
- * after a failure, stop. The kinds are `map.ts` (record → rows → frames) and `reduce.ts` (rows → state → sinks).
+ * after a failure, stop. The kinds are `map.ts` (record → rows → frames), `reduce.ts` (rows → state → sinks) and
+ * `transform.ts` (record → records).
  */
 import type { WallClock } from '../core/clock.ts'
 import { ClearStop, Fenced, MillraceError } from '../core/errors.ts'
@@ -9,6 +10,7 @@ import type { Log } from '../core/part.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Inbox } from './inbox.ts'
 import type { Metrics } from './metrics.ts'
+import type { Tables } from './tables.ts'
 
 export interface EngineSettings {
   /** Silence after which a source that was read to its end counts as idle. */
@@ -31,6 +33,8 @@ export interface EngineSettings {
   readonly linger: Millis
   /** Keys kept in memory per task. */
   readonly cacheKeys: number
+  /** Bytes that the tables of a worker may have. */
+  readonly tableBytes: number
   /** First and longest pause before a failed call is tried again. */
   readonly retryMin: Millis
   readonly retryMax: Millis
@@ -51,6 +55,7 @@ export interface TaskContext {
   readonly metrics: Metrics
   readonly log: Log
   readonly settings: EngineSettings
+  readonly tables: Pick<Tables, 'ready' | 'lookup'>
   /** The ends of a topic, at most half a heartbeat old. Rejects when they can't be read. */
   ends(topic: string): Promise<Attested>
   /** Asked by a task whose state has no position: had it one that was lost? Otherwise it is new, and begins. */
@@ -62,7 +67,7 @@ export interface TaskContext {
 export interface Task {
   readonly id: TaskId
   readonly flow: Flow
-  readonly role: 'map' | 'reduce'
+  readonly role: 'map' | 'reduce' | 'transform'
   readonly inbox: Inbox
   /** Position to go on from after the last commit. */
   readonly position: Position
@@ -283,4 +288,11 @@ export function readable<T>(task: TaskId, read: () => T): T {
     if (error instanceof ClearStop) throw error
     throw new ClearStop('state-unreadable', `${task}: ${messageOf(error)}`, { cause: error })
   }
+}
+
+/** Of two definitions of a generation the later declared one writes; the other stops here. */
+export function refuseOlder(task: TaskId, flow: Flow, definition: string, declaredAt: Millis): void {
+  if (definition === flow.definition || declaredAt <= flow.declaredAt) return
+  const when = new Date(declaredAt).toISOString()
+  throw new ClearStop('definition-older', `${task} was last written by a definition declared at ${when}`)
 }

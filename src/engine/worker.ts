@@ -1,6 +1,16 @@
 import type { WallClock } from '../core/clock.ts'
 import { MillraceError } from '../core/errors.ts'
-import type { Decoder, Flow, Membership, Millis, Partition, Position, State, Transport } from '../core/model.ts'
+import type {
+  Decoder,
+  Flow,
+  Membership,
+  Millis,
+  Partition,
+  Position,
+  State,
+  TransformFlow,
+  Transport,
+} from '../core/model.ts'
 import type { Log } from '../core/part.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { Deployment } from './deployment.ts'
@@ -9,7 +19,9 @@ import { DirectIntake, ShuffleIntake } from './intake.ts'
 import { MapTask } from './map.ts'
 import type { Metrics } from './metrics.ts'
 import { ReduceTask } from './reduce.ts'
+import { Tables } from './tables.ts'
 import type { Attested, Condition, EngineSettings, Task, TaskContext, TaskRunner } from './task.ts'
+import { TransformTask } from './transform.ts'
 
 export interface WorkerOptions {
   /** Prefix of groups, topics and tasks. */
@@ -48,6 +60,7 @@ export class Worker {
   private readonly options: WorkerOptions
   private readonly context: TaskContext
   private readonly deployment: Deployment
+  private readonly tables: Tables
   private flows: readonly Flow[]
   private readonly feeds = new Map<string, Feed>()
   /** Of the flows that are prepared. */
@@ -63,6 +76,8 @@ export class Worker {
     this.flows = options.flows
     const { transport, state, clock, metrics, log, settings, deadLetters } = options
     this.deployment = new Deployment({ transport, state, clock, group: this.group })
+    const limit = settings.tableBytes
+    this.tables = new Tables({ transport, decoder: options.decoder, clock, log, limit })
     this.context = {
       transport,
       state,
@@ -72,6 +87,7 @@ export class Worker {
       settings,
       deadLetters: new DeadLetters(transport, metrics, deadLetters.topic),
       ends: (topic) => this.endsOf(topic),
+      tables: this.tables,
       wasLost: (topic, partition) => this.deployment.wasLost(topic, partition, this.isShuffle(topic)),
       rank: (flow) => this.deployment.rank(flow),
     }
@@ -93,7 +109,7 @@ export class Worker {
   async start(): Promise<void> {
     const { transport, deadLetters, log } = this.options
     const sources = sourcesOf(this.flows)
-    await this.requireTopics(sources)
+    await this.requireTopics([...sources, ...this.flows.flatMap(tablesOf)])
     await transport.create({ name: deadLetters.topic, partitions: deadLetters.partitions, retentionMs: -1 })
     await this.deployment.lookForLoss(sources)
     for (const flow of this.flows) await this.prepare(flow)
@@ -109,7 +125,7 @@ export class Worker {
   /** Makes what a flow needs, so that it can be among those of `update`. Rejects when something is missing or unreachable. */
   async prepare(flow: Flow): Promise<void> {
     const { transport, shuffleRetention } = this.options
-    await this.requireTopics(sourcesOf([flow]))
+    await this.requireTopics([...sourcesOf([flow]), ...tablesOf(flow)])
     if (flow.shuffle !== undefined)
       await transport.create({ name: this.shuffleTopic(flow), partitions: flow.shuffle, retentionMs: shuffleRetention })
     this.generations.set(flow, await this.deployment.take(flow))
@@ -170,6 +186,7 @@ export class Worker {
     await this.membership?.leave()
     await Promise.all([...this.feeds.values()].map((feed) => feed.close()))
     this.feeds.clear()
+    await this.tables.close()
   }
 
   // ------------------------------------------------------------- what is going on
@@ -226,11 +243,12 @@ export class Worker {
       const generation = this.generations.get(flow) as number
       const tasks = flow.shuffle ?? flow.direct ?? 0
       const shuffle = this.shuffleTopic(flow)
-      if (flow.shuffle !== undefined && topic === shuffle) {
+      if (!isTransform(flow) && topic === shuffle) {
         const intake = new ShuffleIntake(flow, topic, partition.partition, context)
         return [new ReduceTask(flow, generation, partition.partition, tasks, intake, context)]
       }
       if (!flow.sources.some((source) => source.topic === topic)) return []
+      if (isTransform(flow)) return [new TransformTask(flow, topic, partition.partition, context)]
       if (flow.shuffle !== undefined) return [new MapTask(flow, shuffle, topic, partition.partition, context)]
       const intake = new DirectIntake(flow, partition.partition, context)
       return [new ReduceTask(flow, generation, partition.partition, tasks, intake, context)]
@@ -299,3 +317,7 @@ const nameOf = ({ topic, partition }: Partition): string => `${topic}/${partitio
 const sourcesOf = (flows: readonly Flow[]): string[] => [
   ...new Set(flows.flatMap(({ sources }) => sources.map(({ topic }) => topic))),
 ]
+
+const isTransform = (flow: Flow): flow is TransformFlow => 'tables' in flow
+
+const tablesOf = (flow: Flow): string[] => (isTransform(flow) ? flow.tables.map(({ topic }) => topic) : [])

@@ -1,15 +1,15 @@
 /** From a declaration to a flow: everything checked against the schemas, every expression a closure, every column shared. */
-import { createHash } from 'node:crypto'
 import type { Config } from '../core/config.ts'
 import { RecordError } from '../core/errors.ts'
+import { fingerprint } from '../core/fingerprint.ts'
 import { describe } from '../core/issues.ts'
 import { entityId, idFault } from '../core/key.ts'
 import type {
   Event,
+  FeatureFlow,
   FeatureSpec,
   FeatureType,
   FeatureValue,
-  Flow,
   FlowSource,
   Millis,
   RowPlan,
@@ -19,7 +19,7 @@ import type {
 import { compileField, type SourceTopic } from '../core/topics.ts'
 import type { Topology } from '../core/topology.ts'
 import { isOfType, itemsOf } from '../core/values.ts'
-import { type Compiled, canonicalOf, compileWritten } from '../core/written.ts'
+import { type Compiled, canonicalOf, compileWritten, outermost } from '../core/written.ts'
 import type { YamlFile } from '../core/yaml.ts'
 import { columnOf, EXPECTS, fillOf, type TopologyColumn, valuesOf } from './columns.ts'
 import type { Declaration, FeatureDeclaration, Output } from './declaration.ts'
@@ -48,7 +48,7 @@ export interface FeatureTopology extends Topology {
   readonly description: string | undefined
   readonly outputs: readonly Output[]
   readonly features: readonly TopologyFeature[]
-  readonly flow: (sinks: readonly Sink[]) => Flow
+  readonly flow: (sinks: readonly Sink[]) => FeatureFlow
 }
 
 /** Undefined when anything is wrong; the problems are then the file's. */
@@ -108,6 +108,8 @@ export function compileTopology(
     outputs,
     features,
     generation,
+    tables: [],
+    writes: [],
     definition,
     declaredAt,
     flow: (sinks) => ({
@@ -119,7 +121,7 @@ export function compileTopology(
       shuffle,
       direct,
       start: declaration.start ?? config.engine.start,
-      reducer: featureReducer(slots, names, defaults, declaration.forgetAfter, ratios) as Flow['reducer'],
+      reducer: featureReducer(slots, names, defaults, declaration.forgetAfter, ratios) as FeatureFlow['reducer'],
       features: names,
       sinks,
     }),
@@ -212,7 +214,7 @@ function readsDirectly({ by }: Declaration, sources: readonly SourceTopic[]): nu
 }
 
 function sourceOf(
-  { name, time, id }: SourceTopic,
+  { name, time, id, named }: SourceTopic,
   columns: ReadonlyMap<string, TopologyColumn>,
   key: readonly Compiled<'text'>[],
   where: Compiled<'bool'> | undefined,
@@ -228,7 +230,7 @@ function sourceOf(
     time: time?.evaluate,
     id: id?.evaluate,
   }
-  return { topic: name, fields: outermost(read), plan }
+  return { topic: name, fields: outermost(read), plan, named }
 }
 
 function keyOf(parts: readonly ((event: Event) => string | null)[]): RowPlan['key'] {
@@ -252,21 +254,6 @@ function joined(parts: readonly ((event: Event) => string | null)[]): RowPlan['k
     }
     return entityId(values)
   }
-}
-
-/** Each path once, and none below another. */
-function outermost(paths: readonly (readonly string[])[]): string[][] {
-  const texts = [...new Set(paths.map((path) => path.join('.')))].sort()
-  return texts.filter((text) => !texts.some((other) => text.startsWith(`${other}.`))).map((text) => text.split('.'))
-}
-
-/** Eight hex digits that stay the same as long as the content does, in whatever order its keys stand. */
-function fingerprint(content: unknown): string {
-  const sorted = (_: string, value: unknown) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value
-  return createHash('sha256').update(JSON.stringify(content, sorted)).digest('hex').slice(0, 8)
 }
 
 /** Avro schema of one result: the key's fields as texts, `at`, and every feature, null where it has no value. */

@@ -20,6 +20,7 @@ export const features: Kind<FeatureTopology> = {
       reads: from.map((name, i) => ({ name, at: isList ? ['from', i] : ['from'] })),
       compile: (topics, config, declaredAt) => {
         const twice = from.findIndex((name, i) => from.indexOf(name) < i)
+      writes: [],
         if (twice >= 0) {
           yaml.add(['from', twice], { code: 'duplicate-name', message: `topic '${from[twice]}' stands twice` })
           return undefined

@@ -3,11 +3,12 @@
  * its own, named after the moment at which it was asked for. The alias moves by itself once it has caught up.
  */
 import type { WallClock } from '../core/clock.ts'
-import type { Millis, State } from '../core/model.ts'
+import type { Flow, Millis, State } from '../core/model.ts'
+import type { Topology } from '../core/topology.ts'
 import { DEPLOYMENT_TASK, untilNotFenced } from '../engine/deployment.ts'
-import type { FeatureTopology } from './compile.ts'
 
-type Named = Pick<FeatureTopology, 'name' | 'generation'>
+type Named = Pick<Topology, 'name' | 'generation'>
+type Startable = Named & { readonly flow: (opened: never) => Flow }
 
 /** The state holds here when the newest rebuild of a topology's generation was asked for. */
 const taskOf = ({ name, generation }: Named) => `rebuild/${name}@${generation}`
@@ -16,11 +17,12 @@ const taskOf = ({ name, generation }: Named) => `rebuild/${name}@${generation}`
 const generationOf = ({ generation }: Named, askedAt: Millis) => `${generation}r${askedAt.toString(36)}`
 
 /** The topology as it has to run: under its newest rebuild's generation, if there is one, and then from the earliest record. */
-export async function withRebuild(topology: FeatureTopology, state: State): Promise<FeatureTopology> {
+export async function withRebuild<T extends Startable>(topology: T, state: State): Promise<T> {
   const { meta } = await state.open(taskOf(topology))
   if (meta.length === 0) return topology
   const generation = generationOf(topology, Number(Buffer.from(meta).toString()))
-  return { ...topology, generation, flow: (sinks) => ({ ...topology.flow(sinks), generation, start: 'earliest' }) }
+  const flow = (opened: never): Flow => ({ ...topology.flow(opened), generation, start: 'earliest' })
+  return { ...topology, generation, flow }
 }
 
 /**

@@ -9,6 +9,7 @@ import { nearest } from '../core/suggest.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
 import type { FeatureTopology } from '../features/compile.ts'
 import type { Project } from '../project/check.ts'
+import { featuresOf } from '../project/kinds.ts'
 import { DEFAULT_START } from './driver.ts'
 import { type EventFault, prepareEvent } from './event.ts'
 import { absoluteMoment, MOMENT_EXPECTED, momentOf } from './moment.ts'
@@ -138,9 +139,10 @@ export function readCases(yaml: YamlFile, project: Pick<Project, 'topologies'>):
     return []
   }
   const { topology: name, cases } = parsed.data
-  const topology = project.topologies.find((each) => each.name === name)
+  const topologies = featuresOf(project.topologies)
+  const topology = topologies.find((each) => each.name === name)
   if (!topology) {
-    const names = project.topologies.map((each) => each.name)
+    const names = topologies.map((each) => each.name)
     const fault = {
       code: 'bad-value',
       message: `no topology '${name}'`,

@@ -13,6 +13,7 @@ import { createMetrics } from '../engine/metrics.ts'
 import { Worker } from '../engine/worker.ts'
 import { type FeatureTopology, outputSchema } from '../features/compile.ts'
 import { loadFeatureParts } from '../features/parts.ts'
+import { featuresOf } from '../project/kinds.ts'
 import { checkProject, type Project } from '../project/check.ts'
 import { VirtualClock } from './clock.ts'
 import { type EventFault, prepareEvent } from './event.ts'
@@ -69,9 +70,10 @@ export async function testTopology(options: TopologyTestOptions): Promise<Topolo
 
 /** As `testTopology`, for a project that is checked. */
 export async function openTopologyTest(project: Project, name: string, start: Millis): Promise<TopologyTest> {
-  const topology = project.topologies.find((each) => each.name === name)
+  const topologies = featuresOf(project.topologies)
+  const topology = topologies.find((each) => each.name === name)
   if (!topology) {
-    const names = project.topologies.map((each) => each.name)
+    const names = topologies.map((each) => each.name)
     const near = nearest(name, names)
     const hint = near === undefined ? '' : `; did you mean '${near}'?`
     throw new MillraceError('config-invalid', `no topology '${name}', there are ${names.join(', ')}${hint}`)
@@ -101,6 +103,7 @@ const SETTINGS = {
   maxRows: 1_000,
   maxKeys: 500,
   maxKeysBehind: 500,
+  tableBytes: 1 << 20,
   cacheKeys: 1,
   retryMin: 1,
   retryMax: 10,

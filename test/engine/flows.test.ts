@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { seeded } from '../../bench/orders.ts'
-import type { Draft, Flow } from '../../src/core/model.ts'
+import type { Draft, FeatureFlow, Flow } from '../../src/core/model.ts'
 import type { Worker } from '../../src/engine/worker.ts'
 import { type Faults, unreliable } from './unreliable.ts'
 import { World } from './world.ts'
@@ -176,7 +176,7 @@ describe('while a worker runs', () => {
     const world = await World.create()
     const worker = world.worker()
     await worker.start()
-    const [source] = world.flow.sources as [Flow['sources'][number]]
+    const [source] = world.flow.sources as [FeatureFlow['sources'][number]]
     const wrong = await world.topology('wrong', { sources: [{ ...source, topic: 'nowhere' }] })
     await expect(worker.prepare(wrong)).rejects.toMatchObject({ code: 'topic-missing' })
     await send(world, 50)
@@ -207,7 +207,7 @@ async function run(seed: number): Promise<void> {
     sink: (real) => unreliable(real, ['write', 'mark', 'caughtUp'], faults),
   })
   /** What is declared now, and what each worker holds of it. */
-  const declared = new Map<string, Flow>([['load', world.flow]])
+  const declared = new Map<string, FeatureFlow>([['load', world.flow]])
   const workers: Worker[] = []
   let declarations = 1
   const declare = async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { seeded } from '../../bench/orders.ts'
 import { ByteReader, ByteWriter } from '../../src/core/bytes.ts'
-import type { Flow, Reducer } from '../../src/core/model.ts'
+import type { FeatureFlow, Reducer } from '../../src/core/model.ts'
 import type { Worker } from '../../src/engine/worker.ts'
 import { type Faults, unreliable } from './unreliable.ts'
 import { type TestEvent, World } from './world.ts'
@@ -76,7 +76,7 @@ async function run(seed: number, shuffle: number | undefined): Promise<number> {
   const faults: Faults = { random, share: 0.1, late: [] }
   const world = await World.create({
     shuffle,
-    flow: { reducer: ledgerReducer as Flow['reducer'] },
+    flow: { reducer: ledgerReducer as FeatureFlow['reducer'] },
     settings: {
       // another for every worker: what is read again is cut otherwise
       get maxRecords() {
@@ -153,7 +153,7 @@ describe('an event that came too late for what had closed', () => {
     const world = await World.create({
       topics: { events: 1 },
       shuffle: undefined,
-      flow: { reducer: ledgerReducer as Flow['reducer'] },
+      flow: { reducer: ledgerReducer as FeatureFlow['reducer'] },
       sink: (real) => ({ ...real, write: (batch) => gate.promise.then(() => real.write(batch)) }),
       state: (real) =>
         Object.assign(Object.create(real) as typeof real, {
@@ -187,7 +187,10 @@ describe('an event that came too late for what had closed', () => {
   })
 
   it('is told with its place, its key, its time and what was read of it', async () => {
-    const world = await World.create({ topics: { events: 1 }, flow: { reducer: ledgerReducer as Flow['reducer'] } })
+    const world = await World.create({
+      topics: { events: 1 },
+      flow: { reducer: ledgerReducer as FeatureFlow['reducer'] },
+    })
     const worker = world.worker()
     await worker.start()
     const now = world.clock.now()

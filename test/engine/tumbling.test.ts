@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { EmissionBatch, Flow, Slot } from '../../src/core/model.ts'
+import type { EmissionBatch, FeatureFlow, Slot } from '../../src/core/model.ts'
 import { featureReducer } from '../../src/features/reducer.ts'
 import { aggregationNamed, declared } from '../aggregations/declared.ts'
 import { World } from './world.ts'
@@ -12,7 +12,7 @@ const slots: readonly Slot[] = tumbling.slots([
   await declared('sum', 'tumbling', { tumbling: '60s', allowance: '20s' }, 'sum', columns),
   await declared('total', 'tumbling', { tumbling: '60s', offset: '30s' }, 'count'),
 ])
-const reducer = featureReducer(slots, ['count', 'sum', 'total'], [0, 0, 0]) as Flow['reducer']
+const reducer = featureReducer(slots, ['count', 'sum', 'total'], [0, 0, 0]) as FeatureFlow['reducer']
 
 /** A world of one partition that begins with a window, and what is said in it. */
 async function tumblingWorld(shuffle: number | undefined) {
@@ -85,7 +85,7 @@ describe.each([
 })
 
 it('goes on although a reducer says that it is due in the past', { timeout: 5_000 }, async () => {
-  const hasty: Flow['reducer'] = (known) => Object.assign(reducer(known), { nextDue: () => 0 })
+  const hasty: FeatureFlow['reducer'] = (known) => Object.assign(reducer(known), { nextDue: () => 0 })
   const world = await World.create({ topics: { events: 1 }, flow: { reducer: hasty } })
   const worker = world.worker()
   await worker.start()

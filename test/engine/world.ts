@@ -1,7 +1,16 @@
 import { expect } from 'vitest'
 import { ByteReader, ByteWriter } from '../../src/core/bytes.ts'
 import { RecordError } from '../../src/core/errors.ts'
-import type { Decoder, Draft, FeatureRecord, Flow, Reducer, Sink, State, Transport } from '../../src/core/model.ts'
+import type {
+  Decoder,
+  Draft,
+  FeatureFlow,
+  FeatureRecord,
+  Reducer,
+  Sink,
+  State,
+  Transport,
+} from '../../src/core/model.ts'
 import type { Log } from '../../src/core/part.ts'
 import { createMetrics } from '../../src/engine/metrics.ts'
 import type { EngineSettings } from '../../src/engine/task.ts'
@@ -85,7 +94,7 @@ export interface WorldOptions {
   readonly transport?: (real: MemoryTransport) => Transport
   readonly state?: (real: MemoryState) => State
   readonly sink?: (real: Sink) => Sink
-  readonly flow?: Partial<Flow>
+  readonly flow?: Partial<FeatureFlow>
 }
 
 export const SETTINGS: EngineSettings = {
@@ -100,6 +109,7 @@ export const SETTINGS: EngineSettings = {
   maxKeys: 5,
   maxKeysBehind: 10,
   cacheKeys: 4,
+  tableBytes: 1 << 20,
   retryMin: 10,
   retryMax: 1_000,
 }
@@ -114,7 +124,7 @@ export class World {
   readonly state = new MemoryState(() => this.clock.now())
   readonly store = new MemoryStore()
   readonly metrics = createMetrics()
-  readonly flow: Flow
+  readonly flow: FeatureFlow
   readonly sent: TestEvent[] = []
   private readonly options: WorldOptions
   private readonly topics: Readonly<Record<string, number>>
@@ -140,7 +150,7 @@ export class World {
       shuffle: 'shuffle' in options ? options.shuffle : 2,
       direct: Object.values(this.topics)[0],
       start: 'earliest',
-      reducer: windowReducer as Flow['reducer'],
+      reducer: windowReducer as FeatureFlow['reducer'],
       features: FEATURES,
       sinks: [options.sink?.(sink) ?? sink],
       ...options.flow,
@@ -173,7 +183,7 @@ export class World {
   }
 
   /** Another topology, or another generation of one, over the same topics; its values stand under `<name>@<generation>`. */
-  async topology(name: string, changes: Partial<Flow> = {}): Promise<Flow> {
+  async topology(name: string, changes: Partial<FeatureFlow> = {}): Promise<FeatureFlow> {
     const flow = { ...this.flow, name, ...changes }
     const sink = await openStoreSink({
       topology: name,
@@ -189,7 +199,7 @@ export class World {
     return { ...flow, sinks: [this.options.sink?.(sink) ?? sink] }
   }
 
-  worker(tag?: string, ...flows: readonly Flow[]): Worker {
+  worker(tag?: string, ...flows: readonly FeatureFlow[]): Worker {
     return new Worker({
       deployment: 'test',
       ...(tag === undefined ? {} : { tag }),

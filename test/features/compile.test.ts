@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { parseSchema } from '../../src/core/schema.ts'
 import { type FeatureTopology, outputSchema } from '../../src/features/compile.ts'
 import { checkProject, renderProblems } from '../../src/project/check.ts'
+import { featuresOf } from '../../src/project/kinds.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const temporary: string[] = []
@@ -51,7 +52,11 @@ describe('the examples', () => {
     const { problems, project } = await checkProject(root)
     expect(renderProblems(problems)).toBe('')
     expect(
-      project?.topologies.map(({ name, entity, features }) => [name, entity, features.map((one) => one.name)]),
+      featuresOf(project?.topologies ?? []).map(({ name, entity, features }) => [
+        name,
+        entity,
+        features.map((one) => one.name),
+      ]),
     ).toEqual([
       ['courier-acceptance', 'courier', ['seconds_to_accept_mean_50', 'seconds_to_accept_variance_50']],
       ['courier-deliveries', 'courier', ['delivered_total']],

@@ -2,6 +2,7 @@ import { access, constants, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { MillraceError } from '../../core/errors.ts'
 import type { Project } from '../../project/check.ts'
+import { featuresOf } from '../../project/kinds.ts'
 import { createRuntime, createTopics, openServices, type Services, sourceEncoders } from '../../runtime.ts'
 import { explain, stopped, type Terminal } from '../console.ts'
 import { loadProject } from '../project.ts'
@@ -92,11 +93,11 @@ async function serve(
   const runtime = await createRuntime(project, { ...services, store: written.watching(store) }, notes.log)
   /** The API serves a topology from when all its tasks have reached the end once. */
   const caughtUp = async () => {
-    const served = await Promise.all(runtime.topologies.map(({ name }) => store.alias(name)))
+    const served = await Promise.all(featuresOf(runtime.topologies).map(({ name }) => store.alias(name)))
     return !served.includes(undefined) && (await runtime.worker.caughtUp())
   }
   const feed = new Feed({ project, transport, encoders, notes, caughtUp, signal })
-  const samples = new Samples(runtime.topologies, written)
+  const samples = new Samples(featuresOf(runtime.topologies), written)
   try {
     const baseUrl = await runtime.start()
     const feeding = options.replay === undefined ? feed.city(options) : feed.replay(options.replay)

@@ -6,7 +6,7 @@ import { call, refusal } from './calls.ts'
 import { eventType } from './event-type.ts'
 import type { Names } from './index.ts'
 import { binary, choice, junction, mismatch, negative, not } from './operators.ts'
-import { canonical, MAX_DEPTH, parse } from './parse.ts'
+import { canonical, MAX_DEPTH, parseLet } from './parse.ts'
 import {
   BOOL,
   DOUBLE,
@@ -92,7 +92,8 @@ export class Compilation {
   private name({ args: name, start }: Node<'id'>, depth: number): Reached {
     const { event, beside, lets } = this.names
     const written = lets?.get(name)
-    if (written !== undefined) return { ...this.reach(parse(written), depth + 1), start }
+    if (written !== undefined)
+      return this.let(name, parseLet(written, lets as ReadonlyMap<string, string>), start, depth)
     const type = eventType(event)
     if (name === 'event' && !beside) return { type, start, sure: true, avro: event, path: [], run: (record) => record }
     const avro = name === 'event' ? event : beside?.get(name)
@@ -105,6 +106,16 @@ export class Compilation {
       expected: others.length > 1 ? `event.<field>, or one of ${others.slice(1).join(', ')}` : 'event.<field>',
       suggestion: near && (others.includes(near) ? near : `event.${near}`),
     })
+  }
+
+  /** A named expression, which is right where it is declared: here it may name what is not known yet. */
+  private let(name: string, ast: ASTNode, start: number, depth: number): Reached {
+    try {
+      return { ...this.reach(ast, depth + 1), start }
+    } catch (error) {
+      if (!(error instanceof ExpressionError)) throw error
+      throw new ExpressionError(start, `'${name}' cannot be used here: ${error.message}`)
+    }
   }
 
   /** `x == null ? y : x` and its kin are never null where y is not. */

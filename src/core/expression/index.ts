@@ -19,7 +19,7 @@
 import type { AvroType } from '../schema.ts'
 import { Compilation } from './compile.ts'
 import { avroOf } from './event-type.ts'
-import { canonical, parse } from './parse.ts'
+import { canonical, leadOf, parse } from './parse.ts'
 import { describe, type Event, ExpressionError, isNumber, isText, type Typed } from './types.ts'
 
 export { ExpressionError } from './types.ts'
@@ -64,8 +64,6 @@ export interface Names {
   readonly lets?: ReadonlyMap<string, string>
 }
 
-const BARE = /^\s*(?!(?:true|false|null|event)\b)([A-Za-z_]\w*)(?:\.[A-Za-z_]\w*)*\s*$/
-
 /** Throws `ExpressionError` with the offset in `text` of what is wrong. */
 export function compileExpression<E extends Expected>(
   text: string,
@@ -73,10 +71,9 @@ export function compileExpression<E extends Expected>(
 ): Expression<E> {
   if (text.length > MAX_LENGTH) throw new ExpressionError(0, `the expression is longer than ${MAX_LENGTH} characters`)
   const { beside, lets } = names
-  const [, first = ''] = BARE.exec(text) ?? []
-  const lead = first === '' || lets?.has(first) || beside?.has(first) ? 0 : 'event.'.length
+  const lead = leadOf(text, (name) => lets?.has(name) || beside?.has(name) || false)
   try {
-    const ast = parse(lead ? `event.${text.trimStart()}` : text)
+    const ast = parse(lead === '' ? text : lead + text.trimStart())
     const compilation = new Compilation(names)
     const typed = compilation.compile(ast)
     return {
@@ -87,9 +84,9 @@ export function compileExpression<E extends Expected>(
       avro: avroOf(typed),
     }
   } catch (error) {
-    if (!(error instanceof ExpressionError) || lead === 0) throw error
+    if (!(error instanceof ExpressionError) || lead === '') throw error
     const { offset, message, code, expected, suggestion } = error
-    const shift = lead - (text.length - text.trimStart().length)
+    const shift = lead.length - (text.length - text.trimStart().length)
     throw new ExpressionError(Math.max(0, offset - shift), message, {
       code,
       suggestion,

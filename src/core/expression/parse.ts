@@ -29,16 +29,32 @@ function otherSpelling(text: string, offset: number): string | undefined {
   return /\bnot\s+$/i.test(text.slice(0, offset)) ? 'write ! for not' : undefined
 }
 
+const BARE = /^\s*(?!(?:true|false|null|event)\b)([A-Za-z_]\w*)(?:\.[A-Za-z_]\w*)*\s*$/
+
+/** A bare path stands for a field of the record, unless its first name is taken: what has to be put before it. */
+export function leadOf(text: string, isTaken: (name: string) => boolean): '' | 'event.' {
+  const first = BARE.exec(text)?.[1]
+  return first === undefined || isTaken(first) ? '' : 'event.'
+}
+
+/** The tree of a named expression, which may name others that stand before it. */
+export function parseLet(text: string, lets: ReadonlyMap<string, string>): ASTNode {
+  return parse(leadOf(text, (name) => lets.has(name)) + text.trimStart())
+}
+
 /** Equal for trees that differ only in spacing and brackets. Names in `lets` stand for what they are written as. */
-export function canonical(ast: ASTNode, lets?: ReadonlyMap<string, string>): string {
-  return serialize(lets === undefined || lets.size === 0 ? ast : (inlined(ast, lets) as ASTNode))
+export function canonical(ast: ASTNode, lets: ReadonlyMap<string, string> = new Map()): string {
+  return serialize(inlined(ast, lets) as ASTNode)
 }
 
 function inlined(part: unknown, lets: ReadonlyMap<string, string>): unknown {
   if (Array.isArray(part)) return part.map((each) => inlined(each, lets))
   if (!isNode(part)) return part
   const written = part.op === 'id' ? lets.get(part.args) : undefined
-  if (written !== undefined) return parse(written)
+  if (written !== undefined) return inlined(parseLet(written, lets), lets)
+  // the library writes nine digits
+  if (part.op === 'value' && typeof part.args === 'number' && !Number.isInteger(part.args))
+    return { op: 'id', args: String(part.args) }
   return { op: part.op, args: inlined(part.args, lets) }
 }
 

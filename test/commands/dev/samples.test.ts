@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest'
 import { Samples, WrittenIds } from '../../../src/commands/dev/samples.ts'
 import { checkProject, type Project } from '../../../src/project/check.ts'
+import { featuresOf } from '../../../src/project/kinds.ts'
 import { MemoryStore } from '../../../src/testing/memory-store.ts'
 
-const { topologies } = (await checkProject('.')).project as Project
+const topologies = featuresOf(((await checkProject('.')).project as Project).topologies)
 
 async function watched() {
   const written = new WrittenIds()

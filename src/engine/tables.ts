@@ -1,0 +1,150 @@
+/**
+ * Tables: compacted topics of which a worker holds the newest record of every key, in memory, for transforms to look values up
+ * in. A table is read from its start when the first task asks for it, and followed from then on. Tasks wait until it has been
+ * read to where it ended at that moment.
+ */
+import type { WallClock } from '../core/clock.ts'
+import { ClearStop, MillraceError, RecordError } from '../core/errors.ts'
+import type { Batch, Decoder, Event, InputRecord, Millis, Position, Range, Transport } from '../core/model.ts'
+import type { Log } from '../core/part.ts'
+
+export interface TablesOptions {
+  readonly transport: Pick<Transport, 'ranges' | 'read'>
+  /** Asked anew for every batch. */
+  readonly decoder: (topic: string) => Decoder
+  readonly clock: WallClock
+  readonly log: Log
+  /** Bytes of keys and values, encoded, that all tables together may have. */
+  readonly limit: number
+}
+
+/** How often a table that was read to its end looks for more. */
+const LOOK_EVERY: Millis = 500
+/** `ready` gives up after this, so that who waits can be stopped, and can say what it waits for. */
+const WAIT: Millis = 1_000
+
+export class Tables {
+  private readonly options: TablesOptions
+  private readonly tables = new Map<string, Table>()
+  private readonly closing = new AbortController()
+  private readonly size = { bytes: 0 }
+
+  constructor(options: TablesOptions) {
+    this.options = options
+  }
+
+  /** Resolves once the tables have been read; rejects when that takes long. Throws `table-too-large` for ever once they are. */
+  async ready(topics: readonly string[]): Promise<void> {
+    for (const topic of topics) {
+      const table = this.tables.get(topic) ?? new Table(topic, this.options, this.size, this.closing.signal)
+      this.tables.set(topic, table)
+      await table.ready()
+    }
+  }
+
+  /** The newest record of a key, of a table that is ready. */
+  lookup(topic: string, key: string): Event | null {
+    return this.tables.get(topic)?.entries.get(key)?.event ?? null
+  }
+
+  async close(): Promise<void> {
+    this.closing.abort()
+    await Promise.all([...this.tables.values()].map((table) => table.finished))
+  }
+}
+
+class Table {
+  readonly entries = new Map<string, { readonly event: Event; readonly bytes: number }>()
+  readonly finished: Promise<void>
+  private readonly topic: string
+  private readonly options: TablesOptions
+  /** Shared by all tables. */
+  private readonly size: { bytes: number }
+  private readonly closing: AbortSignal
+  private readonly read = new AbortController()
+  private readonly next: Position[] = []
+  private fault: ClearStop | undefined
+  private reason = 'it is not read yet'
+
+  constructor(topic: string, options: TablesOptions, size: { bytes: number }, closing: AbortSignal) {
+    this.topic = topic
+    this.options = options
+    this.size = size
+    this.closing = closing
+    this.finished = this.follow()
+  }
+
+  async ready(): Promise<void> {
+    if (!this.fault && !this.read.signal.aborted) await this.options.clock.wait(WAIT, this.read.signal)
+    if (this.fault) throw this.fault
+    if (!this.read.signal.aborted) throw new MillraceError('transport-failed', `table ${this.topic}: ${this.reason}`)
+  }
+
+  private async follow(): Promise<void> {
+    const { clock, log, transport } = this.options
+    while (!this.closing.aborted && !this.fault) {
+      try {
+        const ranges = await transport.ranges(this.topic)
+        for (const [partition, range] of ranges.entries()) await this.readTo(partition, range)
+        if (!this.closing.aborted && !this.fault) this.read.abort()
+      } catch (error) {
+        this.reason = error instanceof Error ? error.message : String(error)
+        log.warn({ topic: this.topic, reason: this.reason }, 'a table could not be read; trying again')
+      }
+      await clock.wait(LOOK_EVERY, this.closing)
+    }
+    if (this.fault) this.read.abort()
+  }
+
+  private async readTo(partition: number, { start, end }: Range): Promise<void> {
+    const known = this.next[partition] ?? start
+    // the topic was made again, or forgot what was not read yet
+    let next = known < start || known > end ? start : known
+    while (next < end && !this.closing.aborted && !this.fault) {
+      const batch = await this.options.transport.read({ topic: this.topic, partition }, next)
+      await this.take(batch)
+      if (batch.next === next) break
+      next = batch.next
+      this.reason = `partition ${partition} is read to ${next} of ${end}`
+    }
+    this.next[partition] = next
+  }
+
+  private async take(batch: Batch): Promise<void> {
+    const decoder = this.options.decoder(this.topic)
+    await decoder.prepare(batch.records)
+    for (const record of batch.records) if (record.key !== null) this.put(record.key, record, decoder)
+    if (this.size.bytes <= this.options.limit) return
+    const message = `the tables have more than ${this.options.limit} bytes, ${this.topic} among them`
+    this.fault = new ClearStop('table-too-large', message)
+  }
+
+  /** A record that cannot be read, or has no value, leaves its key without one. */
+  private put(key: Buffer, record: InputRecord, decoder: Decoder): void {
+    const name = key.toString()
+    this.size.bytes -= this.entries.get(name)?.bytes ?? 0
+    const event = record.value === null ? undefined : this.decode(record, decoder)
+    if (event === undefined) {
+      this.entries.delete(name)
+      return
+    }
+    const bytes = key.length + (record.value as Buffer).length
+    this.size.bytes += bytes
+    this.entries.set(name, { event, bytes })
+  }
+
+  private decode(record: InputRecord, decoder: Decoder): Event | undefined {
+    try {
+      return decoder.record(record)
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error
+      const { code, message } = error
+      const { position } = record
+      this.options.log.warn(
+        { topic: this.topic, position, code, reason: message },
+        'a record of a table cannot be read',
+      )
+      return undefined
+    }
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * Transform: records → records of other topics. One partition is worked through in its order; what is made of it is named by
+ * position, and durable before the position is committed. What is written twice is dropped by its readers (`repeats.ts`).
+ */
+import { ByteReader, ByteWriter } from '../core/bytes.ts'
+import { ClearStop, RecordError } from '../core/errors.ts'
+import type {
+  Draft,
+  InputRecord,
+  Made,
+  Millis,
+  OpenState,
+  Position,
+  TransformFlow,
+  TransformSource,
+} from '../core/model.ts'
+import type { DeadLetter } from './dead-letters.ts'
+import { Inbox, type Slice } from './inbox.ts'
+import { asRecordError } from './mapper.ts'
+import { beginning, placeIn } from './place.ts'
+import { NAME_HEADER, nameOf, Repeats } from './repeats.ts'
+import type { Source } from './shuffle.ts'
+import { CHECK_EVERY, type Patience, readable, refuseOlder, type Task, type TaskContext } from './task.ts'
+
+/** What is repeated after a crash is this much. */
+const COMMIT_EVERY: Millis = 1_000
+/** Records that wait for a task; a batch more may come. */
+const INBOX_RECORDS = 4_096
+/** One write has about so much at most. */
+const MOST_DRAFTS = 4_096
+const MOST_BYTES = 4 << 20
+
+export class TransformTask implements Task {
+  readonly id: string
+  readonly flow: TransformFlow
+  readonly role = 'transform'
+  readonly inbox = new Inbox(INBOX_RECORDS)
+  position: Position = 0
+  done: Position = 0
+  private readonly context: TaskContext
+  private readonly topic: string
+  private readonly partition: number
+  private readonly from: TransformSource
+  private readonly tables: readonly string[]
+  private readonly repeats = new Repeats()
+  private patiently!: Patience
+  private state!: OpenState
+  private source!: Source
+  /** Partitions of the topics it writes: a record without a key has to go to the same one each time. */
+  private partitions: ReadonlyMap<string, number> = new Map()
+  private committedAt: Millis = 0
+  private drafts: Draft[] = []
+  private dead: DeadLetter[] = []
+  private bytes = 0
+
+  constructor(flow: TransformFlow, topic: string, partition: number, context: TaskContext) {
+    this.flow = flow
+    this.topic = topic
+    this.partition = partition
+    this.context = context
+    this.id = `transform/${flow.name}@${flow.generation}/${topic}/${partition}`
+    this.from = flow.sources.find((source) => source.topic === topic) as TransformSource
+    this.tables = [...new Set(flow.tables.map((table) => table.topic))]
+  }
+
+  async open(patiently: Patience): Promise<Position> {
+    const { transport, state } = this.context
+    this.patiently = patiently
+    this.drop()
+    this.repeats.clear()
+    this.state = await patiently('opening the state', () => state.open(this.id))
+    const names = [this.topic, ...this.flow.writes]
+    const topics = await patiently('asking for the topics', () => transport.topics(names))
+    for (const name of names) if (!topics.has(name)) throw new ClearStop('topic-missing', `topic ${name} is gone`)
+    this.partitions = new Map([...topics].map(([name, { partitions }]) => [name, partitions]))
+    const incarnation = topics.get(this.topic)?.incarnation as string
+    this.source = { topic: this.topic, partition: this.partition, incarnation }
+    const { position, meta } = this.state
+    const before = meta.length === 0 ? undefined : readable(this.id, () => this.decodeMeta(meta))
+    if (before !== undefined && before !== incarnation) await this.beginAgain()
+    else {
+      this.done = await placeIn(this.source, { position }, patiently, this.context, (range) =>
+        beginning(this.source, this.flow.start, range, patiently, this.context),
+      )
+      // the first position is committed before the first fetch
+      if (position === undefined) await this.commit()
+    }
+    this.position = this.done
+    return this.done
+  }
+
+  /** The topic was made again: all that is in it is new. */
+  private async beginAgain(): Promise<void> {
+    const ranges = await this.patiently('asking for the log', () => this.context.transport.ranges(this.topic))
+    this.repeats.clear()
+    this.done = ranges[this.partition]?.start ?? 0
+    await this.commit()
+  }
+
+  async step(): Promise<void> {
+    const { clock, metrics, settings, tables } = this.context
+    const slice = this.inbox.take(settings.maxRecords)
+    if (!slice) return
+    const started = clock.now()
+    const { name: topology } = this.flow
+    await this.patiently('fetching schemas', () => slice.batch.ready())
+    if (this.tables.length > 0) await this.patiently('reading tables', () => tables.ready(this.tables))
+    await this.make(slice)
+    await this.flush()
+    this.done = slice.next
+    metrics.batchRecords.observe({ topology, role: this.role }, slice.to - slice.from)
+    metrics.lag.set({ topology, topic: this.topic, partition: this.partition }, Math.max(0, this.inbox.end - this.done))
+    if (clock.now() - this.committedAt >= COMMIT_EVERY) await this.commit()
+    metrics.batchSeconds.observe({ topology, role: this.role }, (clock.now() - started) / 1000)
+  }
+
+  private async make({ batch, from, to }: Slice): Promise<void> {
+    const { metrics, tables } = this.context
+    const skipped = { repeated: 0, tombstone: 0, filtered: 0 }
+    for (let i = from; i < to; i++) {
+      const record = batch.records[i] as InputRecord
+      if (this.from.named && this.repeats.isRepeat(record)) skipped.repeated++
+      else if (record.value === null) skipped.tombstone++
+      else {
+        try {
+          const event = batch.event(i)
+          if (event instanceof RecordError) throw event
+          const made = this.from.make(event, record, (table, key) => tables.lookup(table, key))
+          if (made.length === 0) skipped.filtered++
+          for (const one of made) this.add(record, one)
+        } catch (error) {
+          const { flow, source } = this
+          this.dead.push({ topology: flow.name, source, record, error: asRecordError(error) })
+        }
+      }
+      if (this.drafts.length >= MOST_DRAFTS || this.bytes >= MOST_BYTES) await this.flush()
+    }
+    const { name: topology } = this.flow
+    metrics.recordsIn.inc({ topology, topic: this.topic }, to - from)
+    for (const [reason, count] of Object.entries(skipped))
+      if (count > 0) metrics.rowsSkipped.inc({ topology, reason }, count)
+  }
+
+  private add({ position, timestamp }: InputRecord, { topic, index, key, value }: Made): void {
+    const partition = key === null ? { partition: this.partition % (this.partitions.get(topic) as number) } : {}
+    const headers = { [NAME_HEADER]: nameOf(this.flow.name, this.source, position, index) }
+    this.drafts.push({ topic, ...partition, key, value, timestamp, headers })
+    this.bytes += value.length
+  }
+
+  private async flush(): Promise<void> {
+    const { deadLetters, metrics, transport } = this.context
+    const { drafts, dead } = this
+    if (dead.length > 0) await this.patiently('writing dead letters', () => deadLetters.write(dead))
+    if (drafts.length > 0) await this.patiently('writing records', () => transport.write(drafts))
+    if (drafts.length > 0) metrics.recordsOut.inc({ topology: this.flow.name }, drafts.length)
+    this.drop()
+  }
+
+  private drop(): void {
+    this.drafts = []
+    this.dead = []
+    this.bytes = 0
+  }
+
+  async tick(): Promise<void> {
+    const { clock, state } = this.context
+    const passed = clock.now() - this.committedAt
+    if (this.position !== this.done && passed >= COMMIT_EVERY) await this.commit()
+    else if (passed >= CHECK_EVERY) {
+      await this.patiently('checking the state', () => state.check(this.state))
+      this.committedAt = clock.now()
+    }
+  }
+
+  async settle(): Promise<void> {
+    if (this.position !== this.done) await this.commit()
+  }
+
+  private async commit(): Promise<void> {
+    const { clock, metrics, state } = this.context
+    const started = clock.now()
+    await state.commit(this.state, { position: this.done, meta: this.encodeMeta() })
+    this.position = this.done
+    this.committedAt = clock.now()
+    metrics.commitSeconds.observe({ topology: this.flow.name, role: this.role }, (this.committedAt - started) / 1000)
+  }
+
+  private encodeMeta(): Buffer {
+    const to = new ByteWriter(256)
+    to.text(this.flow.definition)
+    to.double(this.flow.declaredAt)
+    to.text(this.source.incarnation)
+    this.repeats.encode(to)
+    return to.take()
+  }
+
+  /** Takes over what the last owner knew; answers the incarnation it read. */
+  private decodeMeta(meta: Uint8Array): string {
+    const from = new ByteReader(meta)
+    refuseOlder(this.id, this.flow, from.text(), from.double())
+    const incarnation = from.text()
+    this.repeats.decode(from)
+    return incarnation
+  }
+}

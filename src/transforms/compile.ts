@@ -1,0 +1,217 @@
+/** From a declaration to a flow: everything checked against the schemas, every expression a closure. */
+import type { Config } from '../core/config.ts'
+import type { Expected } from '../core/expression/index.ts'
+import { fingerprint } from '../core/fingerprint.ts'
+import { described, misfit } from '../core/fit.ts'
+import type { Encoder, Event, Lookup, Made, Millis, TransformFlow, TransformSource } from '../core/model.ts'
+import { schemaJson } from '../core/schema-json.ts'
+import { nearest } from '../core/suggest.ts'
+import type { SourceTopic } from '../core/topics.ts'
+import type { Topology, WrittenTopic } from '../core/topology.ts'
+import { type Compiled, compileWritten, type NamesOn, outermost } from '../core/written.ts'
+import type { YamlFile } from '../core/yaml.ts'
+import { type Declaration, placeOf } from './declaration.ts'
+import { compileNames, type Table } from './names.ts'
+import { compileRecord, type MadeRecord } from './record.ts'
+
+/** A topology of kind `transform` that is right. */
+export interface TransformTopology extends Topology {
+  readonly kind: 'transform'
+  readonly owner: Declaration['owner']
+  readonly description: string | undefined
+  /** `encoders`: for the topics it writes. */
+  readonly flow: (encoders: ReadonlyMap<string, Encoder>) => TransformFlow
+}
+
+/**
+ * A transform has one generation for ever: it goes on from where it stands, whatever is changed, since what it appended stays
+ * appended. So a record has one name, however often it is made.
+ */
+const GENERATION = 'once'
+const RETENTION_MS = 7 * 86_400_000
+
+interface Route {
+  readonly topic: string
+  readonly when: Compiled<'bool'> | undefined
+}
+
+/** Undefined when anything is wrong; the problems are then the file's. */
+export function compileTransform(
+  yaml: YamlFile,
+  declaration: Declaration,
+  topics: ReadonlyMap<string, SourceTopic>,
+  config: Config,
+  declaredAt: Millis,
+): TransformTopology | undefined {
+  const before = yaml.problems.length
+  const { topology: name, from, tags, owner, description } = declaration
+  const sources = from.flatMap((topic) => topics.get(topic) ?? [])
+  const names = compileNames(yaml, declaration, sources, topics)
+  if (!names) return undefined
+  const { tables } = names
+  const one = <E extends Expected>(at: 'where' | 'key', expects: E, known: NamesOn) => {
+    const written = declaration[at]
+    return written === undefined ? undefined : compileWritten(yaml, [at], written, sources, expects, known)
+  }
+  const where = one('where', 'bool', names.ofEvent)
+  const key = one('key', 'text', names.withoutTables)
+  const routes = declaration.to.map(({ topic, when }, i): Route => {
+    const at = [...placeOf(yaml, 'to', i), 'when']
+    return { topic, when: when === undefined ? undefined : compileWritten(yaml, at, when, sources, 'bool', names.all) }
+  })
+  const made = compileRecord(yaml, declaration, sources, names.all)
+  if (!made || yaml.problems.length > before) return undefined
+  const writes = declaration.to.map(({ topic }, i) => {
+    const known = topics.get(topic)
+    if (known) checkFit(yaml, i, made, known)
+    return writtenTopic(topic, known?.schema ?? schemaOf(made, description), config)
+  })
+  if (yaml.problems.length > before) return undefined
+  const parts = { flatten: names.flatten, tables, where, key, routes, made }
+  return {
+    kind: 'transform',
+    name,
+    file: yaml.file,
+    sources,
+    tables: tables.map(({ topic }) => topic),
+    writes,
+    tags,
+    owner,
+    description,
+    generation: GENERATION,
+    definition: fingerprint({ declared: yaml.value }),
+    declaredAt,
+    flow: (encoders) => ({
+      name,
+      generation: GENERATION,
+      definition: fingerprint({ declared: yaml.value }),
+      declaredAt,
+      shuffle: undefined,
+      direct: undefined,
+      sources: sources.map((source) => sourceOf(source, parts, encoders)),
+      tables: tables.map(({ topic }) => ({
+        topic: topic.name,
+        fields: topic.type.fields.map((field) => [field.name]),
+      })),
+      writes: writes.map((topic) => topic.name),
+      start: declaration.start ?? config.engine.start,
+    }),
+  }
+}
+
+function writtenTopic(name: string, schema: unknown, { topics, engine }: Config): WrittenTopic {
+  const { partitions = engine.shufflePartitions, retention: retentionMs = RETENTION_MS } = topics[name] ?? {}
+  return { name, partitions, retentionMs, schema }
+}
+
+const schemaOf = ({ type }: MadeRecord, doc: string | undefined) => ({
+  ...(schemaJson(type) as object),
+  ...(doc === undefined ? {} : { doc }),
+})
+
+/** A topic that has a schema gets records that fit it. */
+function checkFit(
+  yaml: YamlFile,
+  index: number,
+  { type, placeOf: placeOfField }: MadeRecord,
+  topic: SourceTopic,
+): void {
+  const { fields } = topic.type
+  for (const field of fields) {
+    const given = type.fields.find(({ name }) => name === field.name)
+    if (!given && !('default' in field)) {
+      const message = `the schema of ${topic.name} has a field '${field.name}', which the record lacks`
+      yaml.add(placeOf(yaml, 'to', index), { code: 'bad-value', message, expected: described(field.type) })
+    }
+    const fault = given && misfit(given.type, field.type)
+    if (fault === undefined) continue
+    const message = `'${field.name}' does not fit the schema of ${topic.name}: ${fault}`
+    yaml.add(placeOfField(field.name), { code: 'bad-expression', message })
+  }
+  const known = fields.map(({ name }) => name)
+  for (const { name } of type.fields) {
+    if (known.includes(name)) continue
+    const message = `the schema of ${topic.name} has no field '${name}'`
+    const expected = `one of ${known.slice(0, 20).join(', ')}`
+    yaml.add(placeOfField(name), { code: 'unknown-field', message, expected, suggestion: nearest(name, known) }, 'key')
+  }
+}
+
+interface Parts {
+  readonly flatten: Compiled<'any'> | undefined
+  readonly tables: readonly Table[]
+  readonly where: Compiled<'bool'> | undefined
+  readonly key: Compiled<'text'> | undefined
+  readonly routes: readonly Route[]
+  readonly made: MadeRecord
+}
+
+function sourceOf(
+  { name, named }: SourceTopic,
+  { flatten, tables, where, key, routes, made }: Parts,
+  encoders: ReadonlyMap<string, Encoder>,
+): TransformSource {
+  const on = <E extends Expected>(compiled: Compiled<E> | undefined) => compiled?.get(name)
+  const used = [
+    ...[on(flatten), on(where), on(key)],
+    ...tables.map((table) => on(table.key)),
+    ...routes.map(({ when }) => on(when)),
+    ...made.uses(name),
+  ]
+  const fill = made.fill(name)
+  const takes = where ? (on(where)?.evaluate ?? never) : always
+  const listOf = flatten && (on(flatten)?.evaluate ?? nothing)
+  const keyOf = key && (on(key)?.evaluate ?? nothing)
+  const lookups = (ofItem: boolean) =>
+    tables
+      .filter((table) => table.ofItem === ofItem)
+      .map((table) => ({ name: table.name, topic: table.topic.name, keyOf: on(table.key)?.evaluate ?? nothing }))
+  const [ofEvent, ofItem] = [lookups(false), lookups(true)]
+  const ways = routes.map(({ topic, when }) => ({
+    topic,
+    takes: when ? (on(when)?.evaluate ?? never) : always,
+    encoder: encoders.get(topic) as Encoder,
+  }))
+  return {
+    topic: name,
+    named,
+    fields: outermost(used.flatMap((expression) => expression?.fields ?? [])),
+    make: (event, record, lookup) => {
+      const scope = withTables({ event }, ofEvent, lookup)
+      if (!takes(scope)) return []
+      const items = listOf ? ((listOf(scope) ?? []) as readonly unknown[]) : [undefined]
+      const all: Made[] = []
+      for (const [i, item] of items.entries()) {
+        const here = listOf ? withTables({ ...scope, item }, ofItem, lookup) : scope
+        let value: Event | undefined
+        for (const [way, { topic, takes: goes, encoder }] of ways.entries()) {
+          if (!goes(here)) continue
+          value ??= fill(here)
+          const index = i * ways.length + way
+          all.push({ topic, index, key: keyOf ? keyOf(here) : record.key, value: encoder.encode(value) })
+        }
+      }
+      return all
+    },
+  }
+}
+
+const always = () => true
+const never = () => false
+const nothing = () => null
+
+function withTables(
+  scope: Record<string, unknown>,
+  lookups: readonly {
+    readonly name: string
+    readonly topic: string
+    readonly keyOf: (scope: Event) => string | null
+  }[],
+  lookup: Lookup,
+): Record<string, unknown> {
+  for (const { name, topic, keyOf } of lookups) {
+    const key = keyOf(scope)
+    scope[name] = key === null ? null : lookup(topic, key)
+  }
+  return scope
+}

@@ -1,0 +1,139 @@
+/** The record that a transform makes: its fields, how each is filled from every source topic, and its schema. */
+import type { Expected, Expression } from '../core/expression/index.ts'
+import { type AvroField, type AvroType, nonNull, type RecordType, SchemaError } from '../core/schema.ts'
+import { isSameType, schemaJson } from '../core/schema-json.ts'
+import { nearest } from '../core/suggest.ts'
+import type { SourceTopic } from '../core/topics.ts'
+import { type Compiled, compileWritten, type NamesOn } from '../core/written.ts'
+import type { Path, YamlFile } from '../core/yaml.ts'
+import type { Declaration } from './declaration.ts'
+
+/** One field: what fills it, by source topic; a topic that is absent leaves it null. */
+interface Field {
+  readonly name: string
+  readonly at: Path
+  readonly compiled: Compiled<Expected>
+  readonly doc: string | undefined
+}
+
+export interface MadeRecord {
+  readonly type: RecordType
+  /** Fills a record from what expressions may name. */
+  readonly fill: (topic: string) => (scope: Readonly<Record<string, unknown>>) => Record<string, unknown>
+  readonly uses: (topic: string) => readonly Expression<Expected>[]
+  /** Where in the file a field is declared. */
+  readonly placeOf: (field: string | undefined) => Path
+}
+
+/** Undefined when anything is wrong; the problems are then the file's. */
+export function compileRecord(
+  yaml: YamlFile,
+  declaration: Declaration,
+  sources: readonly SourceTopic[],
+  names: NamesOn,
+): MadeRecord | undefined {
+  const before = yaml.problems.length
+  const kept = keptFields(yaml, declaration, sources)
+  const fields: Field[] = [...kept].flatMap(([name, at]) => {
+    const written = Object.fromEntries(
+      sources.filter(({ type }) => fieldOf(type, name)).map((source) => [source.name, `event.${name}`]),
+    )
+    const compiled = compileWritten(yaml, at, written, sources, 'any', names)
+    const doc = sources.flatMap(({ type }) => fieldOf(type, name)?.doc ?? [])[0]
+    return compiled ? [{ name, at, compiled, doc }] : []
+  })
+  for (const [name, written] of Object.entries(declaration.map)) {
+    const at = ['map', name]
+    if (kept.has(name))
+      yaml.add(at, { code: 'duplicate-name', message: `'${name}' is kept already`, expected: 'another name' }, 'key')
+    const compiled = compileWritten(yaml, at, written, sources, 'any', names)
+    if (compiled) fields.push({ name, at, compiled, doc: undefined })
+  }
+  if (yaml.problems.length > before) return undefined
+  const placeOf = (name: string | undefined): Path =>
+    fields.find((field) => field.name === name)?.at ?? (Object.keys(declaration.map).length > 0 ? ['map'] : ['to'])
+  const type = recordType(yaml, declaration, sources, fields)
+  if (!type) return undefined
+  return {
+    type,
+    fill: (topic) => {
+      const fills = fields.map(({ name, compiled }) => [name, compiled.get(topic)?.evaluate ?? nothing] as const)
+      return (scope) => {
+        const record: Record<string, unknown> = {}
+        for (const [name, evaluate] of fills) record[name] = evaluate(scope)
+        return record
+      }
+    },
+    uses: (topic) => fields.flatMap(({ compiled }) => compiled.get(topic) ?? []),
+    placeOf,
+  }
+}
+
+const nothing = () => null
+const fieldOf = ({ fields }: RecordType, name: string): AvroField | undefined =>
+  fields.find((field) => field.name === name)
+
+/** Names of the fields that are kept, and where that is said. */
+function keptFields(
+  yaml: YamlFile,
+  { keep, map }: Declaration,
+  sources: readonly SourceTopic[],
+): ReadonlyMap<string, Path> {
+  const all = new Set(sources.flatMap(({ type }) => type.fields.map(({ name }) => name)))
+  if (keep === undefined && Object.keys(map).length > 0) return new Map()
+  if (keep === undefined || keep === 'all') return new Map([...all].map((name) => [name, ['keep']]))
+  for (const [i, name] of keep.entries()) {
+    const at = ['keep', i]
+    const expected = `one of ${[...all].slice(0, 20).join(', ')}`
+    if (!all.has(name))
+      yaml.add(at, { code: 'unknown-field', message: `no field '${name}'`, expected, suggestion: nearest(name, all) })
+    else if (keep.indexOf(name) < i) yaml.add(at, { code: 'duplicate-name', message: `'${name}' stands twice` })
+  }
+  return new Map(keep.map((name, i) => [name, ['keep', i]]))
+}
+
+function recordType(
+  yaml: YamlFile,
+  { topology, description }: Declaration,
+  sources: readonly SourceTopic[],
+  fields: readonly Field[],
+): RecordType | undefined {
+  const before = yaml.problems.length
+  const typed = fields.map(({ name, at, compiled, doc }): AvroField => {
+    const types = sources.flatMap((source) => compiled.get(source.name)?.avro ?? [])
+    const [first, ...others] = types.map((type) => nonNull(type).type)
+    const other = others.find((type) => !isSameType(first as AvroType, type))
+    if (other) {
+      const message = `'${name}' is ${first?.kind} on one topic and ${other.kind} on another`
+      yaml.add(at, { code: 'bad-expression', message, expected: 'one type on all topics' })
+    }
+    const nullable = types.length < sources.length || types.some((type) => nonNull(type).nullable)
+    const plain = (first ?? { kind: 'null' }) as AvroType
+    const options = plain.kind === 'union' ? plain.options : [plain]
+    const about = doc === undefined ? {} : { doc }
+    if (!nullable) return { name, type: plain, aliases: [], ...about }
+    return {
+      name,
+      type: { kind: 'union', options: [{ kind: 'null' }, ...options] },
+      aliases: [],
+      default: null,
+      ...about,
+    }
+  })
+  if (yaml.problems.length > before) return undefined
+  const type: RecordType = { kind: 'record', name: `millrace.${recordName(topology)}`, aliases: [], fields: typed }
+  try {
+    schemaJson(type)
+  } catch (error) {
+    if (!(error instanceof SchemaError)) throw error
+    yaml.add(['map'], { code: 'invalid-schema', message: error.message, expected: error.expected })
+    return undefined
+  }
+  return description === undefined ? type : { ...type }
+}
+
+const recordName = (topology: string) =>
+  topology
+    .split('-')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')
