@@ -15,6 +15,7 @@ import {
   type TopologyAnswer,
   watchQuery,
 } from './shapes.ts'
+import { type TailOptions, tailRoute } from './tail.ts'
 import { shown } from './view.ts'
 import type { Watch } from './watch.ts'
 
@@ -23,6 +24,8 @@ export interface RouteOptions {
   /** Asked per request. */
   readonly topologies: () => Promise<readonly TopologyAnswer[]>
   readonly topics: () => Promise<readonly TopicAnswer[]>
+  /** Records of topics are served only where this is given. */
+  readonly tail?: TailOptions | undefined
   readonly features: Features
   readonly watch: Watch
   readonly metrics: Metrics
@@ -44,7 +47,7 @@ const QUERY = ['parameter-unknown', 'parameter-invalid'] as const
 const BODY = ['body-invalid', 'body-too-large', 'media-type-unsupported'] as const
 
 export function routesOf(options: RouteOptions): readonly Route[] {
-  const { catalog, features, metrics, health, watch } = options
+  const { catalog, features, metrics, health, watch, tail } = options
   const bodies = batchBodies(options.batchIds)
   return [
     route({
@@ -167,6 +170,7 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       problems: ['log-unavailable'],
       handle: async ({ response }) => sendJson(response, { topics: await options.topics() }),
     }),
+    ...(tail ? [tailRoute(tail)] : []),
     route({
       method: 'get',
       path: '/health/live',

@@ -16,6 +16,7 @@ import { refusal } from './refusal.ts'
 import type { Route } from './route.ts'
 import { type Metrics, routesOf } from './routes.ts'
 import type { TopicAnswer, TopologyAnswer } from './shapes.ts'
+import type { TailOptions } from './tail.ts'
 import { createWatch, type WatchLimits } from './watch.ts'
 
 export interface ServerLimits extends WatchLimits {
@@ -61,6 +62,8 @@ export interface ServerOptions {
   readonly topics: () => Promise<readonly TopicAnswer[]>
   readonly store: Pick<FeatureStore, 'read'>
   readonly metrics: Metrics
+  /** Records of topics are served only where this is given. */
+  readonly tail?: TailOptions | undefined
   /** Told of every request. */
   readonly http?: HttpMetrics
   readonly health: Health

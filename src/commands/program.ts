@@ -8,10 +8,13 @@ import { features } from './usage/features.ts'
 import { examples, type Usage } from './usage/options.ts'
 import { rebuild } from './usage/rebuild.ts'
 import { run } from './usage/run.ts'
+import { tail } from './usage/tail.ts'
 import { test } from './usage/test.ts'
+import { topics } from './usage/topics.ts'
+import { topologies } from './usage/topologies.ts'
 
 /** In the order of `millrace --help`. */
-const USAGES: readonly Usage[] = [dev, run, check, test, rebuild, features]
+const USAGES: readonly Usage[] = [dev, run, check, test, rebuild, topologies, topics, tail, features]
 
 /** Answers the exit code: 0 done, 1 failed (said on stderr), 2 wrong usage. Never rejects. */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {

@@ -1,12 +1,12 @@
 import { systemClock } from '../core/clock.ts'
 import type { State } from '../core/model.ts'
-import type { Log } from '../core/part.ts'
 import { nearest } from '../core/suggest.ts'
 import { askForRebuild } from '../features/rebuild.ts'
 import { openPart } from '../runtime.ts'
 import { explain, type Terminal } from './console.ts'
 import { loadProject } from './project.ts'
 import { reached } from './reach.ts'
+import { SILENT } from './silent.ts'
 
 export async function rebuild(name: string, { directory }: { directory: string }, terminal: Terminal): Promise<number> {
   try {
@@ -46,7 +46,3 @@ function told(names: readonly string[]): string {
 Start the workers again now: they take it up when they start. Until it has caught up, the API serves the old features.
 `
 }
-
-const silent = () => undefined
-/** Whatever goes wrong is in the error that ends the command. */
-const SILENT: Log = { debug: silent, info: silent, warn: silent, error: silent }

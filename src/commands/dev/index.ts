@@ -6,6 +6,7 @@ import { featuresOf } from '../../project/kinds.ts'
 import { createRuntime, createTopics, openServices, type Services, sourceEncoders } from '../../runtime.ts'
 import { explain, stopped, type Terminal } from '../console.ts'
 import { loadProject } from '../project.ts'
+import { tailLines } from '../tail/lines.ts'
 import { Feed } from './feed.ts'
 import { Notes } from './notes.ts'
 import { onThisMachine, replacedParts } from './parts.ts'
@@ -90,7 +91,8 @@ async function serve(
   await createTopics(project, transport, options.replay === undefined ? undefined : FOR_EVER)
   const encoders = await sourceEncoders(project, registry)
   const written = new WrittenIds()
-  const runtime = await createRuntime(project, { ...services, store: written.watching(store) }, notes.log)
+  const watched = { ...services, store: written.watching(store) }
+  const runtime = await createRuntime(project, watched, notes.log, { tail: tailLines(services) })
   /** The API serves a topology from when all its tasks have reached the end once. */
   const caughtUp = async () => {
     const served = await Promise.all(featuresOf(runtime.topologies).map(({ name }) => store.alias(name)))

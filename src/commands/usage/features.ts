@@ -1,4 +1,4 @@
-import { apiPort, directory, examples, json, number, type Usage, url } from './options.ts'
+import { apiPort, directory, examples, json, type Usage, url } from './options.ts'
 
 export const features: Usage = (program, { terminal, exit }) => {
   const features = program
@@ -11,13 +11,16 @@ export const features: Usage = (program, { terminal, exit }) => {
     .argument('<entity>', 'such as store')
     .argument('<id>', 'such as store-1')
     .option('--feature <name...>', 'these only')
+    .option('--max-age <duration>', 'answer values as of longer ago than this, such as 10m, by their defaults')
     .addOption(url())
     .addOption(apiPort())
     .addOption(directory())
     .addOption(json())
     .addHelpText(
       'after',
-      examples('millrace features get store store-1', 'millrace features get store store-1 --json | jq .features'),
+      `${examples('millrace features get store store-1', 'millrace features get store store-1 --json | jq .features')}
+
+Exit codes: 0 answered, also with defaults; 1 not: no such entity or feature, or nothing answers.`,
     )
     .action(async (entity, id, options) =>
       exit(await (await import('../features.ts')).getFeatures(entity, id, options, terminal)),
@@ -28,14 +31,16 @@ export const features: Usage = (program, { terminal, exit }) => {
     .argument('<entity>', 'such as store')
     .argument('<id>', 'such as store-1')
     .option('--feature <name...>', 'these only')
-    .option('--every <ms>', 'how often to look', number(50, 3_600_000), 1_000)
     .addOption(url())
     .addOption(apiPort())
     .addOption(directory())
     .addOption(json())
     .addHelpText(
       'after',
-      examples('millrace features watch store store-1', 'millrace features watch store store-1 --feature orders_5m'),
+      `${examples('millrace features watch store store-1', 'millrace features watch store store-1 --feature orders_5m')}
+
+The API tells of changes as server-sent events; when it ends the stream, as at a restart, this connects again.
+With --json, a line per change. Exit codes: 0 ended by Ctrl-C, 1 no such entity or feature, or nothing answers.`,
     )
     .action(async (entity, id, options) =>
       exit(await (await import('../features.ts')).watchFeatures(entity, id, options, terminal)),

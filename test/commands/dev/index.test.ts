@@ -69,10 +69,24 @@ it('shows live features, prints commands that work, stops cleanly and goes on wh
     code: 1,
     error: expect.stringContaining("Did you mean 'store'?"),
   })
-  const watch = start('features', 'watch', 'store', 'store-1', '--url', url, '--every', '50', '--json')
+  const watch = start('features', 'watch', 'store', 'store-1', '--url', url, '--json')
   await watch.says(/(.*\n){2}/)
   watch.signal('SIGINT')
   expect(await watch.exit).toMatchObject({ code: 0 })
+  const tail = await call(
+    'tail',
+    'orders',
+    '-d',
+    folder,
+    '--url',
+    url,
+    '--limit',
+    '1',
+    '--where',
+    'event.storeId != ""',
+  )
+  expect(tail).toMatchObject({ code: 0, error: '' })
+  expect(JSON.parse(tail.out)).toMatchObject({ partition: expect.any(Number), value: { storeId: expect.any(String) } })
 
   const second = await call('dev', '-d', folder, '--port', '0')
   expect(second).toMatchObject({ code: 1, error: expect.stringContaining('[already-running]') })
