@@ -104,6 +104,21 @@ const engine = z.strictObject({
     .prefault({}),
 })
 
+const ownParts = z.strictObject({
+  timeout: duration
+    .default(1_000)
+    .describe(
+      'Longest time that code of your own may take for one event, or for one batch; nothing else runs meanwhile.',
+    ),
+  answer: duration.default(30_000).describe('Longest time until a sink of your own has to have answered a call.'),
+  failures: z
+    .enum(['dead-letters', 'stop'])
+    .default('dead-letters')
+    .describe(
+      'What becomes of an event that code of your own fails on: it goes to the dead letters, or the task stops.',
+    ),
+})
+
 /** Every setting but the sections that a part takes. */
 export const base = z.strictObject({
   deployment: name.default('millrace').describe('Prefix of everything this deployment names in shared services.'),
@@ -115,6 +130,7 @@ export const base = z.strictObject({
       port: z.int().min(0).max(65_535).default(8080).describe('Port; 0 takes a free one.'),
     })
     .prefault({}),
+  ownParts: ownParts.prefault({}).describe('Limits of parts of your own, which a topology names by their paths.'),
   topologies: z
     .string()
     .min(1)

@@ -581,6 +581,14 @@ export interface Reducer<S = unknown> {
   attach(state: S, name: string, bytes: Uint8Array): void
 }
 
+/** Limits of code that is not Millrace's own. */
+export interface OwnCode {
+  /** Longest time for one row, or for one batch of rows. */
+  readonly timeout: Millis
+  /** Stop clearly at the first event that it fails on. */
+  readonly stops: boolean
+}
+
 /** What YAML compiles to; all that the engine knows of a topology. */
 export type Flow = FeatureFlow | TransformFlow
 
@@ -591,12 +599,6 @@ interface FlowHead {
   /** Fingerprint of everything declared, and when it was declared: of two definitions of a generation the later one writes. */
   readonly definition: string
   readonly declaredAt: Millis
-  readonly sources: readonly FlowSource[]
-  /** Partitions of the shuffle topic; undefined when the one source is keyed by the dimension and read directly. */
-  readonly shuffle: number | undefined
-  /** Partitions that the one source has, where it is read directly: with another number its keys would have moved. */
-  readonly direct: number | undefined
-  /** `slots`: the table kept in the task's meta, empty at first. */
   /** Where a source that was never read begins; a time: at the first record stamped then or later. */
   readonly start: 'earliest' | 'latest' | Millis
 }
@@ -614,9 +616,17 @@ export interface TransformFlow extends FlowHead {
 
 /** Records become rows, rows change the state of their keys, and what became of a key is said to sinks. */
 export interface FeatureFlow extends FlowHead {
+  readonly sources: readonly FlowSource[]
+  /** Partitions of the shuffle topic; undefined when the one source is keyed by the dimension and read directly. */
+  readonly shuffle: number | undefined
+  /** Partitions that the one source has, where it is read directly: with another number its keys would have moved. */
+  readonly direct: number | undefined
+  /** `slots`: the table kept in the task's meta, empty at first. */
   readonly reducer: (slots: readonly string[]) => Reducer
   /** Feature names, in the order of every emission's values. */
   readonly features: readonly string[]
+  /** Limits, where code that is not Millrace's own computes in it: an event that it fails on goes to the dead letters. */
+  readonly own?: OwnCode
   /** Shared by all tasks of the flow in a worker. Whoever opened them closes them, after the worker has stopped. */
   readonly sinks: readonly Sink[]
 }

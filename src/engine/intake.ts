@@ -1,40 +1,36 @@
 /** Where a reduce task's frames come from: a shuffle topic, or the task's own source read directly. */
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { ClearStop } from '../core/errors.ts'
-import type { Flow, FlowSource, Millis, OpenState, Position } from '../core/model.ts'
+import type { FeatureFlow, FlowSource, Millis, OpenState, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import type { Slice } from './inbox.ts'
 import { RecordMapper } from './mapper.ts'
-import type { Intake } from './reduce.ts'
+import { beginning, placeIn } from './place.ts'
 import { RowBuffer } from './rows.ts'
 import { type Frame, FrameReader, type Source } from './shuffle.ts'
 import { type Attested, type Patience, readable, type TaskContext } from './task.ts'
 
-/** Checks a position against what the log holds; a task without one begins at `first`. */
-async function placeIn(
-  topic: string,
-  partition: number,
-  state: OpenState,
-  patiently: Patience,
-  context: TaskContext,
-  first: (range: { start: Position; end: Position }) => Promise<Position>,
-): Promise<Position> {
-  const range = (await patiently('asking for the log', () => context.transport.ranges(topic)))[partition]
-  if (!range) throw new ClearStop('topic-missing', `partition ${partition} of ${topic} is gone`)
-  const { position } = state
-  if (position === undefined) {
-    if (await patiently('asking the group', () => context.wasLost(topic, partition))) {
-      throw new ClearStop('position-lost', `the group has a position in ${topic}/${partition}, the state has none`)
-    }
-    return first(range)
-  }
-  if (position < range.start || position > range.end) {
-    throw new ClearStop(
-      'position-outside-log',
-      `${topic}/${partition} holds ${range.start} to ${range.end}, the position is ${position}`,
-    )
-  }
-  return position
+/** Where a reduce task's frames come from: a shuffle topic, or its own source read directly. */
+export interface Intake {
+  /** Topics whose partitions are the task's sources, for the clock. */
+  readonly topics: readonly string[]
+  readonly topic: string
+  /** At every open, before the first slice. `meta` is what `encode` gave, empty at first. Answers the first position. */
+  open(patiently: Patience, state: OpenState, meta: Uint8Array): Promise<Position>
+  /** Frames of a slice; writes its dead letters first. */
+  frames(slice: Slice): Promise<readonly Frame[]>
+  /** How many records to take for about one frame. */
+  readonly take: number
+  /** How many records may wait before no more are accepted. */
+  readonly inboxRecords: number
+  /**
+   * Event time that silence amounts to now, where the task moves its own clock; undefined otherwise. Asked at every tick.
+   * Throws `topic-mismatch` when the topic has other partitions than it had.
+   */
+  silence?(position: Position): Promise<Millis | undefined>
+  /** Has the log been read to its end since it was opened? Undefined where the frames say that of the logs behind it. */
+  readonly live?: boolean
+  encode(): Uint8Array
 }
 
 /** Frames that mappers wrote. Reading always begins at the start: the shuffle topic belongs to this generation alone. */
@@ -47,7 +43,7 @@ export class ShuffleIntake implements Intake {
   private readonly context: TaskContext
   private readonly reader = new FrameReader()
 
-  constructor(flow: Flow, topic: string, partition: number, context: TaskContext) {
+  constructor(flow: FeatureFlow, topic: string, partition: number, context: TaskContext) {
     this.topics = flow.sources.map((source) => source.topic)
     this.topic = topic
     this.partition = partition
@@ -55,7 +51,8 @@ export class ShuffleIntake implements Intake {
   }
 
   open(patiently: Patience, state: OpenState): Promise<Position> {
-    return placeIn(this.topic, this.partition, state, patiently, this.context, async ({ start }) => {
+    const place = { topic: this.topic, partition: this.partition }
+    return placeIn(place, state, patiently, this.context, async ({ start }) => {
       if (start > 0)
         throw new ClearStop(
           'position-outside-log',
@@ -93,7 +90,7 @@ export class DirectIntake implements Intake {
   readonly take: number
   readonly inboxRecords = 16_384
   live = false
-  private readonly flow: Flow
+  private readonly flow: FeatureFlow
   private readonly partition: number
   private readonly context: TaskContext
   private patiently!: Patience
@@ -101,7 +98,7 @@ export class DirectIntake implements Intake {
   private mapper!: RecordMapper
   private silentSince: Millis | undefined
 
-  constructor(flow: Flow, partition: number, context: TaskContext) {
+  constructor(flow: FeatureFlow, partition: number, context: TaskContext) {
     const { topic } = flow.sources[0] as FlowSource
     this.flow = flow
     this.topics = [topic]
@@ -124,12 +121,9 @@ export class DirectIntake implements Intake {
     this.silentSince = undefined
     this.live = false
     if (meta.length > 0) readable(state.task, () => this.takeOver(new ByteReader(meta)))
-    const { start } = this.flow
-    return placeIn(this.topic, this.partition, state, patiently, this.context, async (range) => {
-      if (start === 'earliest') return range.start
-      if (start === 'latest') return range.end
-      return patiently('looking for the start', () => transport.positionAt(this.source, start))
-    })
+    return placeIn(this.source, state, patiently, this.context, (range) =>
+      beginning(this.source, this.flow.start, range, patiently, this.context),
+    )
   }
 
   private takeOver(from: ByteReader): void {
@@ -137,6 +131,7 @@ export class DirectIntake implements Intake {
       throw new ClearStop('topic-recreated', `${this.topic} is read directly and was made again`)
     this.mapper.highest = from.double()
     this.mapper.highestAt = from.double()
+    if (from.left > 0) this.mapper.repeats?.decode(from)
   }
 
   /** With more partitions, new events of a key go elsewhere than its state is. */
@@ -219,6 +214,7 @@ export class DirectIntake implements Intake {
     to.text(this.source.incarnation)
     to.double(this.mapper.highest)
     to.double(this.mapper.highestAt)
+    this.mapper.repeats?.encode(to)
     return to.take()
   }
 }

@@ -7,7 +7,7 @@ import { ClearStop, MillraceError, RecordError } from '../core/errors.ts'
 import type {
   Emission,
   EmissionBatch,
-  Flow,
+  FeatureFlow,
   Millis,
   OpenState,
   Position,
@@ -17,49 +17,23 @@ import type {
   Version,
 } from '../core/model.ts'
 import { compareVersions } from '../core/version.ts'
-import type { DeadLetter } from './dead-letters.ts'
-import { Inbox, type Slice } from './inbox.ts'
+import { computeCarefully, type Image } from './careful.ts'
+import { type Computed, compute, type NewRows, segmentKey } from './compute.ts'
+import { Inbox } from './inbox.ts'
+import type { Intake } from './intake.ts'
 import { KeyCache } from './keys.ts'
-import { lateLetter } from './late.ts'
-import type { Frame } from './shuffle.ts'
+import { OwnCalls } from './own-code.ts'
 import { Sources } from './sources.ts'
-import { CHECK_EVERY, type Patience, readable, type Task, type TaskContext } from './task.ts'
+import { CHECK_EVERY, type Patience, readable, refuseOlder, type Task, type TaskContext } from './task.ts'
 
 /** How often an idle task asks its sinks whether they went back in time. */
 const MARKS_EVERY: Millis = 30_000
 /** Changes that touch no key (a clock moved on by heartbeats) are committed this often. */
 const QUIET_COMMIT_EVERY: Millis = 1_000
+/** Rows of a step where code of one's own takes part: what it may take for a batch is the same as for a row. */
+const OWN_ROWS = 1_000
 /** Keys read from the store in one call. */
 const READ_KEYS = 2_000
-
-/** Where a reduce task's frames come from: a shuffle topic, or its own source read directly. */
-export interface Intake {
-  /** Topics whose partitions are the task's sources, for the clock. */
-  readonly topics: readonly string[]
-  readonly topic: string
-  /** At every open, before the first slice. `meta` is what `encode` gave, empty at first. Answers the first position. */
-  open(patiently: Patience, state: OpenState, meta: Uint8Array): Promise<Position>
-  /** Frames of a slice; writes its dead letters first. */
-  frames(slice: Slice): Promise<readonly Frame[]>
-  /** How many records to take for about one frame. */
-  readonly take: number
-  /** How many records may wait before no more are accepted. */
-  readonly inboxRecords: number
-  /**
-   * Event time that silence amounts to now, where the task moves its own clock; undefined otherwise. Asked at every tick.
-   * Throws `topic-mismatch` when the topic has other partitions than it had.
-   */
-  silence?(position: Position): Promise<Millis | undefined>
-  /** Has the log been read to its end since it was opened? Undefined where the frames say that of the logs behind it. */
-  readonly live?: boolean
-  encode(): Uint8Array
-}
-
-/** A frame whose rows from `from` on are new here; `clock`: the task's before it. */
-interface NewRows extends Pick<Frame, 'source' | 'rows' | 'reached'> {
-  readonly from: number
-  readonly clock: Millis
-}
 
 interface Batch<S> {
   readonly position: Position
@@ -74,7 +48,7 @@ interface Batch<S> {
 
 export class ReduceTask<S = unknown> implements Task {
   readonly id: TaskId
-  readonly flow: Flow
+  readonly flow: FeatureFlow
   readonly role = 'reduce'
   readonly inbox: Inbox
   position: Position = 0
@@ -97,10 +71,19 @@ export class ReduceTask<S = unknown> implements Task {
   private committedAt: Millis = 0
   private marksAt: Millis = 0
   private steppedAt: Millis = 0
+  /** Where code of one's own takes part. */
+  private readonly calls: OwnCalls | undefined
   /** The last step had many rows: with sources far from their ends, the next may have as many. */
   private wasLarge = false
 
-  constructor(flow: Flow, generation: number, partition: number, tasks: number, intake: Intake, context: TaskContext) {
+  constructor(
+    flow: FeatureFlow,
+    generation: number,
+    partition: number,
+    tasks: number,
+    intake: Intake,
+    context: TaskContext,
+  ) {
     const name = (p: number) => `reduce/${flow.name}@${flow.generation}/${p}`
     this.id = name(partition)
     this.all = Array.from({ length: tasks }, (_, p) => name(p))
@@ -111,6 +94,7 @@ export class ReduceTask<S = unknown> implements Task {
     this.inbox = new Inbox(intake.inboxRecords)
     this.context = context
     this.cache = new KeyCache(context.settings.cacheKeys)
+    this.calls = flow.own && new OwnCalls(flow.own, this.id, context.clock)
   }
 
   async open(patiently: Patience): Promise<Position> {
@@ -184,7 +168,8 @@ export class ReduceTask<S = unknown> implements Task {
     const behind = this.inbox.waiting > 1
     const maxKeys = behind ? settings.maxKeysBehind : settings.maxKeys
     let repeated = 0
-    while (batch.rows < settings.maxRows && batch.causes.size < maxKeys) {
+    const maxRows = this.flow.own ? OWN_ROWS : settings.maxRows
+    while (batch.rows < maxRows && batch.causes.size < maxKeys) {
       const slice = this.inbox.take(this.intake.take)
       if (!slice) break
       for (const frame of await this.intake.frames(slice)) {
@@ -224,13 +209,8 @@ export class ReduceTask<S = unknown> implements Task {
     const keys = new Set(batch.causes.keys())
     for (const key of due) keys.add(key)
     await this.load([...keys], batch.states)
-    const late = this.apply(batch)
-    if (late.length > 0) await this.patiently('writing late rows', () => this.context.deadLetters.write(late))
-    const bytes = new Map<string, Uint8Array | null>()
-    const timers = new Map<string, Millis>()
-    const emissions: Emission[] = []
-    for (const [key, keyState] of batch.states)
-      emissions.push(this.evaluate(key, keyState, time, batch.causes.get(key), bytes, timers))
+    const { bytes, timers, emissions, letters } = await this.compute(batch, due, time)
+    if (letters.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))
     const version = await this.say(emissions)
     await this.commit(bytes, timers, version)
     this.cache.settle(batch.states.keys())
@@ -254,24 +234,29 @@ export class ReduceTask<S = unknown> implements Task {
     this.context.metrics.cacheHits.inc({ topology }, keys.length - missing.length)
     this.context.metrics.cacheMisses.inc({ topology }, missing.length)
     const segments: { key: string; name: string; state: S }[] = []
-    for (const [key, bytes] of await this.read(missing)) {
-      const keyState = bytes === undefined ? this.reducer.create() : this.decode(bytes)
-      into.set(key, keyState)
-      this.cache.set(key, keyState)
-      for (const name of this.reducer.missing(keyState))
-        segments.push({ key: segmentKey(key, name), name, state: keyState })
-    }
+    const found = await this.read(missing)
+    this.limited(() => {
+      for (const [key, bytes] of found) {
+        const keyState = bytes === undefined ? this.reducer.create() : this.decode(bytes)
+        into.set(key, keyState)
+        this.cache.set(key, keyState)
+        for (const name of this.reducer.missing(keyState))
+          segments.push({ key: segmentKey(key, name), name, state: keyState })
+      }
+    })
     await this.attach(segments)
   }
 
   private async attach(segments: readonly { key: string; name: string; state: S }[]): Promise<void> {
     if (segments.length === 0) return
     const found = new Map(await this.read(segments.map(({ key }) => key)))
-    for (const { key, name, state } of segments) {
-      const bytes = found.get(key)
-      if (!bytes) throw new ClearStop('state-unreadable', `${this.id}: a segment of a key is missing`)
-      readable(this.id, () => this.reducer.attach(state, name, bytes))
-    }
+    this.limited(() => {
+      for (const { key, name, state } of segments) {
+        const bytes = found.get(key)
+        if (!bytes) throw new ClearStop('state-unreadable', `${this.id}: a segment of a key is missing`)
+        readable(this.id, () => this.reducer.attach(state, name, bytes))
+      }
+    })
   }
 
   private decode(bytes: Uint8Array): S {
@@ -288,57 +273,56 @@ export class ReduceTask<S = unknown> implements Task {
     return found
   }
 
-  /**
-   * Answers the rows that came too late for what had closed. Which ones is decided by the clock as the log gives it, not
-   * by how it was read, so that rows that are applied again are judged as they were before.
-   */
-  private apply(batch: Batch<S>): readonly DeadLetter[] {
-    let late = 0
-    const letters: DeadLetter[] = []
-    for (const { source, rows, from, clock: before, reached } of batch.frames) {
-      const apply = this.reducer.apply(rows)
-      const lateFor = this.reducer.late?.(rows)
-      const states = rows.keys.map((key) => batch.states.get(key))
-      for (let row = from; row < rows.length; row++) {
-        const clock = reached ? Math.max(before, reached[row] as number) : before
-        if ((rows.time[row] as number) < clock) {
-          late++
-          const features = lateFor?.(row, clock) ?? []
-          if (features.length > 0) letters.push(lateLetter(this.flow.name, source, rows, row, features, clock))
-        }
-        apply(states[rows.keyOf[row] as number] as S, row, clock)
-      }
-    }
-    const topology = this.flow.name
-    if (batch.rows > 0) this.context.metrics.rowsApplied.inc({ topology }, batch.rows)
-    if (late > 0) this.context.metrics.rowsLate.inc({ topology }, late)
-    return letters
+  /** Applies and evaluates, in memory. */
+  private async compute(batch: Batch<S>, due: readonly string[], time: Millis): Promise<Computed> {
+    const { name } = this.flow
+    const computed = this.calls
+      ? await this.computeOwn(this.calls, batch, due, time)
+      : compute(name, this.reducer, batch, time)
+    for (const key of computed.spent) this.cache.delete(key)
+    if (batch.rows > 0) this.context.metrics.rowsApplied.inc({ topology: name }, batch.rows)
+    if (computed.late > 0) this.context.metrics.rowsLate.inc({ topology: name }, computed.late)
+    return computed
   }
 
-  /** The key's results as of the newer of its newest event and the clock; its bytes and its next timer. */
-  private evaluate(
-    key: string,
-    keyState: S,
-    clock: Millis,
-    cause: Position | undefined,
-    bytes: Map<string, Uint8Array | null>,
-    timers: Map<string, Millis>,
-  ): Emission {
-    const { reducer } = this
-    reducer.expire(keyState, clock)
-    const at = Math.max(reducer.newest(keyState), clock)
-    const causeName = cause === undefined ? `t${clock}` : `p${cause}`
-    const { main, segments } = reducer.encode(keyState)
-    for (const [name, part] of segments) bytes.set(segmentKey(key, name), part)
-    if (reducer.isSpent(keyState, clock)) {
-      bytes.set(key, null)
-      timers.set(key, Number.POSITIVE_INFINITY)
-      this.cache.delete(key)
-      return { key, at, values: null, cause: causeName }
+  /** As one piece, since nearly always nothing fails; else what is in memory is half done, and the rows are taken one by one. */
+  private async computeOwn(calls: OwnCalls, batch: Batch<S>, due: readonly string[], clock: Millis): Promise<Computed> {
+    const whole = calls.attempt(() => compute(this.flow.name, this.reducer, batch, clock))
+    if ('answer' in whole) return whole.answer
+    this.renew()
+    const images = await this.images([...batch.states.keys()])
+    const work = { topology: this.flow.name, frames: batch.frames, images, due: new Set(due), clock }
+    const careful = await computeCarefully(() => this.renew(), calls, work)
+    batch.states.clear()
+    for (const [key, state] of careful.states) {
+      batch.states.set(key, state)
+      this.cache.set(key, state)
     }
-    bytes.set(key, main)
-    timers.set(key, Math.max(reducer.nextDue(keyState, at), clock + 1))
-    return { key, at, values: reducer.evaluate(keyState, at), cause: causeName }
+    return careful.computed
+  }
+
+  /** Nothing that failing code has had in its hands is used again. */
+  private renew(): Reducer<S> {
+    this.cache.clear()
+    this.reducer = this.flow.reducer(this.reducer.slots) as Reducer<S>
+    return this.reducer
+  }
+
+  /** Runs what decodes or evaluates, which may be code of one's own. */
+  private limited<T>(call: () => T): T {
+    return this.calls ? this.calls.demand(call) : call()
+  }
+
+  /** Committed bytes of the keys. */
+  private async images(keys: readonly string[]): Promise<Map<string, Image>> {
+    const images = new Map<string, Image>()
+    for (const [key, main] of await this.read(keys)) {
+      const names = main ? this.limited(() => this.reducer.missing(this.decode(main))) : []
+      const stored = await this.read(names.map((name) => segmentKey(key, name)))
+      const segments = new Map(names.flatMap((name, i) => (stored[i]?.[1] ? [[name, stored[i][1]] as const] : [])))
+      images.set(key, { main, segments })
+    }
+    return images
   }
 
   private nextVersion(): Version {
@@ -415,10 +399,13 @@ export class ReduceTask<S = unknown> implements Task {
       const keys = page.map(([key]) => key).filter((key) => !key.includes('\0'))
       const states = new Map<string, S>()
       await this.reload(keys, states)
-      const emissions = [...states].map(([key, keyState]) => {
-        const at = Math.max(this.reducer.newest(keyState), this.sources.clock)
-        return { key, at, values: this.reducer.evaluate(keyState, at), cause: `v${version.epoch}.${version.step}` }
-      })
+      const cause = `v${version.epoch}.${version.step}`
+      const emissions = this.limited(() =>
+        [...states].map(([key, keyState]) => {
+          const at = Math.max(this.reducer.newest(keyState), this.sources.clock)
+          return { key, at, values: this.reducer.evaluate(keyState, at), cause }
+        }),
+      )
       await this.patiently('writing results', () => sink.write({ ...base, partial: true, emissions }))
     }
     await this.patiently('writing results', () => sink.write({ ...base, emissions: [] }))
@@ -428,7 +415,7 @@ export class ReduceTask<S = unknown> implements Task {
   private async reload(keys: readonly string[], into: Map<string, S>): Promise<void> {
     for (const [key, bytes] of await this.read(keys)) {
       if (!bytes) continue
-      const keyState = this.decode(bytes)
+      const keyState = this.limited(() => this.decode(bytes))
       await this.attach(
         this.reducer.missing(keyState).map((name) => ({ key: segmentKey(key, name), name, state: keyState })),
       )
@@ -512,14 +499,7 @@ export class ReduceTask<S = unknown> implements Task {
   private decodeMeta(bytes: Uint8Array): { slots: string[]; meta: Uint8Array } {
     if (bytes.length === 0) return { slots: [], meta: bytes }
     const from = new ByteReader(bytes)
-    const definition = from.text()
-    const declaredAt = from.double()
-    if (definition !== this.flow.definition && declaredAt > this.flow.declaredAt) {
-      throw new ClearStop(
-        'definition-older',
-        `${this.id} was last written by a definition declared at ${new Date(declaredAt).toISOString()}`,
-      )
-    }
+    refuseOlder(this.id, this.flow, from.text(), from.double())
     const slots = Array.from({ length: from.varint() }, () => from.text())
     const [generation, epoch, step] = [from.double(), from.double(), from.double()]
     this.said = Number.isNaN(epoch) ? undefined : { generation, epoch, step }
@@ -527,5 +507,3 @@ export class ReduceTask<S = unknown> implements Task {
     return { slots, meta: from.block() }
   }
 }
-
-const segmentKey = (key: string, name: string): string => `${key}\0${name}`

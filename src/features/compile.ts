@@ -12,10 +12,12 @@ import type {
   FeatureValue,
   FlowSource,
   Millis,
+  OwnCode,
   RowPlan,
   ScalarType,
   Sink,
 } from '../core/model.ts'
+import { OwnPartFault } from '../core/own-part.ts'
 import { compileField, type SourceTopic } from '../core/topics.ts'
 import type { Topology } from '../core/topology.ts'
 import { isOfType, itemsOf } from '../core/values.ts'
@@ -57,9 +59,10 @@ export function compileTopology(
   declaration: Declaration,
   config: Config,
   sources: readonly SourceTopic[],
-  declaredAt: Millis,
+  writtenAt: Millis,
 ): FeatureTopology | undefined {
   const before = yaml.problems.length
+  const { own } = declaration
   const where =
     declaration.where === undefined ? undefined : compileWritten(yaml, ['where'], declaration.where, sources, 'bool')
   const key = compileKey(yaml, declaration, sources)
@@ -88,9 +91,12 @@ export function compileTopology(
     shuffled: shuffle !== undefined,
   })
   const topics = sources.map(({ name, time, id }) => [name, time?.canonical, id?.canonical])
-  const definition = fingerprint({ declared: yaml.value, topics })
+  const code = own.length === 0 ? {} : { own: own.map(({ name, digest }) => [name, digest]) }
+  const definition = fingerprint({ declared: yaml.value, topics, ...code })
+  const declaredAt = Math.max(writtenAt, ...own.map(({ modified }) => modified))
   const flowSources = sources.map((source) => sourceOf(source, columns, key, where))
-  const slots = slotsOf(declaration.features, specs)
+  const slots = slotsOf(yaml, declaration.features, specs)
+  if (!slots) return undefined
   const names = features.map((feature) => feature.name)
   const defaults = features.map((feature) => feature.default)
   const ratios = new Map(declaration.ratios.map((ratio) => [ratio.name, ratio.ratio]))
@@ -102,14 +108,14 @@ export function compileTopology(
     by,
     keyFields,
     sources,
+    tables: [],
+    writes: [],
     tags,
     owner,
     description,
     outputs,
     features,
     generation,
-    tables: [],
-    writes: [],
     definition,
     declaredAt,
     flow: (sinks) => ({
@@ -123,6 +129,7 @@ export function compileTopology(
       start: declaration.start ?? config.engine.start,
       reducer: featureReducer(slots, names, defaults, declaration.forgetAfter, ratios) as FeatureFlow['reducer'],
       features: names,
+      ...(computesItself(declaration) ? { own: ownCode(config) } : {}),
       sinks,
     }),
   }
@@ -182,9 +189,25 @@ function compileFeature(
   return { spec: { name, config, columns: ids, values, as, settings, operator }, described }
 }
 
-function slotsOf(features: readonly FeatureDeclaration[], specs: readonly FeatureSpec[]) {
+/** Undefined when an aggregation of one's own gives none that will do. */
+function slotsOf(yaml: YamlFile, features: readonly FeatureDeclaration[], specs: readonly FeatureSpec[]) {
   const kinds = new Map(features.map(({ by, aggregation }) => [by, aggregation.aggregation]))
-  return [...kinds].flatMap(([by, aggregation]) => aggregation.slots(specs.filter((_, i) => features[i]?.by === by)))
+  try {
+    return [...kinds].flatMap(([by, aggregation]) => aggregation.slots(specs.filter((_, i) => features[i]?.by === by)))
+  } catch (error) {
+    if (!(error instanceof OwnPartFault)) throw error
+    yaml.add(['features'], { code: 'bad-part', message: error.message, expected: error.expected })
+    return undefined
+  }
+}
+
+/** Does code of one's own take part in what is computed? A sink of one's own only gets the results. */
+function computesItself({ own, to }: Declaration): boolean {
+  return own.some((part) => !to.some((output) => output.part.own === part))
+}
+
+function ownCode({ ownParts }: Config): OwnCode {
+  return { timeout: ownParts.timeout, stops: ownParts.failures === 'stop' }
 }
 
 /** `values`: type of the values of `of`. */

@@ -4,10 +4,11 @@ import { fieldPath, oneOrMore, start, topicName } from '../core/config.ts'
 import { duration } from '../core/duration.ts'
 import { addIssues, describe, keysAt, unknownKey } from '../core/issues.ts'
 import type { FeatureValue, Operator } from '../core/model.ts'
+import type { OwnPart } from '../core/own-part.ts'
 import { nearest } from '../core/suggest.ts'
 import { expression, type Written } from '../core/written.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
-import type { FeatureParts, LoadedAggregation } from './parts.ts'
+import type { FeatureParts, LoadedAggregation, SinkPart } from './parts.ts'
 import { type RatioDeclaration, readRatio } from './ratio.ts'
 
 const name = z
@@ -56,12 +57,15 @@ export interface Declaration extends Omit<z.output<typeof topologyShape>, 'featu
   readonly features: readonly FeatureDeclaration[]
   readonly ratios: readonly RatioDeclaration[]
   readonly to: readonly Output[]
+  /** Parts of one's own that it names. */
+  readonly own: readonly OwnPart[]
 }
 
 /** A sink by the name of its part, and its settings. */
 export interface Output {
   readonly kind: string
   readonly settings: unknown
+  readonly part: SinkPart
 }
 
 export interface FeatureDeclaration {
@@ -103,6 +107,7 @@ export function readDeclaration(yaml: YamlFile, parts: FeatureParts): Declaratio
     features,
     ratios,
     to: parsed.data.to.flatMap((sink, i) => readOutput(yaml, i, sink, parts) ?? []),
+    own: parts.own,
   }
 }
 
@@ -213,7 +218,8 @@ function chooseOperator(yaml: YamlFile, feature: Path, written: unknown, parts: 
     return undefined
   }
   const parsed = config.safeParse(isMapping(written) ? written : {})
-  if (parsed.success) return { as, settings: parsed.data, operator: operator.with(parsed.data) }
+  if (parsed.success)
+    return { as: operator.own?.name ?? as, settings: parsed.data, operator: operator.with(parsed.data) }
   if (isMapping(written)) addIssues(yaml, at, parsed.error.issues, config)
   else {
     const expected = `a mapping as in ${operator.part.example}`
@@ -295,7 +301,7 @@ function readOutput(yaml: YamlFile, index: number, written: string | Mapping, pa
   }
   const settings = typeof written === 'string' ? {} : written
   const parsed = part.config.safeParse(settings)
-  if (parsed.success) return { kind, settings: parsed.data }
+  if (parsed.success) return { kind, settings: parsed.data, part }
   addIssues(yaml, at, parsed.error.issues, part.config)
   return undefined
 }

@@ -1,10 +1,16 @@
 /** The parts that declarations name, loaded once: aggregations, operators and sinks. */
 import type { Aggregation, Operator, Sink, SinkContext } from '../core/model.ts'
+import type { OwnPart } from '../core/own-part.ts'
 import { loadPart, type Part, type PartContext, type PartFolder, partNames } from '../core/part.ts'
 
-export type SinkPart = Part<unknown, (context: SinkContext) => Promise<Sink>>
+export interface SinkPart extends Part<unknown, (context: SinkContext) => Promise<Sink>>, Ownable {}
 
-export interface LoadedAggregation {
+/** Of parts of one's own, where they come from. */
+interface Ownable {
+  readonly own?: OwnPart
+}
+
+export interface LoadedAggregation extends Ownable {
   readonly part: Part<unknown, Aggregation>
   readonly aggregation: Aggregation
 }
@@ -14,7 +20,7 @@ export interface OperatorPart extends Part<unknown, Operator> {
   open(config: unknown, context: PartContext): Operator
 }
 
-export interface LoadedOperator {
+export interface LoadedOperator extends Ownable {
   readonly part: OperatorPart
   /** Of settings that its `config` gave; the same object for the same settings. */
   readonly with: (settings: unknown) => Operator
@@ -24,6 +30,8 @@ export interface FeatureParts {
   readonly aggregations: ReadonlyMap<string, LoadedAggregation>
   readonly operators: ReadonlyMap<string, LoadedOperator>
   readonly sinks: ReadonlyMap<string, SinkPart>
+  /** Those of one's own among them. */
+  readonly own: readonly OwnPart[]
 }
 
 /** Loads all; no part loads a vendor's SDK before it is opened, and aggregations and operators have none. */
@@ -39,12 +47,13 @@ export async function loadFeatureParts(): Promise<FeatureParts> {
         aggregations.map(async ([name, part]) => [name, { part, aggregation: await open(part, undefined) }] as const),
       ),
     ),
-    operators: new Map(operators.map(([name, part]) => [name, loaded(part as OperatorPart)])),
+    operators: new Map(operators.map(([name, part]) => [name, loadedOperator(part as OperatorPart)])),
     sinks: new Map(sinks),
+    own: [],
   }
 }
 
-function loaded(part: OperatorPart): LoadedOperator {
+export function loadedOperator(part: OperatorPart): LoadedOperator {
   const made = new Map<string, Operator>()
   return {
     part,
@@ -62,7 +71,8 @@ function loadAll<C, T>(folder: PartFolder): Promise<(readonly [string, Part<C, T
 }
 
 const silent = () => undefined
-const NOWHERE = { directory: '.', deployment: '', log: { debug: silent, info: silent, warn: silent, error: silent } }
+/** For parts that are opened to be asked, not to run. */
+export const NOWHERE = { directory: '.', deployment: '', log: { debug: silent, info: silent, warn: silent, error: silent } }
 
 async function open<C, T>(part: Part<C, T>, config: C): Promise<T> {
   return part.open(config, NOWHERE)

@@ -1,0 +1,190 @@
+/**
+ * When code of one's own has failed in a batch: the rows again, one at a time, each with a copy of its key's memory to go back
+ * to. A row that fails alone leaves no trace in any feature and goes to the dead letters. Since the code is a function of
+ * its input, a repetition after a crash finds the same ones.
+ */
+import { setImmediate as turn } from 'node:timers/promises'
+import { ClearStop, type RecordError } from '../core/errors.ts'
+import type { Millis, Position, Reducer } from '../core/model.ts'
+import { Computed, evaluate, type NewRows, rowTaker, segmentKey } from './compute.ts'
+import type { DeadLetter } from './dead-letters.ts'
+import { rowLetter } from './late.ts'
+import type { OwnCalls } from './own-code.ts'
+
+/** The bytes of a key. `main` is undefined where nothing is known of it. */
+export interface Image {
+  readonly main: Uint8Array | undefined
+  readonly segments: ReadonlyMap<string, Uint8Array>
+}
+
+export interface CarefulWork {
+  readonly topology: string
+  readonly frames: readonly NewRows[]
+  /** As committed: of every key that has rows or is due. */
+  readonly images: ReadonlyMap<string, Image>
+  readonly due: ReadonlySet<string>
+  readonly clock: Millis
+}
+
+/** Others get their turn after so long. */
+const BREATH: Millis = 20
+
+/**
+ * Computes as `compute` does, without the rows that fail. `renew` makes a reducer, since one that was ended in the midst of something
+ * is good for nothing any more. Throws a clear stop where failures shall stop the task.
+ */
+export async function computeCarefully<S>(
+  renew: () => Reducer<S>,
+  calls: OwnCalls,
+  work: CarefulWork,
+): Promise<{ readonly computed: Computed; readonly states: ReadonlyMap<string, S> }> {
+  const careful = new Careful(renew, calls, work)
+  await careful.applyAll()
+  await careful.evaluateAll()
+  return careful
+}
+
+class Careful<S> {
+  readonly computed = new Computed()
+  readonly states = new Map<string, S>()
+  private readonly renew: () => Reducer<S>
+  private readonly calls: OwnCalls
+  private readonly work: CarefulWork
+  private reducer: Reducer<S>
+  /** Of keys that have taken a row, as they are since. */
+  private readonly images = new Map<string, Image>()
+  private readonly causes = new Map<string, Position>()
+  private restedAt = performance.now()
+
+  constructor(renew: () => Reducer<S>, calls: OwnCalls, work: CarefulWork) {
+    this.renew = renew
+    this.calls = calls
+    this.work = work
+    this.reducer = renew()
+  }
+
+  async applyAll(): Promise<void> {
+    for (const frame of this.work.frames) {
+      const { rows } = frame
+      for (let row = frame.from; row < rows.length; row++) {
+        const key = rows.keys[rows.keyOf[row] as number] as string
+        const failure = this.attempt(key, () => this.take(frame, row, key))
+        if (failure) this.refuse(rowLetter(this.work.topology, frame.source, rows, row, 'part', failure))
+        else this.causes.set(key, rows.position[row] as number)
+        await this.breathe()
+      }
+    }
+  }
+
+  async evaluateAll(): Promise<void> {
+    const { images, due, clock } = this.work
+    for (const [key, before] of images) {
+      if (!this.causes.has(key) && !due.has(key)) continue
+      let told = new Computed()
+      const failure = this.attempt(key, () => {
+        told = new Computed()
+        const state = this.stateOf(key)
+        evaluate(this.reducer, key, state, clock, this.causes.get(key), told)
+      })
+      this.changes(key, before)
+      if (failure) this.giveUp(key, before, failure)
+      else this.tell(told)
+      await this.breathe()
+    }
+  }
+
+  /** Runs; what fails is undone, and answered. */
+  private attempt(key: string, call: () => void, patience?: Millis): RecordError | undefined {
+    const result = this.calls.attempt(call, patience)
+    if ('answer' in result) return undefined
+    this.states.delete(key)
+    this.reducer = this.renew()
+    // a machine that is short of time may end what is right
+    const again = result.failure.code === 'part-timeout' && patience === undefined
+    return again ? this.attempt(key, call, 2 * this.calls.own.timeout) : result.failure
+  }
+
+  /** Applies one row, and tries all that may be asked of the key then on a copy. */
+  private take(frame: NewRows, row: number, key: string): void {
+    const { topology, clock } = this.work
+    const told = new Computed()
+    const state = this.stateOf(key)
+    rowTaker(topology, this.reducer, frame, told)(state, row)
+    const { main, segments } = this.reducer.encode(state)
+    const image = { main, segments: new Map(this.imageOf(key).segments) }
+    for (const [name, bytes] of segments)
+      if (bytes) image.segments.set(name, bytes)
+      else image.segments.delete(name)
+    evaluate(this.reducer, key, this.decode(image), clock, 0, new Computed())
+    this.images.set(key, image)
+    this.computed.late += told.late
+    this.computed.letters.push(...told.letters)
+  }
+
+  private stateOf(key: string): S {
+    const state = this.states.get(key) ?? this.decode(this.imageOf(key))
+    this.states.set(key, state)
+    return state
+  }
+
+  private imageOf(key: string): Image {
+    return this.images.get(key) ?? (this.work.images.get(key) as Image)
+  }
+
+  private decode({ main, segments }: Image): S {
+    const { reducer } = this
+    if (main === undefined) return reducer.create()
+    const state = reducer.decode(main)
+    for (const name of reducer.missing(state)) reducer.attach(state, name, segments.get(name) as Uint8Array)
+    return state
+  }
+
+  /** Segments that the rows have changed on the way. */
+  private changes(key: string, before: Image): void {
+    const { segments } = this.imageOf(key)
+    for (const [name, bytes] of segments)
+      if (before.segments.get(name) !== bytes) this.computed.bytes.set(segmentKey(key, name), bytes)
+    for (const name of before.segments.keys())
+      if (!segments.has(name)) this.computed.bytes.set(segmentKey(key, name), null)
+  }
+
+  private tell({ bytes, timers, emissions, spent }: Computed): void {
+    for (const [name, part] of bytes) this.computed.bytes.set(name, part)
+    for (const [name, due] of timers) this.computed.timers.set(name, due)
+    this.computed.emissions.push(...emissions)
+    this.computed.spent.push(...spent)
+  }
+
+  /** A key that can't be evaluated though no row came would fail for ever: its memory goes to the dead letters, and it begins anew. */
+  private giveUp(key: string, before: Image, error: RecordError): void {
+    const { topology, clock } = this.work
+    const record = { position: 0, timestamp: clock, key: Buffer.from(key), value: null, headers: {} }
+    const value = before.main === undefined ? null : Buffer.from(before.main)
+    this.refuse({
+      topology,
+      source: { topic: 'state', partition: 0, incarnation: '' },
+      record: { ...record, value },
+      name: `key/${key}@${clock}`,
+      error,
+    })
+    this.computed.bytes.set(key, null)
+    for (const name of new Set([...before.segments.keys(), ...this.imageOf(key).segments.keys()]))
+      this.computed.bytes.set(segmentKey(key, name), null)
+    this.computed.timers.set(key, Number.POSITIVE_INFINITY)
+    this.computed.spent.push(key)
+    this.computed.emissions.push({ key, at: Math.max(0, clock), values: null, cause: `t${clock}` })
+  }
+
+  private refuse(letter: DeadLetter): void {
+    const { error, source, record } = letter
+    if (this.calls.own.stops)
+      throw new ClearStop(error.code, `${source.topic}/${source.partition}@${record.position}: ${error.message}`)
+    this.computed.letters.push(letter)
+  }
+
+  private async breathe(): Promise<void> {
+    if (performance.now() - this.restedAt < BREATH) return
+    await turn()
+    this.restedAt = performance.now()
+  }
+}
