@@ -5,9 +5,10 @@ import { type Config, readConfig } from '../core/config.ts'
 import { describe } from '../core/issues.ts'
 import { type Problem, sortProblems } from '../core/problem.ts'
 import { nearest } from '../core/suggest.ts'
-import { type FoundTopic, findTopic, type RemoteSchema, readText, type SourceTopic } from '../core/topics.ts'
-import type { Declared, Kind } from '../core/topology.ts'
+import { type RemoteSchema, readText } from '../core/topics.ts'
+import type { Kind } from '../core/topology.ts'
 import { YamlFile } from '../core/yaml.ts'
+import { compileAll, type Read } from './compile.ts'
 import { type AnyTopology, KINDS } from './kinds.ts'
 
 export { type Problem, renderProblems } from '../core/problem.ts'
@@ -43,7 +44,8 @@ export async function checkProject(
     yaml.add(['topologies'], { code: 'file-unreadable', message, expected: 'topology files (*.yaml) in it' })
   }
   files.push(...(topologies ?? []).map(({ file }) => file))
-  const compiled = await compileAll(topologies ?? [], { directory, config, yaml, files, remoteSchema })
+  const read = await readAll(topologies ?? [], directory)
+  const compiled = await compileAll(read, { directory, config, yaml, files, remoteSchema })
   const problems = sortProblems(files.flatMap((file) => file.problems))
   return problems.length > 0 ? { problems } : { problems, project: { directory, config, topologies: compiled } }
 }
@@ -52,8 +54,6 @@ interface TopologyFile {
   readonly file: YamlFile
   readonly modified: number
 }
-type Read = TopologyFile & { readonly declared: Declared<AnyTopology> }
-type Reading = Parameters<typeof findTopic>[1]
 
 /** Is a file in the folder of the topologies one of them? Their test cases stand there too. */
 export function isTopologyFile(name: string): boolean {
@@ -80,23 +80,14 @@ async function topologyFiles(directory: string, config: Config): Promise<Topolog
   )
 }
 
-async function compileAll(files: readonly TopologyFile[], reading: Reading): Promise<AnyTopology[]> {
+/** What the files declare; those that declare nothing are left out, and what is wrong with them is among their problems. */
+async function readAll(files: readonly TopologyFile[], directory: string): Promise<Read[]> {
   const read: Read[] = []
   for (const one of files) {
-    const declared = one.file.problems.length > 0 ? undefined : await kindOf(one.file)?.read(one.file)
+    const declared = one.file.problems.length > 0 ? undefined : await kindOf(one.file)?.read(one.file, directory)
     if (declared) read.push({ ...one, declared })
   }
-  reportDuplicates(read)
-  if (reading.yaml.problems.some((problem) => problem.code === 'yaml-syntax')) return []
-  const named = read.flatMap(({ declared }) => declared.reads.map(({ name }) => name))
-  const topics = new Map<string, FoundTopic>()
-  for (const name of new Set([...Object.keys(reading.config.topics), ...named]))
-    topics.set(name, await findTopic(name, reading))
-  const known = await knownTopics(reading)
-  return read.flatMap((one) => {
-    const mine = topicsOf(one, topics, known)
-    return (mine && one.declared.compile(mine, reading.config, one.modified)) ?? []
-  })
+  return read
 }
 
 /** Undefined when the file names a kind that is none. */
@@ -108,64 +99,4 @@ function kindOf(file: YamlFile): Kind<AnyTopology> | undefined {
   const expected = `one of ${names.join(', ')}`
   file.add(['kind'], { code: 'bad-value', message: `kind is ${describe(kind)}`, expected, suggestion })
   return undefined
-}
-
-/** The topics that it reads, by name; undefined when one is missing or wrong. */
-function topicsOf({ file, declared }: Read, topics: ReadonlyMap<string, FoundTopic>, known: readonly string[]) {
-  const mine = new Map<string, SourceTopic>()
-  let right = true
-  for (const { name, at } of declared.reads) {
-    const topic = topics.get(name)
-    if (topic === 'missing') {
-      const expected = `a schema schemas/${name}.avsc, or the topic under topics: in millrace.yaml`
-      file.add(at, {
-        code: 'unknown-topic',
-        message: `unknown topic '${name}'`,
-        expected,
-        suggestion: nearest(name, known),
-      })
-    }
-    if (topic === undefined || typeof topic === 'string') right = false
-    else mine.set(name, topic)
-  }
-  return right ? mine : undefined
-}
-
-/** Topics that are declared or have a schema file, for suggestions. */
-async function knownTopics({ directory, config }: Reading): Promise<string[]> {
-  const files = await readdir(join(directory, 'schemas')).catch(() => [])
-  const named = files.filter((file) => file.endsWith('.avsc')).map((file) => file.slice(0, -'.avsc'.length))
-  return [...Object.keys(config.topics), ...named]
-}
-
-/** Topologies by name, and what only one may define: each once in a project. */
-function reportDuplicates(read: readonly Read[]): void {
-  const topologies = new Map<string, string>()
-  const defined = new Map<string, string>()
-  for (const { file, declared } of read) {
-    for (const { name, at } of declared.names) {
-      const first = topologies.get(name)
-      if (first === undefined) topologies.set(name, file.file)
-      else
-        file.add(at, {
-          code: 'duplicate-name',
-          message: `topology '${name}' is declared in ${first} already`,
-          expected: 'another name',
-        })
-    }
-    for (const { what, name, at } of declared.defines) {
-      const before = defined.get(`${what} ${name}`)
-      if (before === undefined) defined.set(`${what} ${name}`, file.file)
-      else
-        file.add(
-          at,
-          {
-            code: 'duplicate-name',
-            message: `${what} '${name}' in ${before} already`,
-            expected: 'another name',
-          },
-          'key',
-        )
-    }
-  }
 }
