@@ -56,6 +56,7 @@ class Compiling {
     if (this.begun.has(one)) return
     this.begun.add(one)
     const { file, declared, modified } = one
+    const before = file.problems.length
     for (const { name, at } of declared.reads) {
       for (const writer of this.read.filter((other) => other.declared.writes.some((topic) => topic.name === name))) {
         this.compile(writer)
@@ -64,7 +65,7 @@ class Compiling {
         file.add(at, { code: 'bad-value', message, expected: 'topologies that form no circle' })
       }
     }
-    const mine = this.topicsOf(one)
+    const mine = file.problems.length > before ? undefined : this.topicsOf(one)
     const compiled = mine && declared.compile(mine, this.reading.config, modified)
     for (const topology of compiled ?? []) {
       this.right.push(topology)

@@ -54,6 +54,7 @@ export function compileTransform(
     return written === undefined ? undefined : compileWritten(yaml, [at], written, sources, expects, known)
   }
   const where = one('where', 'bool', names.ofEvent)
+  if (refusesTable(yaml, declaration)) return undefined
   const key = one('key', 'text', names.withoutTables)
   const routes = declaration.to.map(({ topic, when }, i): Route => {
     const at = [...placeOf(yaml, 'to', i), 'when']
@@ -97,6 +98,17 @@ export function compileTransform(
       start: declaration.start ?? config.engine.start,
     }),
   }
+}
+
+/** The key decides where a record goes, which must be the same whenever it is made again. */
+function refusesTable(yaml: YamlFile, { key, tables }: Declaration): boolean {
+  const texts = typeof key === 'object' ? Object.values(key) : [key ?? '']
+  const asked = Object.keys(tables).find((name) => texts.some((text) => new RegExp(`\\b${name}\\b`).test(text)))
+  if (asked === undefined) return false
+  const message = `the key comes from the table '${asked}', where it may change`
+  const expected = 'a key from the event; a second transform can have what this one found as its key'
+  yaml.add(['key'], { code: 'bad-expression', message, expected })
+  return true
 }
 
 function writtenTopic(name: string, schema: unknown, { topics, engine }: Config): WrittenTopic {

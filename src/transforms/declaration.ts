@@ -85,7 +85,7 @@ export function readDeclaration(yaml: YamlFile): Declaration | undefined {
       const message = `topic '${topic}' is read here: it would be fed its own records for ever`
       yaml.add(placeOf(yaml, 'to', i), { code: 'bad-value', message, expected: 'another topic' })
     }
-  return parsed.data
+  return yaml.problems.length > 0 ? undefined : parsed.data
 }
 
 /** Topics by where they are named. */

@@ -22,7 +22,7 @@ export interface MadeRecord {
   readonly fill: (topic: string) => (scope: Readonly<Record<string, unknown>>) => Record<string, unknown>
   readonly uses: (topic: string) => readonly Expression<Expected>[]
   /** Where in the file a field is declared. */
-  readonly placeOf: (field: string | undefined) => Path
+  readonly placeOf: (field: string) => Path
 }
 
 /** Undefined when anything is wrong; the problems are then the file's. */
@@ -50,8 +50,7 @@ export function compileRecord(
     if (compiled) fields.push({ name, at, compiled, doc: undefined })
   }
   if (yaml.problems.length > before) return undefined
-  const placeOf = (name: string | undefined): Path =>
-    fields.find((field) => field.name === name)?.at ?? (Object.keys(declaration.map).length > 0 ? ['map'] : ['to'])
+  const placeOf = (name: string): Path => fields.find((field) => field.name === name)?.at ?? ['to']
   const type = recordType(yaml, declaration, sources, fields)
   if (!type) return undefined
   return {
@@ -81,7 +80,7 @@ function keptFields(
 ): ReadonlyMap<string, Path> {
   const all = new Set(sources.flatMap(({ type }) => type.fields.map(({ name }) => name)))
   if (keep === undefined && Object.keys(map).length > 0) return new Map()
-  if (keep === undefined || keep === 'all') return new Map([...all].map((name) => [name, ['keep']]))
+  if (keep === undefined || keep === 'all') return new Map([...all].map((name) => [name, [keep ? 'keep' : 'to']]))
   for (const [i, name] of keep.entries()) {
     const at = ['keep', i]
     const expected = `one of ${[...all].slice(0, 20).join(', ')}`
@@ -126,7 +125,8 @@ function recordType(
     schemaJson(type)
   } catch (error) {
     if (!(error instanceof SchemaError)) throw error
-    yaml.add(['map'], { code: 'invalid-schema', message: error.message, expected: error.expected })
+    const at = fields[0]?.at[0] ?? 'to'
+    yaml.add([at], { code: 'invalid-schema', message: error.message, expected: error.expected })
     return undefined
   }
   return description === undefined ? type : { ...type }
