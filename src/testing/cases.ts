@@ -5,11 +5,11 @@ import { duration } from '../core/duration.ts'
 import { ERRORS } from '../core/errors.ts'
 import { addIssues, describe } from '../core/issues.ts'
 import type { Millis } from '../core/model.ts'
+import { topicType } from '../core/schema.ts'
 import { nearest } from '../core/suggest.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
-import type { FeatureTopology } from '../features/compile.ts'
 import type { Project } from '../project/check.ts'
-import { featuresOf } from '../project/kinds.ts'
+import type { AnyTopology } from '../project/kinds.ts'
 import { DEFAULT_START } from './driver.ts'
 import { type EventFault, prepareEvent } from './event.ts'
 import { absoluteMoment, MOMENT_EXPECTED, momentOf } from './moment.ts'
@@ -40,6 +40,7 @@ const event = z
       .describe(
         'When it arrives, and its event time where the event says no other. Its event time, or now, when left out.',
       ),
+    key: z.string().optional().describe('Key of the record, for topics that are looked up as tables.'),
   })
   .catchall(values)
 
@@ -105,6 +106,7 @@ export interface GivenEvent {
   readonly topic: string
   readonly fields: Values
   readonly at: string | number | undefined
+  readonly key: string | undefined
   readonly path: Path
 }
 
@@ -120,7 +122,7 @@ export interface TestCase {
   readonly name: string
   readonly file: YamlFile
   readonly path: Path
-  readonly topology: FeatureTopology
+  readonly topology: AnyTopology
   readonly start: Millis
   readonly steps: readonly Step[]
 }
@@ -139,7 +141,7 @@ export function readCases(yaml: YamlFile, project: Pick<Project, 'topologies'>):
     return []
   }
   const { topology: name, cases } = parsed.data
-  const topologies = featuresOf(project.topologies)
+  const { topologies } = project
   const topology = topologies.find((each) => each.name === name)
   if (!topology) {
     const names = topologies.map((each) => each.name)
@@ -173,23 +175,24 @@ export function readCases(yaml: YamlFile, project: Pick<Project, 'topologies'>):
   return read
 }
 
-function readStep(yaml: YamlFile, path: Path, written: z.output<typeof step>, topology: FeatureTopology): Step {
-  const given = (written.given ?? []).flatMap(({ at, ...topics }, i) =>
+function readStep(yaml: YamlFile, path: Path, written: z.output<typeof step>, topology: AnyTopology): Step {
+  const given = (written.given ?? []).flatMap(({ at, key, ...topics }, i) =>
     Object.entries(topics).map(([topic, fields]) => ({
       topic,
       fields: fields as Values,
       at,
+      key,
       path: [...path, 'given', i, topic],
     })),
   )
   for (const [i, event] of (written.given ?? []).entries())
-    if (Object.keys(event).every((key) => key === 'at'))
+    if (Object.keys(event).every((key) => key === 'at' || key === 'key'))
       yaml.add([...path, 'given', i], {
         code: 'missing-key',
         message: 'there is no event',
         expected: 'a topic and its fields',
       })
-  const topics = topology.sources.map(({ name }) => name)
+  const topics = [...topology.sources, ...topology.tables].map(({ name }) => name)
   for (const { topic, path: at } of given)
     if (!topics.includes(topic))
       yaml.add(
@@ -209,9 +212,9 @@ function readStep(yaml: YamlFile, path: Path, written: z.output<typeof step>, to
 
 /** Says what is wrong with the events, as far as that can be told before they are sent. */
 function checkEvents(yaml: YamlFile, { topology, start, steps }: TestCase): void {
-  const flow = topology.flow([])
+  const flow = topology.kind === 'transform' ? topology.flow(new Map()) : topology.flow([])
   for (const { topic, fields, at, path } of steps.flatMap(({ given }) => given)) {
-    const source = topology.sources.find(({ name }) => name === topic)
+    const source = [...topology.sources, ...topology.tables].find(({ name }) => name === topic)
     const faults: EventFault[] = []
     if (source) prepareEvent(fields, { source, flow, start, now: start, at, id: 'event' }, faults)
     for (const { path: inner, fault } of faults)
@@ -219,20 +222,30 @@ function checkEvents(yaml: YamlFile, { topology, start, steps }: TestCase): void
   }
 }
 
-function checkExpectation(yaml: YamlFile, path: Path, expect: Expectation, topology: FeatureTopology): void {
-  const features = topology.features.map(({ name }) => name)
+function checkExpectation(yaml: YamlFile, path: Path, expect: Expectation, topology: AnyTopology): void {
+  const features = topology.kind === 'features' ? topology.features.map(({ name }) => name) : []
   for (const [id, named] of Object.entries(expect.features ?? {}))
     for (const name of Object.keys(named ?? {})) known(yaml, [...path, 'features', id, name], 'feature', name, features)
-  const topics = topology.outputs.flatMap(({ settings }) => (settings as { topic?: string }).topic ?? [])
-  const fields = [...topology.keyFields, 'at', ...features]
+  const written = fieldsOfOutputs(topology)
   for (const [topic, records] of Object.entries(expect.outputs ?? {})) {
-    known(yaml, [...path, 'outputs', topic], 'output topic', topic, topics)
+    known(yaml, [...path, 'outputs', topic], 'output topic', topic, [...written.keys()])
     for (const [i, record] of records.entries())
       for (const name of Object.keys(record ?? {}))
-        known(yaml, [...path, 'outputs', topic, i, name], 'field', name, fields)
+        known(yaml, [...path, 'outputs', topic, i, name], 'field', name, written.get(topic) ?? [name])
   }
   for (const [i, { code }] of (expect.deadLetters ?? []).entries())
     known(yaml, [...path, 'deadLetters', i, 'code'], 'error code', code, Object.keys(ERRORS), 'value')
+}
+
+/** Names of the fields by output topic. */
+function fieldsOfOutputs(topology: AnyTopology): ReadonlyMap<string, readonly string[]> {
+  if (topology.kind === 'transform')
+    return new Map(
+      topology.writes.map(({ name, schema }) => [name, topicType(schema).fields.map((field) => field.name)]),
+    )
+  const fields = [...topology.keyFields, 'at', ...topology.features.map(({ name }) => name)]
+  const topics = topology.outputs.flatMap(({ settings }) => (settings as { topic?: string }).topic ?? [])
+  return new Map(topics.map((topic) => [topic, fields]))
 }
 
 function known(

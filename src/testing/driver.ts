@@ -12,9 +12,9 @@ import { nearest } from '../core/suggest.ts'
 import { createMetrics } from '../engine/metrics.ts'
 import { Worker } from '../engine/worker.ts'
 import { type FeatureTopology, outputSchema } from '../features/compile.ts'
-import { loadFeatureParts } from '../features/parts.ts'
-import { featuresOf } from '../project/kinds.ts'
 import { checkProject, type Project } from '../project/check.ts'
+import type { AnyTopology } from '../project/kinds.ts'
+import type { TransformTopology } from '../transforms/compile.ts'
 import { VirtualClock } from './clock.ts'
 import { type EventFault, prepareEvent } from './event.ts'
 import { MemoryRegistry } from './memory-registry.ts'
@@ -70,7 +70,7 @@ export async function testTopology(options: TopologyTestOptions): Promise<Topolo
 
 /** As `testTopology`, for a project that is checked. */
 export async function openTopologyTest(project: Project, name: string, start: Millis): Promise<TopologyTest> {
-  const topologies = featuresOf(project.topologies)
+  const { topologies } = project
   const topology = topologies.find((each) => each.name === name)
   if (!topology) {
     const names = topologies.map((each) => each.name)
@@ -91,6 +91,8 @@ const PRIMING: Millis = 1_000
 /** Exact steps from timer to timer in one move of the clock; then hundredths of what is left. */
 const EXACT_STEPS = 1_000
 const MOST_RESTS = 200
+/** Tables are looked at this often. */
+const TABLE_LOOK: Millis = 500
 
 /** Every task ticks at every move of the clock, and silence is told at once; a key's state is written and read again at every step. */
 const SETTINGS = {
@@ -103,15 +105,15 @@ const SETTINGS = {
   maxRows: 1_000,
   maxKeys: 500,
   maxKeysBehind: 500,
-  tableBytes: 1 << 20,
   cacheKeys: 1,
+  tableBytes: 1 << 20,
   retryMin: 1,
   retryMax: 10,
 }
 
 export class TopologyTest {
   readonly start: Millis
-  readonly topology: FeatureTopology
+  readonly topology: AnyTopology
   private readonly project: Project
   private readonly clock: VirtualClock
   private readonly transport: MemoryTransport
@@ -127,7 +129,7 @@ export class TopologyTest {
   private sent = 0
 
   /** Use `testTopology`. */
-  constructor(project: Project, topology: FeatureTopology, start: Millis) {
+  constructor(project: Project, topology: AnyTopology, start: Millis) {
     this.project = project
     this.topology = topology
     this.start = start
@@ -139,17 +141,11 @@ export class TopologyTest {
   /** Called once, by `testTopology`. */
   async open(): Promise<void> {
     const { topology, transport, registry } = this
-    for (const { name, schema } of topology.sources) {
+    for (const { name, schema } of [...topology.sources, ...topology.tables]) {
       this.encoders.set(name, await encoderFor(registry, `${name}-value`, schema))
       await transport.create({ name, partitions: 1, retentionMs: -1 })
     }
-    const flow = topology.flow(await this.openSinks())
-    // one partition each, so that what is written has one order
-    this.flow = {
-      ...flow,
-      start: 'earliest',
-      ...(flow.shuffle === undefined ? { direct: 1 } : { shuffle: 1 }),
-    }
+    this.flow = topology.kind === 'transform' ? await this.transformFlow(topology) : await this.featureFlow(topology)
     this.worker = new Worker({
       deployment: 'test',
       flows: [this.flow],
@@ -179,13 +175,19 @@ export class TopologyTest {
    * An event arrives at `at`, and has that event time where the event does not say another: the clock moves on to it first.
    * Without `at` it arrives at its own event time, or now where that has passed. `at` and timestamp fields may be offsets from the
    * start (`+5m`), ISO 8601 or milliseconds. Fields that have a default, may be null, or are not read by the topology may be left
-   * out. Resolves when all that follows from the event is done. Throws `value-unfit` with all that is wrong with it.
+   * out. `key`: of the record, for topics that are looked up as tables; what stands in a table is found half a second later, so the
+   * clock moves on by that. Sinks of your own are not called. Resolves when all that follows from the event is done. Throws `value-unfit` with all that is wrong with it.
    */
-  async send(topic: string, event: Readonly<Record<string, unknown>>, at?: string | Millis): Promise<void> {
+  async send(
+    topic: string,
+    event: Readonly<Record<string, unknown>>,
+    { at, key }: { readonly at?: string | Millis | undefined; readonly key?: string | undefined } = {},
+  ): Promise<void> {
     const faults: EventFault[] = []
-    const source = this.topology.sources.find(({ name }) => name === topic)
+    const topics = [...this.topology.sources, ...this.topology.tables]
+    const source = topics.find(({ name }) => name === topic)
     if (!source || !this.flow) {
-      const names = this.topology.sources.map(({ name }) => name)
+      const names = topics.map(({ name }) => name)
       const message = `${this.topology.name} does not read '${topic}', it reads ${names.join(', ')}`
       throw new MillraceError('topic-missing', message)
     }
@@ -197,7 +199,8 @@ export class TopologyTest {
     }
     if (prepared.arrives > now) await this.advanceTo(prepared.arrives)
     const value = this.encoders.get(topic)?.encode(prepared.event) ?? null
-    await this.transport.write([{ topic, partition: 0, key: null, value, timestamp: this.now }])
+    await this.transport.write([{ topic, partition: 0, key: key ?? null, value, timestamp: this.now }])
+    if (this.topology.tables.includes(source)) await this.clock.jump(TABLE_LOOK)
     await this.settle()
   }
 
@@ -221,6 +224,7 @@ export class TopologyTest {
 
   /** The features of an entity; undefined when nothing is known of it, or not any more. */
   async features(id: string): Promise<TestedFeatures | undefined> {
+    if (this.topology.kind !== 'features') return undefined
     const { name, generation, features } = this.topology
     const [record] = await this.store.read(`${name}@${generation}`, [id])
     if (!record) return undefined
@@ -282,17 +286,32 @@ export class TopologyTest {
   }
 
   private decoder(topic: string): Decoder {
-    const fields = this.flow?.sources.find((source) => source.topic === topic)?.fields ?? []
-    const schema = this.topology.sources.find(({ name }) => name === topic)?.schema
+    const read = this.flow ? [...this.flow.sources, ...('tables' in this.flow ? this.flow.tables : [])] : []
+    const fields = read.filter((source) => source.topic === topic).flatMap((source) => source.fields)
+    const { sources, tables } = this.topology
+    const schema = [...sources, ...tables].find(({ name }) => name === topic)?.schema
     return avroDecoder({ registry: this.registry, schema, fields, log: QUIET, clock: this.clock })
   }
 
-  private async openSinks(): Promise<readonly Sink[]> {
-    const { topology, store, transport, registry, project } = this
-    const { sinks } = await loadFeatureParts()
-    for (const { kind, settings } of topology.outputs) {
-      const part = sinks.get(kind)
-      if (!part) throw new MillraceError('part-unknown', `no sink '${kind}'`)
+  /** One partition each, so that what is written has one order. */
+  private async featureFlow(topology: FeatureTopology): Promise<Flow> {
+    const flow = topology.flow(await this.openSinks(topology))
+    return { ...flow, start: 'earliest', ...(flow.shuffle === undefined ? { direct: 1 } : { shuffle: 1 }) }
+  }
+
+  private async transformFlow(topology: TransformTopology): Promise<Flow> {
+    const encoders = new Map<string, Encoder>()
+    for (const { name, schema, retentionMs } of topology.writes) {
+      await this.transport.create({ name, partitions: 1, retentionMs })
+      encoders.set(name, await encoderFor(this.registry, `${name}-value`, schema))
+    }
+    return { ...topology.flow(encoders), start: 'earliest' }
+  }
+
+  private async openSinks(topology: FeatureTopology): Promise<readonly Sink[]> {
+    const { store, transport, registry, project } = this
+    for (const { part, settings } of topology.outputs) {
+      if (part.own) continue
       const open = await part.open(settings, { directory: project.directory, deployment: 'test', log: QUIET })
       const sink = await open({
         topology: topology.name,

@@ -43,7 +43,7 @@ class Run {
   }
 
   async step({ given, advance, expect, path }: Step): Promise<void> {
-    for (const { topic, fields, at } of given) await this.test.send(topic, fields, at)
+    for (const { topic, fields, at, key } of given) await this.test.send(topic, fields, { at, key })
     if (advance !== undefined) await this.test.advance(advance)
     const below = [...path, 'expect']
     for (const [id, values] of Object.entries(expect.features ?? {}))
@@ -60,8 +60,9 @@ class Run {
       if (found) this.add(path, id, 'nothing to be known of it', found.values, asOf)
       return
     }
-    const defaults = this.testCase.topology.features.map((feature) => [feature.name, feature.default] as const)
-    const values = found?.values ?? Object.fromEntries(defaults)
+    const { topology } = this.testCase
+    const features = topology.kind === 'features' ? topology.features : []
+    const values = found?.values ?? Object.fromEntries(features.map(({ name, default: none }) => [name, none]))
     for (const [name, value] of Object.entries(expected))
       if (!this.matches(value, values[name])) this.add([...path, name], `${id} ${name}`, value, values[name], asOf)
   }

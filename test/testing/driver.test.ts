@@ -19,8 +19,8 @@ it.each(['', DIRECT])(
   async (yaml) => {
     const test = await open(yaml === '' ? {} : { 'millrace.yaml': yaml })
     expect(await test.features('north')).toBeUndefined()
-    await test.send('readings', reading(10), '0s')
-    await test.send('readings', reading(20, { sky: 'CLOUDY' }), '20m')
+    await test.send('readings', reading(10), { at: '0s' })
+    await test.send('readings', reading(20, { sky: 'CLOUDY' }), { at: '20m' })
     expect(test.now).toBe(START + HOUR / 3)
     expect((await test.features('north'))?.values).toEqual({ celsius_mean_1h: 15, cloudy_1h: 1 })
     await test.advance('40m')
@@ -34,7 +34,7 @@ it.each(['', DIRECT])(
 
 it('meets every timer at its own time, and says each change to output topics in order', async () => {
   const test = await open()
-  for (const at of ['0s', '10s', '70s']) await test.send('readings', reading(10), at)
+  for (const at of ['0s', '10s', '70s']) await test.send('readings', reading(10), { at })
   const before = await test.outputs('heat')
   expect(before.map(({ value }) => value?.at)).toEqual([0, 10, 70].map((s) => START + s * 1000))
   await test.advance('30d')
@@ -56,8 +56,8 @@ it('lets windows of events that are older than the clock end too', async () => {
 
 it('takes times as offsets, ISO 8601 or milliseconds, from the start that was asked for', async () => {
   const test = await open({}, '2026-03-01T12:00:00Z')
-  await test.send('readings', reading(1), '2026-03-01T13:00:00+01:00')
-  await test.send('readings', reading(2), '+10m')
+  await test.send('readings', reading(1), { at: '2026-03-01T13:00:00+01:00' })
+  await test.send('readings', reading(2), { at: '+10m' })
   await test.send('readings', reading(3, { at: Date.parse('2026-03-01T12:20:00Z') }))
   expect(await test.features('north')).toMatchObject({
     at: Date.parse('2026-03-01T12:20:00Z'),
@@ -67,7 +67,7 @@ it('takes times as offsets, ISO 8601 or milliseconds, from the start that was as
 
 it('tells what ended in the dead letters', async () => {
   const test = await open()
-  await test.send('readings', reading(1, { at: '10m' }), '0s')
+  await test.send('readings', reading(1, { at: '10m' }), { at: '0s' })
   await test.send('readings', reading(1, { station: { id: 'x'.repeat(2000) } }))
   expect(test.deadLetters()).toEqual([
     { code: 'time-in-future', topic: 'readings', reason: expect.stringContaining('600000 ms after') },
@@ -91,4 +91,36 @@ it('refuses a project that is wrong and a topology that it does not have', async
   await expect(testTopology({ directory, topology: 'heet' })).rejects.toThrow("no topology 'heet', there are heat")
   const broken = weatherProject({ 'topologies/heat.yaml': 'topology: heat\n' })
   await expect(testTopology({ directory: broken, topology: 'heat' })).rejects.toThrow("'kind' is missing")
+})
+
+it('runs transforms: records made, looked up in tables, and routed', async () => {
+  const station = {
+    type: 'record',
+    name: 'Place',
+    fields: [
+      { name: 'city', type: 'string' },
+      { name: 'metres', type: 'int' },
+    ],
+  }
+  const files = {
+    'schemas/stations.avsc': JSON.stringify(station),
+    'topologies/cities.yaml': `topology: cities
+kind: transform
+from: readings
+tables: { place: { topic: stations, key: event.station.id } }
+map: { celsius: event.celsius, city: place.city }
+to: [city-readings, { topic: hot, when: event.celsius > 30.0 }]
+`,
+  }
+  const test = await testTopology({ directory: weatherProject(files), topology: 'cities' })
+  onTestFinished(() => test.close())
+  await test.send('stations', { city: 'Kiel' }, { key: 'north' })
+  await test.send('readings', reading(10))
+  await test.send('readings', reading(35, { station: { id: 'south' } }), { key: 'x' })
+  expect((await test.outputs('city-readings')).map(({ value }) => value)).toEqual([
+    { celsius: 10, city: 'Kiel' },
+    { celsius: 35, city: null },
+  ])
+  expect(await test.outputs('hot')).toEqual([{ key: 'x', value: { celsius: 35, city: null } }])
+  expect(await test.features('north')).toBeUndefined()
 })
