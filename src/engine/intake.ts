@@ -190,7 +190,7 @@ export class DirectIntake implements Intake {
       attested = await this.context.ends(this.topic)
     } catch (error) {
       this.context.log.warn(
-        { task: this.topic, reason: String(error) },
+        { topology: this.flow.name, topic: this.topic, partition: this.partition, position, reason: String(error) },
         'the end of the log is unknown; silence cannot be told',
       )
       this.silentSince = undefined

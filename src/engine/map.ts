@@ -12,7 +12,7 @@ import { RecordMapper } from './mapper.ts'
 import { beginning } from './place.ts'
 import { RowBuffer } from './rows.ts'
 import { encodeFrame, encodeLayout, FRAME_BYTES, FRAME_ROWS, type FrameHead, type Source } from './shuffle.ts'
-import { CHECK_EVERY, type Patience, readable, type Task, type TaskContext } from './task.ts'
+import { CHECK_EVERY, type Patience, placeOf, readable, type Task, type TaskContext } from './task.ts'
 
 /** What a row takes in a frame besides columns: position, time, tie, index of its key. */
 const ROW_BYTES = 26
@@ -157,7 +157,6 @@ export class MapTask implements Task {
     const role = this.role
     const topology = this.flow.name
     metrics.batchRecords.observe({ topology, role }, slice.to - slice.from)
-    metrics.lag.set({ topology, topic: this.topic, partition: this.partition }, Math.max(0, this.inbox.end - this.done))
     if (clock.now() - this.committedAt >= COMMIT_EVERY) await this.commit()
     metrics.batchSeconds.observe({ topology, role }, (clock.now() - started) / 1000)
   }
@@ -234,7 +233,7 @@ export class MapTask implements Task {
       attested = await this.context.ends(this.topic)
     } catch (error) {
       this.context.log.warn(
-        { task: this.id, reason: String(error) },
+        { ...placeOf(this), reason: String(error) },
         'the end of the log is unknown; silence cannot be told',
       )
       this.silentSince = undefined

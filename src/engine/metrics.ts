@@ -28,7 +28,10 @@ export function createMetrics() {
       ['topology', 'reason'],
     ),
     rowsLate: counter('rows_late_total', "Rows older than their task's clock on arrival.", ['topology']),
-    recordsOut: counter('records_out_total', 'Results written to sinks.', ['topology']),
+    recordsOut: counter('records_out_total', 'Results and records written, by where to: a sink, or a topic.', [
+      'topology',
+      'to',
+    ]),
     deadLetters: counter('dead_letters_total', 'Records sent to the dead-letter topic, by error code.', [
       'topology',
       'code',
@@ -47,6 +50,19 @@ export function createMetrics() {
     batchRecords: histogram('batch_records', 'Records (map) or rows (reduce) per step.', RECORDS, ['topology', 'role']),
     batchSeconds: histogram('batch_seconds', 'Wall time of a step, commit included.', SECONDS, ['topology', 'role']),
     commitSeconds: histogram('commit_seconds', 'Wall time of a state commit.', SECONDS, ['topology', 'role']),
+    sinkSeconds: histogram('sink_seconds', 'Wall time of a call that a sink has answered.', SECONDS, [
+      'topology',
+      'to',
+    ]),
+    sinkFailures: counter('sink_failures_total', 'Calls that a sink failed; each is repeated until it succeeds.', [
+      'topology',
+      'to',
+    ]),
+    sinkRefused: counter('sink_refused_total', 'Results that a sink can never take; they are dead letters.', [
+      'topology',
+      'to',
+    ]),
+    retries: counter('retries_total', 'Calls of services that failed and were tried again.', ['topology']),
     fenced: counter('fenced_total', 'Calls refused because another worker has the task.', ['topology']),
     reopened: counter('reopened_total', 'Tasks opened again after a failure.', ['topology']),
     tasks: gauge('tasks', 'Tasks here, by condition: opening, running, waiting, blocked, stopped.', [
@@ -54,6 +70,11 @@ export function createMetrics() {
       'role',
       'condition',
     ]),
+    blocked: gauge('blocked_tasks', 'Tasks here that wait for a decision, by the code of the error that says which.', [
+      'topology',
+      'code',
+    ]),
+    partitions: gauge('assigned_partitions', 'Partitions that are read here.', ['topic']),
     filesTakenUp: gauge('files_taken_up', 'Does all run here that the files declare now? 1 or 0.', []),
     clock: gauge('clock_timestamp_seconds', "Event time that a task's clock has reached.", ['topology', 'partition']),
     cacheKeys: gauge('state_cache_keys', 'Keys held in memory.', ['topology']),

@@ -24,7 +24,7 @@ import type { Intake } from './intake.ts'
 import { KeyCache } from './keys.ts'
 import { OwnCalls } from './own-code.ts'
 import { Sources } from './sources.ts'
-import { CHECK_EVERY, type Patience, readable, refuseOlder, type Task, type TaskContext } from './task.ts'
+import { CHECK_EVERY, type Patience, placeOf, readable, refuseOlder, type Task, type TaskContext } from './task.ts'
 
 /** How often an idle task asks its sinks whether they went back in time. */
 const MARKS_EVERY: Millis = 30_000
@@ -63,7 +63,7 @@ export class ReduceTask<S = unknown> implements Task {
   private patiently!: Patience
   private state!: OpenState
   private reducer!: Reducer<S>
-  private sources!: Sources
+  private sources = new Sources([])
   /** Number of the last version given since the task opened. */
   private lastStep = 0
   private said: Version | undefined
@@ -95,6 +95,14 @@ export class ReduceTask<S = unknown> implements Task {
     this.context = context
     this.cache = new KeyCache(context.settings.cacheKeys)
     this.calls = flow.own && new OwnCalls(flow.own, this.id, context.clock)
+  }
+
+  get clock(): Millis {
+    return this.sources.clock
+  }
+
+  get cachedKeys(): number {
+    return this.cache.size
   }
 
   async open(patiently: Patience): Promise<Position> {
@@ -137,10 +145,6 @@ export class ReduceTask<S = unknown> implements Task {
     const topology = this.flow.name
     metrics.batchRecords.observe({ topology, role: this.role }, batch.rows)
     metrics.batchSeconds.observe({ topology, role: this.role }, (clock.now() - started) / 1000)
-    metrics.lag.set(
-      { topology, topic: this.intake.topic, partition: this.partition },
-      Math.max(0, this.inbox.end - this.done),
-    )
     await this.tellLive()
   }
 
@@ -215,9 +219,6 @@ export class ReduceTask<S = unknown> implements Task {
     await this.commit(bytes, timers, version)
     this.cache.settle(batch.states.keys())
     const topology = this.flow.name
-    metrics.recordsOut.inc({ topology }, emissions.length)
-    metrics.cacheKeys.set({ topology }, this.cache.size)
-    metrics.clock.set({ topology, partition: this.partition }, Number.isFinite(time) ? time / 1000 : 0)
     if (this.isLive && !Number.isNaN(batch.stamp))
       metrics.delay.observe({ topology }, Math.max(0, clock.now() - batch.stamp) / 1000)
   }
@@ -392,7 +393,7 @@ export class ReduceTask<S = unknown> implements Task {
   }
 
   private async sayAll(sink: Sink): Promise<void> {
-    this.context.log.warn({ task: this.id }, 'a sink has gone back in time: every value is said again')
+    this.context.log.warn(placeOf(this), 'a sink has gone back in time: every value is said again')
     const version = this.nextVersion()
     const base = { task: this.id, version, upto: this.done, said: undefined }
     for await (const page of this.context.state.scan(this.state)) {

@@ -4,7 +4,7 @@
  * `transform.ts` (record → records).
  */
 import type { WallClock } from '../core/clock.ts'
-import { ClearStop, Fenced, MillraceError } from '../core/errors.ts'
+import { ClearStop, type ErrorCode, Fenced, MillraceError } from '../core/errors.ts'
 import type { Flow, Millis, Position, Range, State, TaskId, Transport } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
 import type { DeadLetters } from './dead-letters.ts'
@@ -73,6 +73,10 @@ export interface Task {
   readonly position: Position
   /** Position after what was processed; what lies between is committed soon. */
   readonly done: Position
+  /** Event time it has reached, -Infinity before the first; left out by tasks that have no clock of their own. */
+  readonly clock?: Millis
+  /** Keys in memory; left out by tasks that keep none. */
+  readonly cachedKeys?: number
   /** Claims the state; answers where to read from. */
   open(patience: Patience): Promise<Position>
   /** Works off a part of what waits in the inbox. */
@@ -82,6 +86,14 @@ export interface Task {
   /** Makes everything done so far durable, before a graceful stop. */
   settle(): Promise<void>
 }
+
+/** Where a task is: on every line that is logged of it. */
+export const placeOf = ({ id, flow, position }: Pick<Task, 'id' | 'flow' | 'position'>) => ({
+  task: id,
+  topology: flow.name,
+  partition: Number(id.slice(id.lastIndexOf('/') + 1)),
+  position,
+})
 
 /** Repeats a call until it succeeds, with growing pauses. Fencing, clear stops and the task's end pass through. */
 export type Patience = <T>(what: string, call: () => Promise<T>) => Promise<T>
@@ -98,6 +110,8 @@ export class TaskRunner {
   condition: Condition = 'opening'
   /** Why it waits or is blocked. */
   reason: string | undefined
+  /** Code of the clear stop that blocks it. */
+  code: ErrorCode | undefined
   private readonly task: Task
   private readonly context: TaskContext
   /** Told whenever the task has opened: from then on it wants the records from `inbox.want` on. */
@@ -154,6 +168,16 @@ export class TaskRunner {
   /** Records between what was processed and the end of the log, as last read. */
   get lag(): number {
     return this.position === undefined ? 0 : Math.max(0, this.task.inbox.end - this.task.done)
+  }
+
+  /** See `Task`; undefined where there is none. */
+  get clock(): Millis | undefined {
+    const { clock } = this.task
+    return clock === undefined || !Number.isFinite(clock) ? undefined : clock
+  }
+
+  get cachedKeys(): number {
+    return this.task.cachedKeys ?? 0
   }
 
   /** Ends at the next `await`, whatever is under way: the partition is another's. */
@@ -234,7 +258,7 @@ export class TaskRunner {
 
   /** See `Patience`. */
   private readonly patiently: Patience = async (what, call) => {
-    const { clock, log, settings } = this.context
+    const { clock, log, metrics, settings } = this.context
     for (let pause = settings.retryMin; ; pause = Math.min(pause * 2, settings.retryMax)) {
       if (this.ended.signal.aborted) throw new Stopped()
       try {
@@ -246,7 +270,11 @@ export class TaskRunner {
         if (this.draining) throw new Stopped()
         this.condition = this.condition === 'opening' ? 'opening' : 'waiting'
         this.reason = `${what}: ${messageOf(error)}`
-        log.warn({ task: this.task.id, code: codeOf(error), reason: messageOf(error) }, `${what} failed; trying again`)
+        metrics.retries.inc({ topology: this.task.flow.name })
+        log.warn(
+          { ...placeOf(this.task), code: codeOf(error), reason: messageOf(error) },
+          `${what} failed; trying again`,
+        )
         await clock.wait(pause, this.hurry.signal)
       }
     }
@@ -259,9 +287,10 @@ export class TaskRunner {
 
   private block(error: ClearStop): void {
     this.condition = 'blocked'
+    this.code = error.code
     this.reason = `${error.code}: ${error.message}. ${error.todo}`
     this.context.log.error(
-      { task: this.task.id, code: error.code, reason: error.message },
+      { ...placeOf(this.task), code: error.code, reason: error.message },
       `task stopped: ${error.todo}`,
     )
   }
@@ -273,7 +302,7 @@ export class TaskRunner {
     metrics.reopened.inc({ topology })
     this.condition = 'opening'
     this.reason = messageOf(error)
-    log.warn({ task: this.task.id, code: codeOf(error), reason: messageOf(error) }, 'task opens again')
+    log.warn({ ...placeOf(this.task), code: codeOf(error), reason: messageOf(error) }, 'task opens again')
   }
 }
 

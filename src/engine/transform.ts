@@ -109,7 +109,6 @@ export class TransformTask implements Task {
     await this.flush()
     this.done = slice.next
     metrics.batchRecords.observe({ topology, role: this.role }, slice.to - slice.from)
-    metrics.lag.set({ topology, topic: this.topic, partition: this.partition }, Math.max(0, this.inbox.end - this.done))
     if (clock.now() - this.committedAt >= COMMIT_EVERY) await this.commit()
     metrics.batchSeconds.observe({ topology, role: this.role }, (clock.now() - started) / 1000)
   }
@@ -153,7 +152,7 @@ export class TransformTask implements Task {
     const { drafts, dead } = this
     if (dead.length > 0) await this.patiently('writing dead letters', () => deadLetters.write(dead))
     if (drafts.length > 0) await this.patiently('writing records', () => transport.write(drafts))
-    if (drafts.length > 0) metrics.recordsOut.inc({ topology: this.flow.name }, drafts.length)
+    for (const { topic } of drafts) metrics.recordsOut.inc({ topology: this.flow.name, to: topic })
     this.drop()
   }
 

@@ -48,6 +48,10 @@ export interface TaskStatus {
   readonly topology: string
   readonly condition: Condition
   readonly reason: string | undefined
+  /** Records it has still to process, as last read. */
+  readonly lag: number
+  /** Event time it has reached; undefined where it has no clock of its own, or that has not started. */
+  readonly clock: Millis | undefined
 }
 
 const GROUP_COMMIT_EVERY: Millis = 1_000
@@ -196,7 +200,14 @@ export class Worker {
   }
 
   status(): TaskStatus[] {
-    return this.runners.map(({ id, flow, condition, reason }) => ({ id, topology: flow.name, condition, reason }))
+    return this.runners.map(({ id, flow, condition, reason, lag, clock }) => ({
+      id,
+      topology: flow.name,
+      condition,
+      reason,
+      lag,
+      clock,
+    }))
   }
 
   /** Records that the tasks here have still to process, as last read. */
@@ -282,9 +293,19 @@ export class Worker {
   }
 
   private countTasks(): void {
-    const { tasks } = this.options.metrics
-    tasks.reset()
-    for (const { flow, role, condition } of this.runners) tasks.inc({ topology: flow.name, role, condition })
+    const { tasks, blocked, lag, clock, cacheKeys, partitions } = this.options.metrics
+    for (const gauge of [tasks, blocked, lag, clock, cacheKeys, partitions]) gauge.reset()
+    for (const { partition, runners } of this.feeds.values()) {
+      partitions.inc({ topic: partition.topic })
+      for (const runner of runners) {
+        const topology = runner.flow.name
+        tasks.inc({ topology, role: runner.role, condition: runner.condition })
+        lag.set({ topology, ...partition }, runner.lag)
+        cacheKeys.inc({ topology }, runner.cachedKeys)
+        if (runner.condition === 'blocked') blocked.inc({ topology, code: runner.code ?? 'unknown' })
+        if (runner.clock !== undefined) clock.set({ topology, partition: partition.partition }, runner.clock / 1000)
+      }
+    }
   }
 
   /** The group is told the lowest position of a partition's tasks, after the state has it. */
