@@ -1,7 +1,10 @@
-/** What programs may import from `millrace`: the vocabulary, the errors, and the way to declare a part. */
+/** What programs and parts of one's own may import from `millrace`: the vocabulary, the errors, and what parts are made of. */
 
-export type { ByteReader, ByteWriter } from './core/bytes.ts'
+export { z } from 'zod'
+export { ByteReader, ByteWriter } from './core/bytes.ts'
 export { ClearStop, ERRORS, type ErrorCode, Fenced, MillraceError, RecordError } from './core/errors.ts'
 export type * from './core/model.ts'
+export { finite, WideSum } from './core/numbers.ts'
 export type { Log, Part, PartContext } from './core/part.ts'
+export { operatorText, type Selection, selection, slotText } from './core/selection.ts'
 export { checkProject, type Project, renderProblems } from './project/check.ts'
