@@ -6,6 +6,7 @@ import { featuresOf } from '../../project/kinds.ts'
 import { createRuntime, createTopics, openServices, type Services, sourceEncoders } from '../../runtime.ts'
 import { explain, stopped, type Terminal } from '../console.ts'
 import { loadProject } from '../project.ts'
+import { reloading } from '../reload.ts'
 import { tailLines } from '../tail/lines.ts'
 import { Feed } from './feed.ts'
 import { Notes } from './notes.ts'
@@ -19,6 +20,8 @@ export interface DevOptions {
   readonly speed: number
   readonly seed: number
   readonly replay?: string
+  /** Takes up changed files, but in a replay. */
+  readonly watch: boolean
   readonly port?: number
 }
 
@@ -72,7 +75,7 @@ async function start(
   const project = { ...found, config: { ...config, http: { ...config.http, port } } }
   const services = await openServices(project, notes.log)
   try {
-    await serve(project, services, options, terminal, notes)
+    await serve(project, found, services, options, terminal, notes)
   } finally {
     await services.close()
   }
@@ -80,6 +83,7 @@ async function start(
 
 async function serve(
   project: Project,
+  found: Project,
   services: Services,
   options: DevOptions,
   terminal: Terminal,
@@ -89,7 +93,7 @@ async function serve(
   const failed = new AbortController()
   const signal = AbortSignal.any([terminal.stopSignal, failed.signal])
   await createTopics(project, transport, options.replay === undefined ? undefined : FOR_EVER)
-  const encoders = await sourceEncoders(project, registry)
+  const encoders = new Map(await sourceEncoders(project, registry))
   const written = new WrittenIds()
   const watched = { ...services, store: written.watching(store) }
   const runtime = await createRuntime(project, watched, notes.log, { tail: tailLines(services) })
@@ -99,18 +103,31 @@ async function serve(
     return !served.includes(undefined) && (await runtime.worker.caughtUp())
   }
   const feed = new Feed({ project, transport, encoders, notes, caughtUp, signal })
-  const samples = new Samples(featuresOf(runtime.topologies), written)
+  const samples = new Samples(() => featuresOf(runtime.topologies), written)
   try {
     const baseUrl = await runtime.start()
     const feeding = options.replay === undefined ? feed.city(options) : feed.replay(options.replay)
     const stampedByWallClock = options.replay === undefined && options.speed === 1
     const events = () => feed.events
+    const reloads = reloading({
+      found,
+      runtime,
+      prepare: async (next) => {
+        const adjusted = { ...next, config: { ...project.config, topics: next.config.topics } }
+        await createTopics(adjusted, transport)
+        for (const [topic, encoder] of await sourceEncoders(adjusted, registry)) encoders.set(topic, encoder)
+      },
+      watch: options.watch && options.replay === undefined,
+      terminal,
+      log: { ...notes.log, info: (_, message) => notes.add(message) },
+      signal,
+    })
     const shown = show({ runtime, store, samples, baseUrl, notes, events, stampedByWallClock, terminal, signal })
     try {
       await Promise.all([feeding.then(() => stopped(signal)), shown])
     } finally {
       failed.abort()
-      await Promise.allSettled([feeding, shown])
+      await Promise.allSettled([feeding, shown, reloads])
     }
   } finally {
     await runtime.stop(GRACE_MS)

@@ -41,16 +41,27 @@ export class WrittenIds {
 
 /** Which entities to show: those with the most features first, of each the first ids that were written. */
 export class Samples {
-  private readonly entities: readonly Entity[]
+  private readonly topologies: () => readonly FeatureTopology[]
   private readonly written: WrittenIds
+  private readonly ids = new Map<string, string[]>()
 
-  constructor(topologies: readonly FeatureTopology[], written: WrittenIds) {
+  /** `topologies`: those that run now. */
+  constructor(topologies: () => readonly FeatureTopology[], written: WrittenIds) {
+    this.topologies = topologies
     this.written = written
-    const names = [...new Set(topologies.map(({ entity }) => entity))]
-    const features = (entity: Entity) => entity.topologies.reduce((sum, each) => sum + each.features.length, 0)
-    this.entities = names
-      .map((name) => ({ name, topologies: topologies.filter(({ entity }) => entity === name), ids: [] }))
+  }
+
+  private get entities(): readonly Entity[] {
+    const features = ({ topologies }: Entity) => topologies.reduce((sum, each) => sum + each.features.length, 0)
+    return [...Map.groupBy(this.topologies(), ({ entity }) => entity)]
+      .map(([name, topologies]) => ({ name, topologies, ids: this.idsOf(name) }))
       .sort((a, b) => features(b) - features(a))
+  }
+
+  private idsOf(entity: string): string[] {
+    const ids = this.ids.get(entity) ?? []
+    this.ids.set(entity, ids)
+    return ids
   }
 
   /** The first entity in the view with ids, once every topology of it is served; with `patience` only the very first will do. */
@@ -58,7 +69,8 @@ export class Samples {
     store: FeatureStore,
     patience: boolean,
   ): Promise<{ readonly entity: string; readonly ids: readonly [string, ...string[]] } | undefined> {
-    for (const { name, topologies, ids } of patience ? this.entities.slice(0, 1) : this.entities) {
+    const { entities } = this
+    for (const { name, topologies, ids } of patience ? entities.slice(0, 1) : entities) {
       const [first, ...others] = ids
       const aliases = await Promise.all(topologies.map((topology) => store.alias(topology.name)))
       if (first !== undefined && aliases.every((alias) => alias !== undefined))
@@ -69,8 +81,9 @@ export class Samples {
 
   /** Newest values of the ids shown, entity by entity, over all topologies of each. */
   async read(store: FeatureStore): Promise<{ title: string; features: [string, FeatureValue][] }[]> {
-    for (const entity of this.entities) if (entity.ids.length < SHOWN) this.choose(entity)
-    const found = await Promise.all(this.entities.map((entity) => valuesOf(entity, store)))
+    const { entities } = this
+    for (const entity of entities) if (entity.ids.length < SHOWN) this.choose(entity)
+    const found = await Promise.all(entities.map((entity) => valuesOf(entity, store)))
     return found.flat()
   }
 

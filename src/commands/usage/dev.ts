@@ -9,6 +9,7 @@ export const dev: Usage = (program, { terminal, exit }) => {
     .option('--speed <factor>', 'simulated seconds per second', number(0.1, 10_000), 1)
     .option('--seed <number>', 'another seed, another city', number(0, 2 ** 31), 1)
     .option('--replay <file>', 'feed these events instead: NDJSON, .gz too; {"topic": "orders", "event": {…}} a line')
+    .option('--no-watch', 'take changed files up at SIGHUP only')
     .addOption(port())
     .addHelpText(
       'after',
@@ -19,7 +20,8 @@ export const dev: Usage = (program, { terminal, exit }) => {
       )}
 
 Log, schemas, state and features are embedded, in .millrace/, whatever kinds of transport, registry, state and
-store millrace.yaml names for \`millrace run\`; its other settings hold. A restart goes on where it was; remove
+store millrace.yaml names for \`millrace run\`; its other settings hold. Topology files and schemas that you edit are
+taken up within seconds (not in a replay). A restart goes on where it was; remove
 .millrace/ to start afresh. A replay always starts afresh, beside the rest, and leaves nothing behind. When the file
 is through, its features are served until Ctrl-C. Ctrl-C again stops at once.
 

@@ -19,7 +19,7 @@ async function watched() {
     await store.write({ namespace, names, batch: { task: 't', version, upto: 1, said: undefined, emissions } })
     return namespace
   }
-  return { samples: new Samples(topologies, written), store, write }
+  return { samples: new Samples(() => topologies, written), store, write }
 }
 
 const titles = (entities: { title: string }[]) => entities.map(({ title }) => title)
