@@ -6,6 +6,7 @@ import type {
   Draft,
   FeatureFlow,
   FeatureRecord,
+  Flow,
   Reducer,
   Sink,
   State,
@@ -199,7 +200,7 @@ export class World {
     return { ...flow, sinks: [this.options.sink?.(sink) ?? sink] }
   }
 
-  worker(tag?: string, ...flows: readonly FeatureFlow[]): Worker {
+  worker(tag?: string, ...flows: readonly Flow[]): Worker {
     return new Worker({
       deployment: 'test',
       ...(tag === undefined ? {} : { tag }),
