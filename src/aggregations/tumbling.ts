@@ -10,19 +10,19 @@ const config = z
   .strictObject({
     tumbling: duration.describe('Length of the windows, which follow on each other: 10m, 1h, 1d.'),
     offset: duration
-      .default(0)
-      .describe('How long after full lengths since 1970-01-01T00:00:00Z windows begin; less than the length; 0.'),
+      .optional()
+      .describe('How long after full lengths since 1970-01-01T00:00:00Z windows begin; less than the length.'),
     allowance: duration
-      .default(0)
+      .optional()
       .describe(
-        'How long after its end a window still takes events, and says a corrected result; at most the length; 0.',
+        'How long after its end a window still takes events, and says a corrected result; at most the length. Left out, not at all.',
       ),
   })
-  .refine(({ tumbling, offset }) => offset < tumbling, {
+  .refine(({ tumbling, offset = 0 }) => offset < tumbling, {
     path: ['offset'],
     message: 'offset is not less than the length of the windows',
   })
-  .refine(({ tumbling, allowance }) => allowance <= tumbling, {
+  .refine(({ tumbling, allowance = 0 }) => allowance <= tumbling, {
     path: ['allowance'],
     message: 'allowance is longer than the windows: by then the next one has taken the place of what it would correct',
   })
@@ -53,8 +53,8 @@ class TumblingSlot implements Slot<Windows> {
     this.features = specs.map(({ name }) => name)
     this.operator = operator
     this.length = config.tumbling
-    this.offset = config.offset
-    this.allowance = config.allowance
+    this.offset = config.offset ?? 0
+    this.allowance = config.allowance ?? 0
   }
 
   /** Number of the window that a time is in. */
@@ -138,7 +138,7 @@ const tumbling: Aggregation<Config> = {
   expressions: {},
   slots: (features) => {
     const idOf = (spec: FeatureSpec<Config>) => {
-      const { tumbling, offset, allowance } = spec.config
+      const { tumbling, offset = 0, allowance = 0 } = spec.config
       return `tumbling/1 ${tumbling}+${offset} allowance=${allowance} ${operatorText(spec)} ${selection(spec).text}`.trim()
     }
     return [...Map.groupBy(features, idOf)].map(([id, specs]) => new TumblingSlot(id, specs))

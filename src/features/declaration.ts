@@ -151,7 +151,12 @@ function readFeature(
   if (!shared || !expressions || !config || !chosen) return undefined
   const { as, operator } = chosen
   const { of, when, default: fallback, description } = shared.data
-  checkUse(yaml, at, as, operator, of, fallback)
+  const measures = aggregation.aggregation.measures?.(config.data) ?? false
+  if (measures && of !== undefined) {
+    const message = `'${by}' gives values of its own here`
+    yaml.add([...at, 'of'], { code: 'bad-value', message, expected: "no 'of'" }, 'key')
+  }
+  checkUse(yaml, at, as, operator, of ?? (measures ? 'its own' : undefined), fallback)
   checkMemory(yaml, at, by, aggregation, chosen, parts)
   return {
     name: feature,

@@ -4,7 +4,7 @@
  */
 import type { FeatureSpec, FeatureValue, Millis, Value } from '../core/model.ts'
 import { cutText } from '../core/values.ts'
-import { NAIVE_OPERATORS } from './naive-operators.ts'
+import { NAIVE_OPERATORS, type Sample } from './naive-operators.ts'
 
 export interface OracleEvent {
   readonly time: Millis
@@ -29,14 +29,40 @@ export function naiveResult(
 ): FeatureValue {
   const { when, of } = feature.columns
   const wanted = events.filter((event) => when === undefined || event.values[when] === true)
-  const samples = remembered(feature, wanted, now, clock).flatMap((event) => {
-    const value = valueIn(event, of)
-    return value === null ? [] : [{ value, time: event.time, tie: event.tie }]
-  })
+  const measured = measures(feature, wanted, now)
+  const samples =
+    measured ??
+    remembered(feature, wanted, now, clock).flatMap((event) => {
+      const value = valueIn(event, of)
+      return value === null ? [] : [{ value, time: event.time, tie: event.tie }]
+    })
   const operator = NAIVE_OPERATORS[feature.as]
   if (!operator) throw new RangeError(`the oracle knows no operator ${feature.as}`)
   const { window, tumbling = Number.NaN } = feature.config as { window?: Millis; tumbling?: Millis }
   return operator(samples, feature.settings, window ?? tumbling)
+}
+
+/** Seconds that things are open, or took; undefined where the feature measures nothing. */
+function measures({ config, columns }: Asked, events: readonly OracleEvent[], now: Millis): Sample[] | undefined {
+  const { measure, maxAge, every = 60_000 } = config as { measure?: string; maxAge: Millis; every?: Millis }
+  const told = Math.floor(now / every) * every
+  if (measure === 'age')
+    return open(events, columns, now, maxAge).map((event) => ({
+      ...event,
+      value: Math.max(0, told - event.time) / 1_000,
+    }))
+  if (measure !== 'duration') return undefined
+  const is = (event: OracleEvent, key: string) => event.values[columns[key] as string] === true
+  const idOf = (event: OracleEvent) => event.values[columns.lifecycle as string]
+  const ids = new Set(events.map(idOf).filter((id) => typeof id === 'string'))
+  return [...ids].flatMap((id) => {
+    const mine = events.filter((event) => idOf(event) === id).sort(byTime)
+    const opened = mine.filter((event) => is(event, 'opens') && !is(event, 'closes')).at(-1)
+    const closed = mine.filter((event) => is(event, 'closes')).at(-1)
+    if (!opened || !closed || closed.time < opened.time) return []
+    const took = closed.time - opened.time
+    return closed.time > now - maxAge && took < maxAge ? [{ ...closed, value: took / 1_000 }] : []
+  })
 }
 
 function remembered(
@@ -75,12 +101,16 @@ function within(events: readonly OracleEvent[], now: Millis, length: Millis): Or
 
 interface Tumbling {
   readonly tumbling: Millis
-  readonly offset: Millis
-  readonly allowance: Millis
+  readonly offset?: Millis
+  readonly allowance?: Millis
 }
 
 /** Events of the newest window that ended at or before the clock, but for those that came after the allowance. */
-function inLastClosed(events: readonly OracleEvent[], clock: Millis, { tumbling, offset, allowance }: Tumbling) {
+function inLastClosed(
+  events: readonly OracleEvent[],
+  clock: Millis,
+  { tumbling, offset = 0, allowance = 0 }: Tumbling,
+) {
   const startOf = (time: Millis) => Math.floor((time - offset) / tumbling) * tumbling + offset
   return events.filter(({ time, clock: came = Number.NEGATIVE_INFINITY }) => {
     const end = startOf(time) + tumbling

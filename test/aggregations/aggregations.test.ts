@@ -9,21 +9,42 @@ import { aggregationNamed, declared, operatorNamed } from './declared.ts'
 interface Given {
   readonly settings: readonly object[]
   readonly columns?: Record<string, string>
+  /** The values are the aggregation's own. */
+  readonly measures?: true
 }
+
+const THINGS = { lifecycle: 'id', opens: 'opens', closes: 'closes' }
 
 /** Two settings of each aggregation, to be declared together; those of a new aggregation stand here too. */
 const SETTINGS: Readonly<Record<string, Given>> = {
   last: { settings: [{ last: 3 }, { last: 7 }] },
   window: { settings: [{ window: '10ms' }, { window: '25ms' }] },
   lifecycle: {
-    settings: [10, 25].map((ms) => ({ lifecycle: 'id', opens: 'opens', closes: 'closes', maxAge: `${ms}ms` })),
-    columns: { lifecycle: 'id', opens: 'opens', closes: 'closes' },
+    settings: [10, 25].map((ms) => ({ ...THINGS, maxAge: `${ms}ms` })),
+    columns: THINGS,
   },
   lifetime: { settings: [{ lifetime: true }] },
   tumbling: { settings: [{ tumbling: '10ms' }, { tumbling: '25ms', offset: '7ms', allowance: '12ms' }] },
 }
 /** Other ways of an aggregation, which remember otherwise. */
 const VARIANTS: Readonly<Record<string, readonly (Given & { readonly way: string })[]>> = {
+  lifecycle: [
+    {
+      way: 'with ages',
+      settings: [
+        { ...THINGS, maxAge: '25ms', measure: 'age', every: '7ms' },
+        { ...THINGS, maxAge: '10ms', measure: 'age', every: '3ms' },
+      ],
+      columns: THINGS,
+      measures: true,
+    },
+    {
+      way: 'with durations',
+      settings: [10, 25].map((ms) => ({ ...THINGS, maxAge: `${ms}ms`, measure: 'duration' })),
+      columns: THINGS,
+      measures: true,
+    },
+  ],
   window: [
     {
       way: 'with a resolution',
@@ -49,7 +70,7 @@ for (const name of partNames('aggregations')) {
   const given = SETTINGS[name]
   if (!given) throw new Error(`test/aggregations/aggregations.test.ts has no settings for ${name}`)
   const aggregation = await aggregationNamed<unknown>(name)
-  for (const { way, settings: ways, columns } of [{ way: '', ...given }, ...(VARIANTS[name] ?? [])])
+  for (const { way, settings: ways, columns, measures } of [{ way: '', ...given }, ...(VARIANTS[name] ?? [])])
     for (const as of partNames('operators')) {
       const of = OPERATOR_SETTINGS[as] ?? {}
       const { over, takes, ...operator } = await operatorNamed(as, of)
@@ -60,9 +81,13 @@ for (const name of partNames('aggregations')) {
         features.push(await declared(feature, name, settings, as, { ...columns, ...selected }, { values, of }))
       }
       for (const settings of ways) {
-        for (const selected of operator.of === 'optional' ? SELECTED : SELECTED.slice(2))
+        for (const selected of measures
+          ? SELECTED.slice(0, 2)
+          : operator.of === 'optional'
+            ? SELECTED
+            : SELECTED.slice(2))
           await declare(settings, selected, 'number')
-        if (takes === 'given') for (const selected of TEXTS) await declare(settings, selected, 'text')
+        if (takes === 'given' && !measures) for (const selected of TEXTS) await declare(settings, selected, 'text')
       }
       aggregationSuite({ name: `${name} ${way} as ${as}`, aggregation, features, naive: naiveResult, span: 80 })
     }

@@ -13,12 +13,20 @@ it('names the topologies of a project that is right', async () => {
   const { code, out } = await call('check', '-d', project)
   expect(code).toBe(0)
   expect(out).toBe(
-    '5 topologies are right: courier-acceptance, courier-deliveries, customer-waiting, store-backlog, store-load\n',
+    '7 topologies are right: courier-acceptance, courier-deliveries, customer-waiting, store-backlog, store-load, store-shifts, store-waiting\n',
   )
   const json = await call('check', '-d', project, '--json')
   expect(JSON.parse(json.out)).toEqual({
     problems: [],
-    topologies: ['courier-acceptance', 'courier-deliveries', 'customer-waiting', 'store-backlog', 'store-load'],
+    topologies: [
+      'courier-acceptance',
+      'courier-deliveries',
+      'customer-waiting',
+      'store-backlog',
+      'store-load',
+      'store-shifts',
+      'store-waiting',
+    ],
   })
 })
 

@@ -60,6 +60,26 @@ const WRONG: readonly (readonly [what: string, feature: string, said: string])[]
     '{ lifecycle: orderId, opens: event.city == "A", closes: event.city == "B", of: totalCents, as: ^{ spectral: 1m } }',
     "spectral makes no sense over 'lifecycle': a spectrum is of a series of times; one of last, lifetime",
   ],
+  [
+    "a value of one's own where the aggregation measures",
+    '{ lifecycle: orderId, opens: event.city == "A", closes: event.city == "B", measure: age, ^of: totalCents, as: max }',
+    "'lifecycle' gives values of its own here; no 'of'",
+  ],
+  [
+    'a refresh of what does not age',
+    '{ lifecycle: orderId, opens: event.city == "A", closes: event.city == "B", measure: duration, every: ^1m, as: max }',
+    'every goes with measure: age alone',
+  ],
+  [
+    'an allowance longer than the window',
+    '{ tumbling: 10m, allowance: ^11m, as: count }',
+    'allowance is longer than the windows',
+  ],
+  [
+    'a window that is no multiple of its resolution',
+    '{ window: 10m, resolution: ^7m, as: count }',
+    'window is not 1 to 1000 times as long as resolution',
+  ],
   ['the mean of texts', '{ last: 5, of: ^city, as: mean }', 'this is a text; a number'],
   [
     'the last of true or false',

@@ -16,7 +16,7 @@ export interface Entry {
   time: Millis
   tie: number
   closes: boolean
-  /** Value at the opening; NaN where it has none. */
+  /** Value at the opening, NaN where it has none; in pairs, of a closing: the time of the newest opening up to it, as far as known. */
   value: Value
   chunk: Chunk
 }
@@ -47,10 +47,17 @@ export class Ids {
   private readonly lacking = new Set<string>()
   private readonly maxAge: Millis
   private readonly values: Values
+  private readonly pairs: boolean
 
-  constructor(maxAge: Millis, values: Values) {
+  /** `pairs`: a closing keeps the time of its opening as its value; no other values are given. */
+  constructor(maxAge: Millis, values: Values, pairs = false) {
     this.maxAge = maxAge
     this.values = values
+    this.pairs = pairs
+  }
+
+  get all(): Iterable<Entry> {
+    return this.byId.values()
   }
 
   get isEmpty(): boolean {
@@ -69,8 +76,11 @@ export class Ids {
       this.put(id, time, tie, closes, value, this.chunkFor(time))
       return
     }
-    if (time < known.time) return
-    if (time === known.time && (closes === known.closes ? tie <= known.tie : known.closes)) return
+    if (time < known.time || (time === known.time && (closes === known.closes ? tie <= known.tie : known.closes))) {
+      if (this.pairs && known.closes && !closes) pair(known, time)
+      return
+    }
+    if (this.pairs && closes) value = known.closes ? known.value : known.time
     if (closes) this.open.delete(known)
     else this.open.add(known)
     known.time = time
@@ -220,6 +230,13 @@ function join(entry: Entry, chunk: Chunk): void {
   chunk.entries.push(entry)
   chunk.size++
   touch(chunk, entry.time)
+}
+
+/** An opening that came after its closing. */
+function pair(closing: Entry, opened: Millis): void {
+  if (opened <= (closing.value as number)) return
+  closing.value = opened
+  spoil(closing.chunk)
 }
 
 function touch(chunk: Chunk, time: Millis): void {

@@ -1,6 +1,4 @@
-import { z } from 'zod'
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts'
-import { duration } from '../../core/duration.ts'
 import type {
   Aggregation,
   Column,
@@ -10,20 +8,13 @@ import type {
   Millis,
   Segments,
   Slot,
+  Value,
 } from '../../core/model.ts'
 import type { Part } from '../../core/part.ts'
 import { type Selection, selection, slotText } from '../../core/selection.ts'
-import { Ids } from './ids.ts'
-
-const config = z.strictObject({
-  lifecycle: z.unknown().describe('Expression: the id of the thing that is opened and closed, a text.'),
-  opens: z.unknown().describe('Expression: true for the event that opens it.'),
-  closes: z.unknown().describe('Expression: true for the events that close it.'),
-  maxAge: duration
-    .default(86_400_000)
-    .describe('How long after its opening a thing counts at most, and how long its closing is remembered; 24h.'),
-})
-type Config = z.output<typeof config>
+import { DurationsSlot } from './durations.ts'
+import { type Entry, Ids } from './ids.ts'
+import { type Config, columnsOf, config, EVERY, EXPRESSIONS } from './settings.ts'
 
 /** Features over the same ids and values share what is known of them, for the longest `maxAge`. */
 class LifecycleSlot implements Slot<Ids> {
@@ -33,23 +24,24 @@ class LifecycleSlot implements Slot<Ids> {
   private readonly selected: Selection
   private readonly specs: readonly FeatureSpec<Config>[]
   private readonly ages: readonly Millis[]
+  /** How often ages are told. */
+  private readonly told: readonly Millis[]
   private readonly longest: Millis
   /** Index of the id's column; those of `opens` and `closes` follow. */
   private readonly idAt: number
 
   constructor(id: string, specs: readonly FeatureSpec<Config>[]) {
-    const [{ columns: names }] = specs as [FeatureSpec<Config>]
+    const [first] = specs as [FeatureSpec<Config>]
     this.id = id
-    this.selected = selection(specs[0] as FeatureSpec<Config>)
+    this.selected = selection(first)
     this.idAt = this.selected.columns.length
-    this.columns = [
-      ...this.selected.columns,
-      ...Object.entries(lifecycle.expressions).map(([key, kind]) => ({ id: names[key] as string, kind })),
-    ]
+    this.columns = [...this.selected.columns, ...columnsOf(first)]
     this.features = specs.map(({ name }) => name)
     this.specs = specs
     this.ages = [...new Set(specs.map((spec) => spec.config.maxAge))]
     this.longest = Math.max(...this.ages)
+    const aged = specs.filter((spec) => spec.config.measure === 'age')
+    this.told = [...new Set(aged.map(({ config }) => config.every ?? EVERY))]
   }
 
   create(): Ids {
@@ -70,8 +62,8 @@ class LifecycleSlot implements Slot<Ids> {
   }
 
   /**
-   * Without open ids no result changes any more, but the closed ones are to be forgotten: then the time at which the
-   * clock will have passed all of them.
+   * Ages change every so often while anything is open. Without open ids no result changes any more, but the closed ones are
+   * to be forgotten: then the time at which the clock will have passed all of them.
    */
   nextExpiry(ids: Ids, now: Millis): Millis {
     let next = Number.POSITIVE_INFINITY
@@ -79,6 +71,8 @@ class LifecycleSlot implements Slot<Ids> {
     for (const { time } of ids.open) {
       for (const maxAge of this.ages) if (time + maxAge > now) next = Math.min(next, time + maxAge)
     }
+    if (next < Number.POSITIVE_INFINITY)
+      for (const every of this.told) next = Math.min(next, toldAt(every, now) + every)
     if (next < Number.POSITIVE_INFINITY) return next
     const forgotten = ids.newest + this.longest
     return forgotten > now ? forgotten : now + this.longest
@@ -91,8 +85,11 @@ class LifecycleSlot implements Slot<Ids> {
   results(ids: Ids, now: Millis, out: FeatureValue[], at: number): void {
     for (const { operator, config } of this.specs) {
       const acc = operator.create()
-      for (const { time, tie, value } of ids.open)
-        if (time > now - config.maxAge && !Number.isNaN(value)) operator.add(acc, value, time, tie)
+      const measure = config.measure === 'age' ? ageAt(toldAt(config.every ?? EVERY, now)) : ownValue
+      for (const entry of ids.open) {
+        const value = measure(entry)
+        if (entry.time > now - config.maxAge && !Number.isNaN(value)) operator.add(acc, value, entry.time, entry.tie)
+      }
       out[at++] = operator.result(acc, Number.NaN)
     }
   }
@@ -112,15 +109,30 @@ class LifecycleSlot implements Slot<Ids> {
   }
 }
 
+/** The newest of the times, `every` apart, at which ages are told. */
+const toldAt = (every: Millis, now: Millis): Millis => Math.floor(now / every) * every
+
+const ownValue = ({ value }: Entry): Value => value
+
+/** Seconds since the opening; 0 of what was opened after `at`. */
+const ageAt =
+  (at: Millis) =>
+  ({ time }: Entry): Value =>
+    Math.max(0, at - time) / 1_000
+
 const lifecycle: Aggregation<Config> = {
   memory: 'open',
-  expressions: { lifecycle: 'text', opens: 'flag', closes: 'flag' },
+  expressions: EXPRESSIONS,
+  measures: ({ measure }) => measure !== undefined,
   slots: (features) => {
     const idOf = (spec: FeatureSpec<Config>) => {
       const { lifecycle, opens, closes } = spec.columns
-      return `lifecycle/1 ${slotText({ id: lifecycle, opens, closes })} ${selection(spec).text}`.trim()
+      const of = spec.config.measure === 'duration' ? 'durations of ' : ''
+      return `lifecycle/1 ${of}${slotText({ id: lifecycle, opens, closes })} ${selection(spec).text}`.trim()
     }
-    return [...Map.groupBy(features, idOf)].map(([id, specs]) => new LifecycleSlot(id, specs))
+    return [...Map.groupBy(features, idOf)].map(([id, specs]) =>
+      specs[0]?.config.measure === 'duration' ? new DurationsSlot(id, specs) : new LifecycleSlot(id, specs),
+    )
   },
 }
 
@@ -132,7 +144,18 @@ const part: Part<Config, Aggregation<Config>> = {
   notes: `An id's newest event by event time decides, also when the closing event arrives first; of events at one time the
 closing one. An event that opens and closes closes. An open id leaves by itself \`maxAge\` after its opening; events
 that old are ignored on arrival. With \`of\`, the values that opening events brought are aggregated; an opening without that
-value is not counted. Keeps the id and about 10 bytes for every id seen within \`maxAge\`, in segments once there are more
+value is not counted.
+
+With \`measure: age\` the values are the seconds since each open id was opened, as of the newest full \`every\` since
+1970-01-01T00:00:00Z (0 of what was opened since): so a value is a function of the events and the time, and only changes
+with an event, when an id leaves, or at the next \`every\`, when each entity with open ids is evaluated and said again.
+
+With \`measure: duration\` they are the seconds from the newest opening to the newest closing of each id that is closed, where the
+closing is within \`maxAge\` and took less than \`maxAge\`. Also here the closing may arrive first. An id that is opened again
+counts again once it is closed. Remembers ids for twice \`maxAge\`, and goes through all of them for every result: a
+\`maxAge\` little longer than things take is best.
+
+Keeps the id and about 10 bytes for every id seen within \`maxAge\`, in segments once there are more
 than 512.`,
   open: () => lifecycle,
 }

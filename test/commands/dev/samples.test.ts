@@ -4,7 +4,9 @@ import { checkProject, type Project } from '../../../src/project/check.ts'
 import { featuresOf } from '../../../src/project/kinds.ts'
 import { MemoryStore } from '../../../src/testing/memory-store.ts'
 
-const topologies = featuresOf(((await checkProject('.')).project as Project).topologies)
+const TOPOLOGIES = ['customer-waiting', 'store-backlog', 'store-load']
+const all = featuresOf(((await checkProject('.')).project as Project).topologies)
+const topologies = all.filter(({ name }) => TOPOLOGIES.includes(name))
 
 async function watched() {
   const written = new WrittenIds()
