@@ -4,6 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createHttpMetrics, processMetrics } from '../src/api/metrics.ts'
 import { PROBLEMS } from '../src/api/problem.ts'
 import { base, PARTS } from '../src/core/config.ts'
 import { ERRORS } from '../src/core/errors.ts'
@@ -46,7 +47,10 @@ function errorsPage(): string {
 
 async function metricsPage(): Promise<string> {
   const { registry } = createMetrics()
-  const rows = (await registry.getMetricsAsJSON()).map((metric) => {
+  createHttpMetrics(registry, () => 0)
+  processMetrics(registry)
+  const own = (await registry.getMetricsAsJSON()).filter(({ name }) => name.startsWith('millrace_'))
+  const rows = own.map((metric) => {
     const { name, type, help } = metric
     const { labelNames = [] } = registry.getSingleMetric(name) as { readonly labelNames?: readonly string[] }
     return [`\`${name}\``, String(type), labelNames.map((label) => `\`${label}\``).join(', '), help]
@@ -57,6 +61,12 @@ async function metricsPage(): Promise<string> {
     'Which alerts to set: [operations.md](operations.md#alerts).',
     '',
     ...table(['metric', 'type', 'labels', 'meaning'], rows),
+    '',
+    'Labels name topologies, topics, partitions, sinks, codes and routes as OpenAPI writes them: there are as many series as the',
+    'configuration has of these, whatever comes in. Gauges of tasks are those of the tasks that are in this process, looked at once a',
+    'second; a partition that has gone elsewhere is said there. `process_*` and `nodejs_*` are those of any Node.js process, by',
+    'their usual names: CPU, memory, open files, the event loop, garbage collection. How late a clock is:',
+    '`time() - millrace_clock_timestamp_seconds`.',
   )
 }
 

@@ -1,8 +1,9 @@
 /** Opens the parts that a project names and puts them together: what `run` and `dev` share. Closing retraces opening. */
 
-import type { EntityCatalog, TopologyEntry } from './api/catalog.ts'
+import { catalogOf, type EntityCatalog } from './api/catalog.ts'
+import { readyTopologies } from './api/health.ts'
 import { liveTopics, liveTopologies } from './api/inventory.ts'
-import { createHttpMetrics } from './api/metrics.ts'
+import { createHttpMetrics, processMetrics } from './api/metrics.ts'
 import { type ApiServer, createServer } from './api/server.ts'
 import type { TailOptions } from './api/tail.ts'
 import { avroDecoder, avroEncoder } from './codecs/avro/index.ts'
@@ -135,6 +136,7 @@ export async function createRuntime(
   const { config } = project
   const { transport, registry, state, store } = services
   const metrics = createMetrics()
+  processMetrics(metrics.registry)
   /** Topologies that the project declares, and those of them that run here. */
   let declared = project.topologies
   const mine = () => (role === 'api' ? [] : declared.filter(({ tags }) => only === undefined || tags.includes(only)))
@@ -160,7 +162,10 @@ export async function createRuntime(
     state,
     store,
     open: (topology) => openFlow(topology, project, services, metrics, log),
-    changed: (all, topologies) => decoders.use(all, topologies),
+    changed: (all, topologies) => {
+      decoders.use(all, topologies)
+      catalog = undefined
+    },
     clock: systemClock,
     log,
   })
@@ -173,8 +178,13 @@ export async function createRuntime(
   let refused: string | undefined
   const files = () => refused ?? [...running.refused].map(([name, reason]) => `${name}: ${reason}`)[0]
   const served = role === 'worker' ? () => [] : known
+  /** Kept while nothing changes: views of it are compiled once. */
+  let catalog: readonly EntityCatalog[] | undefined
   const api: ApiServer = createServer({
-    catalog: () => catalogOf(featuresOf(served()), store),
+    catalog: () => {
+      catalog ??= catalogOf(featuresOf(served()), store)
+      return catalog
+    },
     topologies: () => liveTopologies(served(), store, worker.status()),
     topics: () => liveTopics(served(), transport, registry, [config.engine.deadLetters.topic]),
     store,
@@ -192,7 +202,7 @@ export async function createRuntime(
       ready: () => [
         failure === undefined ? { part: 'worker', ok: true } : { part: 'worker', ok: false, reason: failure },
         { part: 'files', ok: true, ...withReason(files()) },
-        ...readiness(worker),
+        ...readyTopologies(worker.status()),
       ],
     },
     log,
@@ -221,6 +231,7 @@ export async function createRuntime(
     take: async (next) => {
       refused = undefined
       declared = next.topologies
+      catalog = undefined
       if (role !== 'api') await running.take(mine())
     },
     refuse: (reason) => {
@@ -380,39 +391,4 @@ async function openSinks(
 /** Registers the schema and answers its encoder. */
 async function encoderFor(registry: Registry, subject: string, schema: unknown): Promise<Encoder> {
   return avroEncoder({ schema, id: await registry.register(subject, schema) })
-}
-
-function catalogOf(topologies: readonly FeatureTopology[], store: FeatureStore): EntityCatalog[] {
-  const byEntity = new Map<string, TopologyEntry[]>()
-  for (const { entity, name, features } of topologies) {
-    const entry = {
-      topology: name,
-      namespace: () => store.alias(name),
-      features: features.map(({ name, type, default: fallback, description }) => ({
-        name,
-        type,
-        default: fallback,
-        ...(description === undefined ? {} : { description }),
-      })),
-    }
-    byEntity.set(entity, [...(byEntity.get(entity) ?? []), entry])
-  }
-  return [...byEntity].map(([entity, entries]) => ({ entity, topologies: entries }))
-}
-
-/** A topology is ready when none of its tasks here is blocked or waits for a service. */
-function readiness(worker: Worker): { part: string; ok: boolean; reason?: string }[] {
-  const found = new Map<string, { part: string; ok: boolean; reason?: string }>()
-  for (const { id, topology, condition, reason } of worker.status()) {
-    const ok = condition === 'running' || condition === 'stopped'
-    if (ok && found.has(topology)) continue
-    if (found.get(topology)?.ok === false) continue
-    found.set(
-      topology,
-      ok
-        ? { part: topology, ok }
-        : { part: topology, ok, reason: `${id} is ${condition}${reason ? `: ${reason}` : ''}` },
-    )
-  }
-  return [...found.values()]
 }

@@ -1,5 +1,6 @@
 /** What the API serves: which features an entity has, and which topology answers each. */
-import type { FeatureType, FeatureValue } from '../core/model.ts'
+import type { FeatureStore, FeatureType, FeatureValue } from '../core/model.ts'
+import type { Described } from './inventory.ts'
 
 export interface FeatureEntry {
   readonly name: string
@@ -23,4 +24,24 @@ export interface TopologyEntry {
 export interface EntityCatalog {
   readonly entity: string
   readonly topologies: readonly TopologyEntry[]
+}
+
+type Served = Pick<Required<Described>, 'name' | 'entity' | 'features'>
+
+/** Topologies of one entity come together, in the order given. */
+export function catalogOf(topologies: readonly Served[], store: Pick<FeatureStore, 'alias'>): EntityCatalog[] {
+  const byEntity = Map.groupBy(topologies, ({ entity }) => entity)
+  return [...byEntity].map(([entity, those]) => ({
+    entity,
+    topologies: those.map(({ name, features }) => ({
+      topology: name,
+      namespace: () => store.alias(name),
+      features: features.map(({ name, type, default: fallback, description }) => ({
+        name,
+        type,
+        default: fallback,
+        ...(description === undefined ? {} : { description }),
+      })),
+    })),
+  }))
 }

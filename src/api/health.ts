@@ -1,5 +1,6 @@
 /** Kubernetes probes: is the process worth keeping, and may it be sent work? */
 import type { ServerResponse } from 'node:http'
+import type { TaskLook } from './inventory.ts'
 import { send } from './problem.ts'
 
 export interface PartHealth {
@@ -32,4 +33,16 @@ export function readiness(health: Health, draining: () => boolean) {
     const body = JSON.stringify({ status: ready ? 'ready' : 'not ready', parts })
     send(response, ready ? 200 : 503, 'application/json', body)
   }
+}
+
+/** A topology is ready when none of its tasks here is blocked or waits for a service. */
+export function readyTopologies(tasks: readonly TaskLook[]): PartHealth[] {
+  const found = new Map<string, PartHealth>()
+  for (const { id, topology, condition, reason } of tasks) {
+    const ok = condition === 'running' || condition === 'stopped'
+    if (found.has(topology) && (ok || found.get(topology)?.ok === false)) continue
+    const why = `${id} is ${condition}${reason ? `: ${reason}` : ''}`
+    found.set(topology, ok ? { part: topology, ok } : { part: topology, ok, reason: why })
+  }
+  return [...found.values()]
 }

@@ -6,8 +6,10 @@ import { Problem } from './problem.ts'
 import type { TopicAnswer, TopologyAnswer } from './shapes.ts'
 
 /** A topology of any kind, with what some kinds say beyond. */
-export interface Described extends Omit<Topology, 'sources'> {
+export interface Described extends Pick<Topology, 'kind' | 'name' | 'tags' | 'generation'> {
   readonly sources: readonly { readonly name: string }[]
+  readonly tables?: readonly { readonly name: string }[]
+  readonly writes?: readonly { readonly name: string }[]
   readonly entity?: string
   readonly features?: readonly (Omit<FeatureEntry, 'description'> & { readonly description?: string | undefined })[]
   /** Names of sinks, with their settings; that of a topic is in `topic`. */
@@ -32,15 +34,17 @@ type FeatureAnswer = NonNullable<TopologyAnswer['features']>[number]
 type Declared = Omit<TopologyAnswer, 'serving' | 'live'>
 
 export function declared(topology: Described): Declared {
-  const { name, kind, description, sources, entity, features, outputs = [], owner, tags, generation } = topology
+  const { name, kind, description, sources, tables = [], entity, features, owner, tags, generation } = topology
+  const { writes = [], outputs = [] } = topology
   return {
     name,
     kind,
     ...(description === undefined ? {} : { description }),
     sources: sources.map((source) => source.name),
+    ...(tables.length === 0 ? {} : { tables: tables.map((table) => table.name) }),
     ...(entity === undefined ? {} : { entity }),
     ...(features === undefined ? {} : { features: features.map(featureAnswer) }),
-    outputs: outputs.map(outputText),
+    outputs: [...outputs.map(outputText), ...writes.map((topic) => `topic: ${topic.name}`)],
     ...(owner === undefined ? {} : { owner: known(owner) }),
     tags: [...tags],
     generation,
@@ -105,8 +109,9 @@ export async function liveTopics(
   const writes = new Map<string, string[]>()
   const add = (to: Map<string, string[]>, topic: string, name: string) =>
     to.set(topic, [...(to.get(topic) ?? []), name])
-  for (const { name, sources, outputs = [] } of topologies) {
-    for (const source of sources) add(reads, source.name, name)
+  for (const { name, sources, tables = [], writes: appended = [], outputs = [] } of topologies) {
+    for (const source of [...sources, ...tables]) add(reads, source.name, name)
+    for (const topic of appended) add(writes, topic.name, name)
     for (const { settings } of outputs) {
       const { topic } = (settings ?? {}) as { readonly topic?: unknown }
       if (typeof topic === 'string') add(writes, topic, name)

@@ -1,6 +1,8 @@
 /** Metrics of the HTTP API. Routes are labelled as OpenAPI writes them: no label ever holds an id or a path that somebody sent. */
+
+import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client'
 import type { Millis } from '../core/model.ts'
 
 const SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
@@ -63,3 +65,17 @@ export function createHttpMetrics(registry: Registry, watchers: () => number): H
 }
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+/** What is true of any Node.js process, by the names that it has everywhere, and which build this is. Once per process and registry. */
+export function processMetrics(registry: Registry): void {
+  collectDefaultMetrics({ register: registry })
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  new Gauge({
+    name: 'millrace_build_info',
+    help: 'Always 1; the labels say what runs.',
+    labelNames: ['version', 'node'],
+    registers: [registry],
+  }).set({ version, node: process.versions.node }, 1)
+}

@@ -47,9 +47,10 @@ const topology = z
     kind: z.string(),
     description: z.string().optional(),
     sources: z.array(z.string()).describe('Source topics.'),
+    tables: z.array(z.string()).optional().describe('Topics it looks values up in.'),
     entity: z.string().optional().describe('What its features are of.'),
     features: z.array(feature).optional(),
-    outputs: z.array(z.string()).describe('Sinks it writes to.'),
+    outputs: z.array(z.string()).describe('Where its results go: sinks and topics.'),
     owner: z
       .object({ domain: z.string().optional(), product: z.string().optional(), service: z.string().optional() })
       .optional(),
