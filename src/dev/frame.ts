@@ -50,7 +50,14 @@ export function frame(view: View, width: number, height: number): StyledText[] {
   const body = view.entities.flatMap((entity): StyledText[] => [
     [['plain', '']],
     [['bold', clean(entity.title)]],
-    ...cells(entity.features, width),
+    ...cells(
+      entity.features.filter(([, value]) => !isWide(value)),
+      width,
+    ),
+    ...cells(
+      entity.features.filter(([, value]) => isWide(value)),
+      width,
+    ),
   ])
   const footRows = foot.reduce((rows, line) => rows + rowsOf(line, width), 0)
   const room = height - head.length - footRows
@@ -97,6 +104,11 @@ function cells(features: View['entities'][number]['features'], width: number): S
 export function rowsOf(line: StyledText, width: number): number {
   const [[style, text] = ['plain', '']] = line
   return style === 'copy' ? Math.max(1, Math.ceil(text.length / width)) : 1
+}
+
+/** Apart from the others, so that these stay close together. */
+function isWide(value: FeatureValue): boolean {
+  return shown(value).length > 12
 }
 
 /** Longer texts and lists are cut. */

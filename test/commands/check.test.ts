@@ -13,7 +13,7 @@ it('names the topologies of a project that is right', async () => {
   const { code, out } = await call('check', '-d', project)
   expect(code).toBe(0)
   expect(out).toBe(
-    '7 topologies are right: courier-acceptance, courier-deliveries, customer-waiting, store-backlog, store-load, store-shifts, store-waiting\n',
+    '8 topologies are right: courier-acceptance, courier-deliveries, customer-waiting, store-backlog, store-load, store-quality, store-shifts, store-waiting\n',
   )
   const json = await call('check', '-d', project, '--json')
   expect(JSON.parse(json.out)).toEqual({
@@ -24,6 +24,7 @@ it('names the topologies of a project that is right', async () => {
       'customer-waiting',
       'store-backlog',
       'store-load',
+      'store-quality',
       'store-shifts',
       'store-waiting',
     ],

@@ -46,7 +46,7 @@ describe('on a terminal', () => {
     ])
   })
 
-  it('shows texts and lists, the long ones cut, and marks what has changed in them', () => {
+  it('shows texts and lists, the long ones apart and cut, and marks what has changed in them', () => {
     const { screen, terminal } = tty()
     const features: View['entities'][0]['features'] = [
       ['status', 'ORDER_PICKED', 'ORDER_CREATED'],
@@ -57,8 +57,8 @@ describe('on a terminal', () => {
     terminal.render({ ...VIEW, entities: [{ title: 'store s1', features }], curls: [] })
     terminal.close()
     expect(screen.text.slice(4)).toEqual([
-      '  status*            ORDER_PICKED   top               pizza · ramen',
-      '  powers*0.25 · 1,500 · 1,000,00…   note                  two?lines',
+      '  status*ORDER_PICKED   note      two?lines',
+      '  top               pizza · ramen   powers*0.25 · 1,500 · 1,000,00…',
     ])
   })
 

@@ -63,6 +63,19 @@ describe('the examples', () => {
       ['customer-waiting', 'customer', ['waiting_seconds_mean_7d']],
       ['store-backlog', 'store', ['unpicked_orders', 'orders_to_accept']],
       ['store-load', 'store', ['orders_5m', 'orders_10m', 'orders_30m']],
+      [
+        'store-quality',
+        'store',
+        [
+          'prep_seconds_p90_2h',
+          'prep_seconds_rolling',
+          'customers_2h',
+          'couriers_top_2h',
+          'cancelled_2h',
+          'ended_2h',
+          'cancelled_share_2h',
+        ],
+      ],
       ['store-shifts', 'store', ['orders_per_10m', 'revenue_cents_per_10m']],
       ['store-waiting', 'store', ['longest_wait_seconds', 'pick_seconds_p90_1h']],
     ])
