@@ -1,32 +1,31 @@
 /** A topology of kind `features` as it is written, checked as far as that goes without schemas. */
 import { z } from 'zod'
-import { fieldPath, oneOrMore, start, topicName } from '../core/config.ts'
+import { fieldPath, oneOrMore, topicName } from '../core/config.ts'
 import { duration } from '../core/duration.ts'
 import { addIssues, describe, keysAt, unknownKey } from '../core/issues.ts'
 import type { FeatureValue, Operator } from '../core/model.ts'
 import type { OwnPart } from '../core/own-part.ts'
 import { nearest } from '../core/suggest.ts'
-import { expression, type Written } from '../core/written.ts'
+import { headShape, topologyName } from '../core/topology.ts'
+import { expression, lets, type Written } from '../core/written.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
 import type { FeatureParts, LoadedAggregation, SinkPart } from './parts.ts'
 import { type RatioDeclaration, readRatio } from './ratio.ts'
 
-const name = z
-  .string()
-  .regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and -, beginning with a letter, at most 63 long')
 const featureName = z
   .string()
   .regex(/^[a-z][a-z0-9_]{0,62}$/, 'a name of a-z, 0-9 and _, beginning with a letter, at most 63 long')
 
 /** The keys of a topology. What a feature takes besides `featureShape` is its aggregation's. */
 export const topologyShape = z.strictObject({
-  topology: name.describe('Name of the topology: of its state, its consumer tasks and its feature namespace.'),
-  kind: z.literal('features').describe('What the topology does; `features` is the one kind of this version.'),
+  topology: topologyName.describe('Name of the topology: of its state, its consumer tasks and its feature namespace.'),
+  kind: z.literal('features').describe('Computes features of entities.'),
   from: oneOrMore(topicName, 'a topic or a list of topics').describe('Source topics.'),
   where: expression.optional().describe('Events to take; all when left out.'),
-  entity: name.describe('What the features are of, as the API calls it: store, courier.'),
+  entity: topologyName.describe('What the features are of, as the API calls it: store, courier.'),
+  let: lets.optional().describe('Names for expressions; each may use those before it.'),
   by: oneOrMore(fieldPath, 'a field or a list of fields').describe(
-    'Fields that name the entity, on every source topic.',
+    'Fields that name the entity, on every source topic, or names of `let`. Of several, an id has the values joined by `:`.',
   ),
   features: z.record(featureName, z.record(z.string(), z.unknown())).describe('Features by name.'),
   to: z
@@ -34,22 +33,12 @@ export const topologyShape = z.strictObject({
     .min(1)
     .default(['store'])
     .describe('Where results go.'),
-  start: start.optional(),
   forgetAfter: duration
     .optional()
     .describe(
       'How long after its newest event an entity is forgotten of which nothing is remembered; 1d when left out.',
     ),
-  tags: z.array(name).default([]).describe('Labels for a part of the topologies. No command asks for them yet.'),
-  owner: z
-    .strictObject({
-      domain: z.string().optional().describe('Domain of the business: logistics.'),
-      product: z.string().optional().describe('Data product: store-load.'),
-      service: z.string().optional().describe('Service that asked for it: eta.'),
-    })
-    .optional()
-    .describe('Who answers for it. Noted; nothing is made of it yet.'),
-  description: z.string().optional().describe("For people; the doc of the output topic's schema."),
+  ...headShape,
 })
 
 export interface Declaration extends Omit<z.output<typeof topologyShape>, 'features' | 'to'> {
@@ -225,7 +214,7 @@ function chooseOperator(yaml: YamlFile, feature: Path, written: unknown, parts: 
   const parsed = config.safeParse(isMapping(written) ? written : {})
   if (parsed.success)
     return { as: operator.own?.name ?? as, settings: parsed.data, operator: operator.with(parsed.data) }
-  if (isMapping(written)) addIssues(yaml, at, parsed.error.issues, config)
+  if (isMapping(written) || operator.own) addIssues(yaml, at, parsed.error.issues, config)
   else {
     const expected = `a mapping as in ${operator.part.example}`
     yaml.add(at, { code: 'missing-key', message: `${as} needs settings`, expected })
