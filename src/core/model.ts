@@ -112,6 +112,8 @@ export interface Transport {
   topics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>>
   /** Makes the topic; no-op when it stands with as many partitions. Throws `topic-mismatch` when with another number. */
   create(spec: TopicSpec): Promise<void>
+  /** Deletes the topic with all its records; no-op when there is none. */
+  deleteTopic(name: string): Promise<void>
   /** Every partition's range *now*. Throws when it can't be read: not being able to read is not silence. */
   ranges(topic: string): Promise<readonly Range[]>
   /** Position of the first record stamped at or after `time`; the end where there is none. */
@@ -240,6 +242,8 @@ export interface State {
   scan(open: OpenState): AsyncIterable<readonly (readonly [string, Uint8Array])[]>
   /** Throws `Fenced` when the claim is old or somebody else committed: how an idle task notices. */
   check(open: OpenState): Promise<void>
+  /** Everything of a task is gone, as if it had never been: every claim on it is `Fenced`. No-op for one never opened. */
+  forget(task: TaskId): Promise<void>
   close(): Promise<void>
 }
 
@@ -494,6 +498,11 @@ export interface FeatureStore {
   alias(topology: string): Promise<string | undefined>
   /** No-op unless `generation` is higher than that of the namespace that serves now. */
   moveAlias(topology: string, namespace: string, generation: number): Promise<void>
+  /**
+   * All values and marks of a namespace are gone, and the alias that points to it. Not atomic: repeated after a failure, it goes on.
+   * Nobody may write to the namespace meanwhile.
+   */
+  forget(namespace: string): Promise<void>
   close(): Promise<void>
 }
 

@@ -129,9 +129,29 @@ class EmbeddedState implements State {
     if (commits !== open.commits) throw new Fenced('somebody else committed')
   }
 
+  async forget(task: TaskId): Promise<void> {
+    const number = await this.lmdb.write((entries) => {
+      const claim = claimOf(entries, task)
+      entries.removeSync(claimKey(task))
+      return claim?.number
+    })
+    if (number === undefined) return
+    // nobody finds them any more; a few at a time, so that others can write in between
+    for (const kind of [VALUE, DUE, TIMER])
+      while (await this.lmdb.write((entries) => removeSome(entries, kind, number)));
+  }
+
   close(): Promise<void> {
     return this.lmdb.close()
   }
+}
+
+/** False when there were none. */
+function removeSome(entries: Entries, kind: number, number: number): boolean {
+  const range = { start: entryKey(kind, number, NOTHING), end: entryKey(kind, number + 1, NOTHING), limit: SCAN_PAGE }
+  const keys = [...entries.getKeys(range)]
+  for (const key of keys) entries.removeSync(key)
+  return keys.length > 0
 }
 
 function heldClaim(entries: Entries, open: OpenState): Claim {

@@ -148,6 +148,11 @@ class RedisState implements State {
     if (Number(commits ?? 0) !== open.commits) throw new Fenced('somebody else committed')
   }
 
+  async forget(task: TaskId): Promise<void> {
+    const { meta, keys, timers } = this.keysOf(task)
+    await this.redis.run((client) => client.unlink(meta, keys, timers))
+  }
+
   close(): Promise<void> {
     return this.redis.close()
   }

@@ -102,6 +102,14 @@ class EmbeddedFeatureStore implements FeatureStore {
     })
   }
 
+  async forget(namespace: string): Promise<void> {
+    const [topology = ''] = namespace.split('@')
+    await this.lmdb.write((entries) => {
+      if (aliasOf(entries, topology)?.namespace === namespace) entries.removeSync(keyOf(ALIAS, topology))
+    })
+    for (const kind of [RECORD, MARK]) while (await this.lmdb.write((entries) => removeSome(entries, kind, namespace)));
+  }
+
   close(): Promise<void> {
     return this.lmdb.close()
   }
@@ -120,6 +128,14 @@ function put(entries: Entries, { namespace, names, batch }: FeatureWrite): void 
   const mark = markOf(entries, namespace, batch.task)
   if (mark && compareVersions(mark, batch.version) >= 0) return
   entries.putSync(keyOf(MARK, namespace, batch.task), encodeVersion(batch.version))
+}
+
+/** False when there were none. Ids too long to be told by their key stay: nobody asks for them any more. */
+function removeSome(entries: Entries, kind: number, namespace: string): boolean {
+  const [start, end] = [`${namespace}\0`, `${namespace}\u0001`].map((text) => keyOf(kind, text)) as [Buffer, Buffer]
+  const keys = [...entries.getKeys({ start, end, limit: SWEPT_PER_WRITE })]
+  for (const key of keys) entries.removeSync(key)
+  return keys.length > 0
 }
 
 /** Removes versions of entities forgotten long ago, unless something was said of them since. */

@@ -72,6 +72,16 @@ local stands = tonumber(redis.call('HGET', KEYS[1], 'generation') or '-1')
 if stands < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], 'namespace', ARGV[1], 'generation', ARGV[2]) end
 `)
 
+const DROP_ALIAS = luaScript(`
+if redis.call('HGET', KEYS[1], 'namespace') == ARGV[1] then redis.call('DEL', KEYS[1]) end
+`)
+
+/** Keys that one step of a scan looks at. */
+const SCANNED = 1_000
+
+/** What stands for itself in a pattern of Redis. */
+const escaped = (text: string): string => text.replace(/[\\*?[\]^-]/g, '\\$&')
+
 class RedisFeatureStore implements FeatureStore {
   private readonly redis: RedisConnection
 
@@ -121,6 +131,21 @@ class RedisFeatureStore implements FeatureStore {
   async moveAlias(topology: string, namespace: string, generation: number): Promise<void> {
     const keys = [this.key('alias', topology)]
     await this.redis.run((client) => MOVE_ALIAS(client, keys, [namespace, String(generation)]))
+  }
+
+  async forget(namespace: string): Promise<void> {
+    const [topology = ''] = namespace.split('@')
+    await this.redis.run((client) => DROP_ALIAS(client, [this.key('alias', topology)], [namespace]))
+    const match = `${escaped(this.key('features', namespace))}:*`
+    let cursor = '0'
+    do {
+      cursor = await this.redis.run(async (client) => {
+        const [next, keys] = await client.scan(cursor, 'MATCH', match, 'COUNT', SCANNED)
+        if (keys.length > 0) await client.unlink(...keys)
+        return next
+      })
+    } while (cursor !== '0')
+    await this.redis.run((client) => client.unlink(this.key('marks', namespace)))
   }
 
   close(): Promise<void> {

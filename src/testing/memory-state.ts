@@ -89,6 +89,10 @@ export class MemoryState implements State {
     if (this.owned(open).commits !== open.commits) throw new Fenced('somebody else committed')
   }
 
+  async forget(task: TaskId): Promise<void> {
+    this.tasks.delete(task)
+  }
+
   /** When the next timer of any task is due; Infinity when there is none. */
   nextDue(): Millis {
     return Math.min(...[...this.tasks.values()].map(earliest))

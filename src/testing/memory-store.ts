@@ -45,6 +45,12 @@ export class MemoryStore implements FeatureStore {
     if (!known || generation > known.generation) this.aliases.set(topology, { namespace, generation })
   }
 
+  async forget(namespace: string): Promise<void> {
+    for (const name of this.entries.keys()) if (name.startsWith(`${namespace}:`)) this.entries.delete(name)
+    for (const name of this.marks.keys()) if (name.startsWith(`${namespace}|`)) this.marks.delete(name)
+    for (const [topology, alias] of this.aliases) if (alias.namespace === namespace) this.aliases.delete(topology)
+  }
+
   /** A copy to go back to. */
   snapshot(): () => void {
     const entries = new Map(this.entries)

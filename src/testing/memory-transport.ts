@@ -78,7 +78,7 @@ export class MemoryTransport implements Transport {
     return this.topicsByName.get(name)?.logs.flat() ?? []
   }
 
-  deleteTopic(name: string): void {
+  async deleteTopic(name: string): Promise<void> {
     this.topicsByName.delete(name)
   }
 

@@ -280,6 +280,27 @@ export function stateSuite(suite: StateSuite): void {
       })
     })
 
+    describe('a task that is forgotten', () => {
+      it('is as new, though its keys were many; claims on it are refused, and others are left alone', async () => {
+        const [open, other] = [await state.open(newTask()), await state.open(newTask())]
+        const keys = Object.fromEntries(Array.from({ length: 2_500 }, (_, i) => [`key ${i}`, 'x']))
+        await state.commit(open, change(7, keys, { 'key 1': 5, 'key 2': 6 }))
+        await state.commit(other, change(3, { a: '1' }, { a: 9 }))
+        await state.forget(open.task)
+        await expect(state.read(open, ['key 1'])).rejects.toThrow(Fenced)
+        await expect(state.commit(open, change(8))).rejects.toThrow(Fenced)
+        const again = await state.open(open.task)
+        expect(again).toMatchObject({ position: undefined, commits: 0, nextDue: Number.POSITIVE_INFINITY })
+        expect(again.meta.length).toBe(0)
+        expect(text(await state.read(again, ['key 1', 'key 2499']))).toEqual([undefined, undefined])
+        expect(await state.due(again, 100, 10)).toEqual([])
+        expect(await scanned(state, again)).toEqual(new Map())
+        expect(text(await state.read(other, ['a']))).toEqual(['1'])
+        expect(await state.due(other, 100, 10)).toEqual(['a'])
+        await state.forget(newTask())
+      })
+    })
+
     describe('a scan', () => {
       it('gives every key with its newest bytes, over many pages', async () => {
         const open = await state.open(newTask())

@@ -308,6 +308,32 @@ export function featureStoreSuite(suite: FeatureStoreSuite): void {
       })
     })
 
+    describe('a namespace that is forgotten', () => {
+      it('has no values and no marks, its alias is gone, and others are left alone', async () => {
+        const topology = newTopology()
+        const [gone, stays, near] = [`${topology}@a`, `${topology}@b`, `${topology}@a1`] as const
+        const ids = Array.from({ length: 2_500 }, (_, i) => `id ${i}*`)
+        const write = (namespace: string, keys: readonly string[]) => {
+          const emissions = keys.map((key) => ({ key, at: 1, values: [1, 2], cause: 'p1' }))
+          const batch = { task: TASK, version: version(1, 1, 1), upto: 1, said: undefined, emissions }
+          return store.write({ namespace, names: NAMES, batch })
+        }
+        for (const namespace of [gone, stays, near]) await write(namespace, namespace === gone ? ids : ['id 1*'])
+        await store.moveAlias(topology, gone, 1)
+        await store.forget(gone)
+        expect((await store.read(gone, ids)).filter(Boolean)).toEqual([])
+        expect(await store.mark(gone, TASK)).toBeUndefined()
+        expect(await store.alias(topology)).toBeUndefined()
+        for (const namespace of [stays, near]) {
+          expect((await store.read(namespace, ['id 1*']))[0]?.values).toEqual({ count: 1, mean: 2 })
+          expect(await store.mark(namespace, TASK)).toEqual(version(1, 1, 1))
+        }
+        await store.moveAlias(topology, stays, 1)
+        await store.forget(gone)
+        expect(await store.alias(topology)).toBe(stays)
+      })
+    })
+
     describe('an alias', () => {
       it('moves only to a higher generation', async () => {
         const topology = newTopology()

@@ -79,7 +79,7 @@ describe('a task stops clearly, and names what to do', () => {
     grown.transport.grow('events', 5)
     expect((await reasons(grown)).some((reason) => reason.startsWith('topic-mismatch: '))).toBe(true)
     const again = await ran({ shuffle: undefined })
-    again.transport.deleteTopic('events')
+    await again.transport.deleteTopic('events')
     await again.transport.create({ name: 'events', partitions: 3, retentionMs: -1 })
     const found = await reasons(again)
     expect(found).toHaveLength(3)
@@ -131,7 +131,7 @@ describe('a task stops clearly, and names what to do', () => {
 describe('a topic that was made again', () => {
   it('is read from its start, as a new source', async () => {
     const world = await ran()
-    world.transport.deleteTopic('events')
+    await world.transport.deleteTopic('events')
     await world.transport.create({ name: 'events', partitions: 3, retentionMs: -1 })
     for (let i = 0; i < 6; i++) await world.send('events', i % 3, event(world, 'k0'))
     const worker = world.worker()

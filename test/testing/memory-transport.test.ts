@@ -8,7 +8,6 @@ transportSuite({
     return {
       transport,
       close: () => transport.close(),
-      deleteTopic: async (topic) => transport.deleteTopic(topic),
       grow: async (topic, partitions) => transport.grow(topic, partitions),
     }
   },

@@ -34,6 +34,7 @@ export class WrittenIds {
       read: (...args) => store.read(...args),
       alias: (...args) => store.alias(...args),
       moveAlias: (...args) => store.moveAlias(...args),
+      forget: (namespace) => store.forget(namespace),
       close: () => store.close(),
     }
   }

@@ -7,8 +7,6 @@ export interface TransportUnderTest {
   readonly transport: Transport
   /** Called once, after the last test. */
   close(): Promise<void>
-  /** Deletes a topic for good. Without it, the test that needs it is skipped by name. */
-  deleteTopic?(topic: string): Promise<void>
   /** Gives a topic more partitions. Without it, the test that needs it is skipped by name. */
   grow?(topic: string, partitions: number): Promise<void>
 }

@@ -19,7 +19,7 @@ import { Member } from './member.ts'
 import { write } from './producer.ts'
 import { read } from './read.ts'
 import { Session } from './session.ts'
-import { committed, createTopic, positionAt, rangesOf } from './topics.ts'
+import { committed, createTopic, deleteTopic, positionAt, rangesOf } from './topics.ts'
 
 const kafka: Part<KafkaConfig, Transport> = {
   summary: 'Apache Kafka, 2.8 or later, or what speaks its protocol.',
@@ -69,6 +69,10 @@ class KafkaTransport implements Transport {
 
   create(spec: TopicSpec): Promise<void> {
     return createTopic(this.client, spec, this.connecting.config)
+  }
+
+  deleteTopic(name: string): Promise<void> {
+    return deleteTopic(this.client, name, this.connecting.config.requestTimeout)
   }
 
   ranges(topic: string): Promise<readonly Range[]> {

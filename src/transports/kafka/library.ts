@@ -123,6 +123,7 @@ export interface Broker {
     groupId: string
     topics: { topic: string; partitions: { partition: number }[] }[]
   }): Promise<{ responses: { topic: string; partitions: PartitionAnswers[] }[] }>
+  deleteTopics(request: { topics: string[]; timeout: number }): Promise<unknown>
   createTopics(request: {
     topics: {
       topic: string

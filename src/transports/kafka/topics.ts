@@ -57,6 +57,15 @@ async function requestTopic(client: Client, spec: TopicSpec, metadata: Metadata,
   }
 }
 
+export async function deleteTopic(client: Client, name: string, timeout: number): Promise<void> {
+  await client.patiently(`deleting topic ${name}`, async () => {
+    const { topics, controller } = await client.metadata([name])
+    if (!topics.has(name)) return
+    await client.ask(controller, (broker) => broker.deleteTopics({ topics: [name], timeout }))
+    if ((await client.metadata([name])).topics.has(name)) throw new Error('the brokers know it still')
+  })
+}
+
 export async function rangesOf(client: Client, topic: string): Promise<Range[]> {
   return client.patiently(`asking where ${topic} begins and ends`, async () => {
     const [starts, ends] = await Promise.all([offsets(client, topic, EARLIEST), offsets(client, topic, LATEST)])

@@ -15,7 +15,6 @@ transportSuite({
         await transport.close()
         await rm(directory, { recursive: true })
       },
-      deleteTopic: (topic) => transport.deleteTopic(topic),
       grow: (topic, partitions) => transport.grow(topic, partitions),
     }
   },

@@ -15,9 +15,6 @@ describeWith(['kafka'], 'on a broker', ({ kafka: { brokers } }) => {
           await transport.close()
           await admin.disconnect()
         },
-        async deleteTopic(topic) {
-          await admin.deleteTopics({ topics: [topic] })
-        },
         async grow(topic, count) {
           await admin.createPartitions({ topicPartitions: [{ topic, count }] })
         },
