@@ -4,6 +4,8 @@
  * Fetch API, versions 4 to 11. The checksums of batches are not looked at, as kafkajs's reader does not.
  */
 import { createRequire } from 'node:module'
+import { promisify } from 'node:util'
+import { gunzip, zstdDecompress } from 'node:zlib'
 import type { InputRecord, Millis, Position } from '../../core/model.ts'
 
 /** What stands for all records of a partition, as the one message that kafkajs goes over. */
@@ -44,6 +46,10 @@ interface Codec {
 
 const HEAD_BYTES = 61
 const [COMPRESSED, APPEND_TIME, TRANSACTIONAL, CONTROL] = [0x07, 0x08, 0x10, 0x20]
+type Decompress = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
+const DECOMPRESS: Readonly<Record<number, Decompress>> = { 1: promisify(gunzip), 4: promisify(zstdDecompress) }
+/** So large no batch is; larger ones were made to fill the memory of whoever reads them. */
+const MOST_DECOMPRESSED = 256 << 20
 const NO_HEADERS: Readonly<Record<string, Buffer>> = Object.freeze({})
 const internal = createRequire(import.meta.url)
 
@@ -110,8 +116,10 @@ async function readRecordSet(bytes: Buffer, aborted: Aborted[]): Promise<RecordS
   return last === undefined ? undefined : { offset: String(last), isControlRecord: false, records }
 }
 
-/** kafkajs knows gzip, and what has been put into its `CompressionCodecs`. */
+/** gzip and Zstandard as Node has them; others as they were put into kafkajs's `CompressionCodecs`. */
 async function decompressed(attributes: number, bytes: Buffer): Promise<Buffer> {
+  const own = DECOMPRESS[attributes & COMPRESSED]
+  if (own) return own(bytes, { maxOutputLength: MOST_DECOMPRESSED })
   const { lookupCodecByAttributes } = internal('kafkajs/src/protocol/message/compression') as {
     lookupCodecByAttributes(attributes: number): Codec | null
   }

@@ -32,7 +32,7 @@ const kafka: Part<KafkaConfig, Transport> = {
     'Topics made here never elect an unclean leader, and take records of up to 8 MiB.',
     '',
     "A topic's incarnation is Kafka's topic id. Records of aborted transactions are never read. Compressed records are",
-    'read where they are compressed with gzip; other codecs have to be added to kafkajs.',
+    'read where they are compressed with gzip or Zstandard; Snappy and LZ4 have to be added to kafkajs.',
     '',
     'The group is kept up by itself through failures of brokers; after one, every partition is closed and opened again.',
     'A member that stops without leaving is missed after `sessionTimeout`; one that leaves, within `heartbeat`.',

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { gzipSync } from 'node:zlib'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import type { KafkaMessage } from 'kafkajs'
 import { describe, expect, it } from 'vitest'
@@ -34,10 +34,10 @@ function stored(messages: readonly Message[], { base = 0, attributes = 0, produc
   return batch
 }
 
-function gzipped(batch: Buffer): Buffer {
-  const zipped = Buffer.concat([batch.subarray(0, 61), gzipSync(batch.subarray(61))])
+function compressed(batch: Buffer, codec: number, compress: (bytes: Buffer) => Buffer): Buffer {
+  const zipped = Buffer.concat([batch.subarray(0, 61), compress(batch.subarray(61))])
   zipped.writeInt32BE(zipped.length - 12, 8)
-  zipped.writeInt16BE(1, 21)
+  zipped.writeInt16BE(codec, 21)
   return zipped
 }
 
@@ -100,7 +100,7 @@ describe('an answer to a Fetch request', () => {
             const sets = partition.map(([messages, zip]) => {
               const batch = stored(messages, { base })
               base += messages.length
-              return zip ? gzipped(batch) : batch
+              return zip ? compressed(batch, 1, gzipSync) : batch
             })
             return { set: Buffer.concat(sets) }
           }),
@@ -182,6 +182,13 @@ describe('an answer to a Fetch request', () => {
       [1n, 0],
     ])
     expect([values(both), both?.offset]).toEqual([['1c', 'plain'], '8'])
+  })
+
+  it('may be compressed with Zstandard; with a codec that is not there, it is refused', async () => {
+    const batch = stored([message('a'), message('b')])
+    expect(values(await read(compressed(batch, 4, zstdCompressSync)))).toEqual(['a', 'b'])
+    await expect(read(compressed(batch, 2, (bytes) => bytes))).rejects.toThrow('Snappy')
+    await expect(read(compressed(batch, 7, (bytes) => bytes))).rejects.toThrow('unknown compression 7')
   })
 
   it('has the time of the broker where the topic asks for that', async () => {
