@@ -1,7 +1,14 @@
 /** Expressions as topology files have them: one for every source topic, or one per topic. */
 import { z } from 'zod'
 import { topicName } from './config.ts'
-import { compileExpression, type Expected, type Expression, ExpressionError, type Names } from './expression/index.ts'
+import {
+  AbsentName,
+  compileExpression,
+  type Expected,
+  type Expression,
+  ExpressionError,
+  type Names,
+} from './expression/index.ts'
 import { nearest } from './suggest.ts'
 import type { SourceTopic } from './topics.ts'
 import type { Path, YamlFile } from './yaml.ts'
@@ -35,6 +42,7 @@ export function compileWritten<E extends Expected>(
     try {
       compiled.set(topic.name, compileExpression(text, { ...names?.(topic), event: topic.type, expects }))
     } catch (error) {
+      if (error instanceof AbsentName) return
       if (!(error instanceof ExpressionError)) throw error
       refused.push({ topic: topic.name, error, path })
     }
@@ -84,7 +92,7 @@ export function compileLets(
   sources: readonly SourceTopic[],
   names: NamesOn = () => ({}),
 ): NamesOn | undefined {
-  const known = new Map(sources.map(({ name }) => [name, new Map<string, string>()]))
+  const known = new Map(sources.map(({ name }) => [name, new Map<string, string | null>()]))
   const withLets: NamesOn = (topic) => ({ ...names(topic), lets: known.get(topic.name) ?? new Map() })
   let right = true
   for (const [name, one] of Object.entries(written ?? {})) {
@@ -99,7 +107,7 @@ export function compileLets(
     if (!compiled) right = false
     else
       for (const [topic, texts] of known)
-        texts.set(name, compiled.has(topic) ? (typeof one === 'string' ? one : (one[topic] as string)) : 'null')
+        texts.set(name, compiled.has(topic) ? (typeof one === 'string' ? one : (one[topic] as string)) : null)
   }
   return right ? withLets : undefined
 }

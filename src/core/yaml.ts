@@ -48,6 +48,12 @@ export class YamlFile {
     this.value = this.plain(this.root, 0)
   }
 
+  /** The same file as if `value` stood in it: where that has a path, `place` answers the one in the file. Problems are shared. */
+  seenAs(value: unknown, place: (path: Path) => Path): YamlFile {
+    const offset: YamlFile['offset'] = (path, where) => this.offset(place(path), where)
+    return Object.create(this, { value: { value }, offset: { value: offset } }) as YamlFile
+  }
+
   /** What is written at a path; undefined when nothing stands there. */
   at(path: Path): unknown {
     return path.reduce<unknown>(

@@ -3,7 +3,7 @@ import type { Expected } from '../core/expression/index.ts'
 import { hash53 } from '../core/key.ts'
 import type { ColumnKind, ColumnSpec, Event, Operator, ScalarType } from '../core/model.ts'
 import type { SourceTopic } from '../core/topics.ts'
-import { type Compiled, canonicalOf, compileWritten, type Written } from '../core/written.ts'
+import { type Compiled, canonicalOf, compileWritten, type NamesOn, type Written } from '../core/written.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
 
 export const EXPECTS = { flag: 'bool', number: 'number', text: 'text' } as const satisfies Record<ColumnKind, Expected>
@@ -26,8 +26,9 @@ export function valuesOf(
   written: Written,
   sources: readonly SourceTopic[],
   takes: Operator['takes'],
+  names: NamesOn,
 ): { readonly column: TopologyColumn; readonly type: ScalarType } | undefined {
-  const compiled = compileWritten(yaml, at, written, sources, takes === 'numbers' ? 'number' : 'value')
+  const compiled = compileWritten(yaml, at, written, sources, takes === 'numbers' ? 'number' : 'value', names)
   if (!compiled) return undefined
   const types = new Set([...compiled.values()].map((expression) => TYPES[expression.type] ?? 'string'))
   if (!types.has('string'))

@@ -21,7 +21,7 @@ import { OwnPartFault } from '../core/own-part.ts'
 import { compileField, type SourceTopic } from '../core/topics.ts'
 import type { Topology } from '../core/topology.ts'
 import { isOfType, itemsOf } from '../core/values.ts'
-import { type Compiled, canonicalOf, compileWritten, outermost } from '../core/written.ts'
+import { type Compiled, canonicalOf, compileLets, compileWritten, type NamesOn, outermost } from '../core/written.ts'
 import type { YamlFile } from '../core/yaml.ts'
 import { columnOf, EXPECTS, fillOf, type TopologyColumn, valuesOf } from './columns.ts'
 import type { Declaration, FeatureDeclaration, Output } from './declaration.ts'
@@ -63,12 +63,16 @@ export function compileTopology(
 ): FeatureTopology | undefined {
   const before = yaml.problems.length
   const { own } = declaration
+  const names = compileLets(yaml, declaration.let, sources)
+  if (!names) return undefined
   const where =
-    declaration.where === undefined ? undefined : compileWritten(yaml, ['where'], declaration.where, sources, 'bool')
-  const key = compileKey(yaml, declaration, sources)
+    declaration.where === undefined
+      ? undefined
+      : compileWritten(yaml, ['where'], declaration.where, sources, 'bool', names)
+  const key = compileKey(yaml, declaration, sources, names)
   const keyFields = declaration.by.map((path) => path.replaceAll('.', '_'))
   const columns = new Map<string, TopologyColumn>()
-  const compiled = declaration.features.map((feature) => compileFeature(yaml, feature, sources, columns))
+  const compiled = declaration.features.map((feature) => compileFeature(yaml, feature, sources, names, columns))
   for (const { name } of [...declaration.features, ...declaration.ratios])
     if (name === 'at' || keyFields.includes(name)) {
       const message = `'${name}' is a field of every result already`
@@ -85,7 +89,7 @@ export function compileTopology(
   const shuffle = direct === undefined ? config.engine.shufflePartitions : undefined
   const generation = fingerprint({
     sources: [...from].sort(),
-    by,
+    by: by.map((path, i) => (isLet(declaration, path) ? canonicalOf(key[i] as Compiled, sources) : path)),
     where: where && canonicalOf(where, sources),
     partitions: shuffle ?? direct,
     shuffled: shuffle !== undefined,
@@ -97,7 +101,7 @@ export function compileTopology(
   const flowSources = sources.map((source) => sourceOf(source, columns, key, where))
   const slots = slotsOf(yaml, declaration.features, specs)
   if (!slots) return undefined
-  const names = features.map((feature) => feature.name)
+  const featureNames = features.map((feature) => feature.name)
   const defaults = features.map((feature) => feature.default)
   const ratios = new Map(declaration.ratios.map((ratio) => [ratio.name, ratio.ratio]))
   return {
@@ -127,17 +131,25 @@ export function compileTopology(
       shuffle,
       direct,
       start: declaration.start ?? config.engine.start,
-      reducer: featureReducer(slots, names, defaults, declaration.forgetAfter, ratios) as FeatureFlow['reducer'],
-      features: names,
+      reducer: featureReducer(slots, featureNames, defaults, declaration.forgetAfter, ratios) as FeatureFlow['reducer'],
+      features: featureNames,
       ...(computesItself(declaration) ? { own: ownCode(config) } : {}),
       sinks,
     }),
   }
 }
 
-function compileKey(yaml: YamlFile, { by }: Declaration, sources: readonly SourceTopic[]): Compiled<'text'>[] {
-  return by.map((path, i) => {
+const isLet = (declaration: Declaration, name: string): boolean => Object.hasOwn(declaration.let ?? {}, name)
+
+function compileKey(
+  yaml: YamlFile,
+  declaration: Declaration,
+  sources: readonly SourceTopic[],
+  names: NamesOn,
+): Compiled<'text'>[] {
+  return declaration.by.map((path, i) => {
     const at = Array.isArray((yaml.value as { by: unknown }).by) ? ['by', i] : ['by']
+    if (isLet(declaration, path)) return compileWritten(yaml, at, path, sources, 'text', names) ?? new Map()
     const compiled = sources.map((source) => [source.name, compileField(yaml, at, path, source.type, 'text')] as const)
     return new Map(compiled.flatMap(([topic, field]) => (field ? [[topic, field]] : [])))
   })
@@ -153,6 +165,7 @@ function compileFeature(
   yaml: YamlFile,
   feature: FeatureDeclaration,
   sources: readonly SourceTopic[],
+  names: NamesOn,
   columns: Map<string, TopologyColumn>,
 ): CompiledFeature | undefined {
   const { name, config, as, settings, operator } = feature
@@ -167,7 +180,7 @@ function compileFeature(
   const kinds = { when: 'flag', ...feature.aggregation.aggregation.expressions } as const
   for (const [key, written] of Object.entries(feature.expressions)) {
     if (key === 'of') {
-      const of = valuesOf(yaml, [...at, key], written, sources, operator.takes)
+      const of = valuesOf(yaml, [...at, key], written, sources, operator.takes, names)
       if (!of) return undefined
       take(key, of.column)
       type = of.type
@@ -175,7 +188,7 @@ function compileFeature(
       continue
     }
     const kind = kinds[key as keyof typeof kinds]
-    const compiled = compileWritten(yaml, [...at, key], written, sources, EXPECTS[kind])
+    const compiled = compileWritten(yaml, [...at, key], written, sources, EXPECTS[kind], names)
     if (!compiled) return undefined
     take(key, columnOf(kind, compiled, sources))
   }

@@ -6,8 +6,9 @@ import { call, refusal } from './calls.ts'
 import { eventType } from './event-type.ts'
 import type { Names } from './index.ts'
 import { binary, choice, junction, mismatch, negative, not } from './operators.ts'
-import { canonical, MAX_DEPTH, parseLet } from './parse.ts'
+import { canonical, type Lets, MAX_DEPTH, parseLet } from './parse.ts'
 import {
+  AbsentName,
   BOOL,
   DOUBLE,
   describe,
@@ -92,8 +93,8 @@ export class Compilation {
   private name({ args: name, start }: Node<'id'>, depth: number): Reached {
     const { event, beside, lets } = this.names
     const written = lets?.get(name)
-    if (written !== undefined)
-      return this.let(name, parseLet(written, lets as ReadonlyMap<string, string>), start, depth)
+    if (written === null) throw new AbsentName()
+    if (written !== undefined) return this.let(name, parseLet(written, lets as Lets), start, depth)
     const type = eventType(event)
     if (name === 'event' && !beside) return { type, start, sure: true, avro: event, path: [], run: (record) => record }
     const avro = name === 'event' ? event : beside?.get(name)

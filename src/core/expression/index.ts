@@ -17,12 +17,13 @@
  * is an error to it), and run here because its whole numbers are BigInt. Where both apply they agree: a property test.
  */
 import type { AvroType } from '../schema.ts'
+import { nearestOrBegun } from '../suggest.ts'
 import { Compilation } from './compile.ts'
 import { avroOf } from './event-type.ts'
-import { canonical, leadOf, parse } from './parse.ts'
+import { canonical, type Lets, leadOf, parse } from './parse.ts'
 import { describe, type Event, ExpressionError, isNumber, isText, type Typed } from './types.ts'
 
-export { ExpressionError } from './types.ts'
+export { AbsentName, ExpressionError } from './types.ts'
 
 const MAX_LENGTH = 4096
 
@@ -60,11 +61,14 @@ export interface Names {
    * `event` among them; without it, the record itself.
    */
   readonly beside?: ReadonlyMap<string, AvroType>
-  /** Names for expressions, which stand for them as if they were written in their place. They are right, and name no others. */
-  readonly lets?: ReadonlyMap<string, string>
+  /**
+   * Names for expressions, which stand for them as if they were written in their place; they are right, and name only those before
+   * them. Null: it has no value here, nor has what names it (`AbsentName`).
+   */
+  readonly lets?: Lets
 }
 
-/** Throws `ExpressionError` with the offset in `text` of what is wrong. */
+/** Throws `ExpressionError` with the offset in `text` of what is wrong, and `AbsentName`. */
 export function compileExpression<E extends Expected>(
   text: string,
   { expects, ...names }: Names & { readonly expects: E },
@@ -85,7 +89,9 @@ export function compileExpression<E extends Expected>(
     }
   } catch (error) {
     if (!(error instanceof ExpressionError) || lead === '') throw error
-    const { offset, message, code, expected, suggestion } = error
+    const { offset, message, code, expected } = error
+    const suggestion =
+      error.suggestion ?? nearestOrBegun(text.trim(), [...(lets?.keys() ?? []), ...(beside?.keys() ?? [])])
     const shift = lead.length - (text.length - text.trimStart().length)
     throw new ExpressionError(Math.max(0, offset - shift), message, {
       code,

@@ -4,6 +4,8 @@ import { ExpressionError } from './types.ts'
 
 export const MAX_DEPTH = 64
 
+export type Lets = ReadonlyMap<string, string | null>
+
 const environment = new Environment({ limits: { maxDepth: MAX_DEPTH } })
 
 /** Throws `ExpressionError` with the offset in `text` of what is wrong. */
@@ -38,20 +40,20 @@ export function leadOf(text: string, isTaken: (name: string) => boolean): '' | '
 }
 
 /** The tree of a named expression, which may name others that stand before it. */
-export function parseLet(text: string, lets: ReadonlyMap<string, string>): ASTNode {
+export function parseLet(text: string, lets: Lets): ASTNode {
   return parse(leadOf(text, (name) => lets.has(name)) + text.trimStart())
 }
 
 /** Equal for trees that differ only in spacing and brackets. Names in `lets` stand for what they are written as. */
-export function canonical(ast: ASTNode, lets: ReadonlyMap<string, string> = new Map()): string {
+export function canonical(ast: ASTNode, lets: Lets = new Map()): string {
   return serialize(inlined(ast, lets) as ASTNode)
 }
 
-function inlined(part: unknown, lets: ReadonlyMap<string, string>): unknown {
+function inlined(part: unknown, lets: Lets): unknown {
   if (Array.isArray(part)) return part.map((each) => inlined(each, lets))
   if (!isNode(part)) return part
   const written = part.op === 'id' ? lets.get(part.args) : undefined
-  if (written !== undefined) return inlined(parseLet(written, lets), lets)
+  if (typeof written === 'string') return inlined(parseLet(written, lets), lets)
   // the library writes nine digits
   if (part.op === 'value' && typeof part.args === 'number' && !Number.isInteger(part.args))
     return { op: 'id', args: String(part.args) }

@@ -93,3 +93,11 @@ export class ExpressionError extends Error implements Fault {
     this.suggestion = more.suggestion
   }
 }
+
+/** An expression names what has no value here, so it has none either. */
+export class AbsentName extends Error {
+  constructor() {
+    super('a name has no value here')
+    this.name = 'AbsentName'
+  }
+}
