@@ -1,5 +1,5 @@
 import type { WallClock } from '../core/clock.ts'
-import { MillraceError } from '../core/errors.ts'
+import { MillraceError, RecordError } from '../core/errors.ts'
 import { guarded } from '../core/guard.ts'
 import type { Millis, Sink, SinkResult } from '../core/model.ts'
 import { OwnPartFault, requireMethods } from '../core/own-part.ts'
@@ -32,9 +32,10 @@ export async function openOwnSink(
     try {
       return await Promise.race([guarded(limits.timeout, call), silence])
     } catch (error) {
-      if (error instanceof MillraceError) throw error
+      if (error instanceof MillraceError && !(error instanceof RecordError)) throw error
       const message = error instanceof Error ? error.message : String(error)
-      throw new MillraceError('part-failed', `${what} of ${path}: ${message}`, { cause: error })
+      const code = error instanceof RecordError ? error.code : 'part-failed'
+      throw new MillraceError(code, `${what} of ${path}: ${message}`, { cause: error })
     } finally {
       answered.abort()
     }

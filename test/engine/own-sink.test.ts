@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import type { EmissionBatch, FeatureFlow, Sink } from '../../src/core/model.ts'
+import { openOwnSink } from '../../src/engine/own-sink.ts'
+import { VirtualClock } from '../../src/testing/clock.ts'
+import { World } from './world.ts'
+
+const limits = { timeout: 200, answer: 30_000 }
+const right: Sink = { write: async ({ upto }) => ({ safe: upto }), close: async () => undefined }
+const batch = { upto: 7 } as EmissionBatch
+
+async function opened(sink: object): Promise<{ clock: VirtualClock; sink: Sink }> {
+  const clock = new VirtualClock()
+  return { clock, sink: await openOwnSink('./slack.ts', () => ({ ...right, ...sink }) as Sink, limits, clock) }
+}
+
+describe('a sink of one’s own', () => {
+  it('answers what it answers, and has only the methods that it has', async () => {
+    const { sink } = await opened({ mark: async () => undefined })
+    expect(await sink.write(batch)).toEqual({ safe: 7 })
+    expect(await sink.mark?.('t')).toBeUndefined()
+    expect(sink.flush).toBeUndefined()
+    expect(sink.caughtUp).toBeUndefined()
+    await sink.close()
+  })
+
+  it('that is none is refused, and named', async () => {
+    const open = (made: unknown) => openOwnSink('./slack.ts', () => made as Sink, limits, new VirtualClock())
+    await expect(open({ write: 1 })).rejects.toThrow('what ./slack.ts opens has no write, close')
+    await expect(open(undefined)).rejects.toThrow('open() of ./slack.ts gives a undefined')
+  })
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new TypeError('no channel')
+      },
+      'write() of ./slack.ts: no channel',
+      'part-failed',
+    ],
+    ['rejects', () => Promise.reject(new Error('refused')), 'write() of ./slack.ts: refused', 'part-failed'],
+    [
+      'loops',
+      () => {
+        for (;;);
+      },
+      'no answer within 200 ms',
+      'part-timeout',
+    ],
+    ['answers nothing', async () => undefined, 'answered no position, expected { safe: batch.upto }', 'part-failed'],
+  ])('whose call %s rejects with the reason', async (_, write, message, code) => {
+    const { sink } = await opened({ write })
+    await expect(sink.write(batch)).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
+  })
+
+  it('that never answers makes its task wait and say so, while neighbours go on; when it answers, nothing is missing', async () => {
+    const world = await World.create({ topics: { events: 1 } })
+    let answers = false
+    const taken = new Map<string, unknown>()
+    const write = async ({ emissions, upto }: EmissionBatch) => {
+      if (!answers) await new Promise(() => undefined)
+      for (const { key, values } of emissions) taken.set(key, values)
+      return { safe: upto }
+    }
+    const sink = await openOwnSink('./slack.ts', () => ({ ...right, write }), limits, world.clock)
+    const stuck: FeatureFlow = { ...(await world.topology('stuck', { generation: 's1' })), sinks: [sink] }
+    const worker = world.worker(undefined, world.flow, stuck)
+    await worker.start()
+    for (const value of [1, 2]) await world.send('events', 0, { key: 'a', at: world.clock.now(), value })
+    await world.clock.advance(40_000)
+    const waiting = worker.status().filter(({ condition }) => condition === 'waiting')
+    expect(waiting.map(({ topology }) => topology)).toEqual(['stuck'])
+    expect(waiting[0]?.reason).toBe('writing results: write() of ./slack.ts gave no answer within 30000 ms')
+    expect((await world.features('a'))?.values).toMatchObject({ sum: 3, total: 2 })
+    answers = true
+    await world.clock.advance(60_000)
+    expect(worker.status().every(({ condition }) => condition === 'running')).toBe(true)
+    expect(taken.get('a')).toEqual([0, 0, 2])
+    await worker.stop()
+  })
+})
