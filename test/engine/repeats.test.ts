@@ -19,7 +19,7 @@ describe('a record that a transform made', () => {
         ['b', 1, 0],
         ['a', 10, 0],
       ] as const
-    ).map((name) => repeats.isRepeat(from(...name)))
+    ).map(([topic, position, index]) => repeats.isRepeat(from(topic, position, index)))
     expect(met).toEqual([false, false, true, true, true, false, false])
   })
 

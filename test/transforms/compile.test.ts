@@ -49,6 +49,7 @@ it.each(WRONG)('%s is refused at its place', async (_, right, wrong, said) => {
 
 const encoders = (topology: TransformTopology): ReadonlyMap<string, Encoder> =>
   new Map(topology.writes.map(({ name, schema }) => [name, { encode: (value) => json(check(schema, value)) }]))
+const writtenSchema = ({ writes: [topic] }: TransformTopology) => topic?.schema as { fields: readonly unknown[] }
 const json = (value: unknown) => Buffer.from(JSON.stringify(value))
 /** Throws where it does not fit. */
 function check(schema: unknown, value: Event): Event {
@@ -115,8 +116,7 @@ describe('a transform', () => {
     )
     expect(make(topology, BASKET)).toEqual([['web', 0, 'k', BASKET]])
     expect(make(topology, { ...BASKET, kind: 'SHOP' })).toEqual([])
-    const [written] = topology.writes as readonly [{ schema: { fields: { name: string }[] } }]
-    const { fields } = written.schema
+    const { fields } = writtenSchema(topology)
     expect(fields).toMatchObject(SCHEMAS.baskets.fields.map(({ name }) => ({ name })))
     expect(fields[2]).toEqual({
       name: 'at',
@@ -165,8 +165,7 @@ to: lines
 describe('the schema of what is made', () => {
   const fieldsOf = async (map: string) => {
     const topology = await compiled(`topology: lines\nkind: transform\nfrom: baskets\nmap: ${map}\nto: lines\n`)
-    const [written] = topology.writes as readonly [{ schema: { fields: unknown[] } }]
-    return written.schema.fields
+    return writtenSchema(topology).fields
   }
 
   it('is derived from the expressions: null only where it may be', async () => {
