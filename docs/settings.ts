@@ -1,5 +1,6 @@
 /** A configuration schema as a Markdown table: name, what it takes, default, meaning. */
-import { z } from 'zod'
+import type { z } from 'zod'
+import { jsonSchemaOf } from '../src/core/json-schema.ts'
 
 interface Json {
   readonly type?: string | readonly string[]
@@ -23,14 +24,7 @@ interface Json {
 
 /** Lines of the table; none where there are no settings. */
 export function settingsTable(schema: z.ZodType): string[] {
-  const json = z.toJSONSchema(schema, {
-    io: 'input',
-    unrepresentable: 'any',
-    // the default of what is transformed is said in its transformed form, so zod leaves it out here
-    override: ({ zodSchema: { _zod }, jsonSchema }) => {
-      if (_zod.def.type === 'default') jsonSchema.default ??= (_zod.def as { defaultValue?: unknown }).defaultValue
-    },
-  }) as Json
+  const json = jsonSchemaOf(schema) as Json
   const rows = rowsOf(json, '')
   return rows.length === 0 ? [] : table(['setting', 'takes', 'default', 'meaning'], rows)
 }
