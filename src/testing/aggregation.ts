@@ -7,11 +7,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import type { Aggregation, Column, ColumnKind, FeatureSpec, FeatureValue, Millis, Slot } from '../core/model.ts'
-import { shuffled } from './operator.ts'
+import type { Part } from '../core/part.ts'
+import { type DeclaredFeature, declareFeature, openAggregation } from './declare.ts'
+import { type Check, shuffled } from './operator.ts'
 import { isNear, type OracleEvent } from './oracle.ts'
 
 export interface AggregationUnderTest<C> {
-  readonly name: string
   readonly aggregation: Aggregation<C>
   /** Features declared together, such as some that share memory and some that do not. */
   readonly features: readonly FeatureSpec<C>[]
@@ -81,8 +82,33 @@ function columnOf(kind: ColumnKind, value: boolean | number | string | null | un
 
 type Step = { readonly event: OracleEvent } | { readonly clock: Millis } | { readonly move: true }
 
-/** Declares the suite; call it at the top of a vitest file. */
-export function aggregationSuite<C>({ name, aggregation, features, naive, span }: AggregationUnderTest<C>): void {
+/** Declares the suite in a vitest file, which calls it at its top and waits for it. */
+export async function aggregationSuite<C>({
+  name,
+  part,
+  features,
+  ...more
+}: Pick<AggregationUnderTest<C>, 'naive' | 'span'> & {
+  readonly name: string
+  readonly part: Part<C, Aggregation<C>>
+  readonly features: readonly DeclaredFeature[]
+}): Promise<void> {
+  const specs = await Promise.all(features.map((feature) => declareFeature(part, feature)))
+  const checks = aggregationChecks({ aggregation: await openAggregation(part), features: specs, ...more })
+  describe(`${name}: an aggregation`, () => {
+    for (const { title, run } of checks) it(title, run)
+  })
+}
+
+/** What the suite checks. Run within a vitest test. */
+export function aggregationChecks<C>({
+  aggregation,
+  features,
+  naive,
+  span,
+}: AggregationUnderTest<C>): readonly Check[] {
+  const checks: Check[] = []
+  const check = (title: string, run: () => void) => checks.push({ title, run })
   const slots = aggregation.slots(features)
   const columns = slots.flatMap((slot) => slot.columns)
   const column = {
@@ -167,8 +193,9 @@ export function aggregationSuite<C>({ name, aggregation, features, naive, span }
     }
   }
 
-  describe(`${name}: an aggregation`, () => {
-    it('answers every feature in exactly one slot, and gives slots that remember different things different ids', () => {
+  check(
+    'answers every feature in exactly one slot, and gives slots that remember different things different ids',
+    () => {
       expect(slots.flatMap((slot) => slot.features).sort()).toEqual(features.map((feature) => feature.name).sort())
       expect(new Set(slots.map(({ id }) => id)).size).toBe(slots.length)
       expect(
@@ -177,83 +204,84 @@ export function aggregationSuite<C>({ name, aggregation, features, naive, span }
           .map(({ id }) => id)
           .sort(),
       ).toEqual(slots.map(({ id }) => id).sort())
-    })
+    },
+  )
 
-    it('says what the naive reference says, whenever events come, the clock moves on, or the state moves', () => {
-      fc.assert(
-        fc.property(steps, (all) => {
-          const key = new Key()
-          for (const [i, step] of all.entries()) {
-            if ('event' in step) key.add({ ...step.event, tie: step.event.tie * 64 + i })
-            else if ('clock' in step) key.advance(step.clock)
-            else key.memories = key.memories.map((memory) => memory.moved())
-            if (key.now > Number.NEGATIVE_INFINITY) key.check(key.now)
-          }
-        }),
-      )
-    })
-
-    it('says the same of whole numbers to the last bit in any order of arrival', () => {
-      fc.assert(
-        fc.property(events, fc.infiniteStream(fc.nat()), (given, random) => {
-          const rounded = given.map((each) => ({ ...each, values: wholeOf(each.values) }))
-          const [one, other] = [new Key(), new Key()]
-          for (const each of rounded) one.add(each)
-          for (const each of shuffled(rounded, random)) other.add(each)
-          const end = one.now
-          for (const later of [0, span / 4, span / 2, span]) {
-            for (const key of [one, other]) key.advance(end + later)
-            expect(other.results(end + later)).toEqual(one.results(end + later))
-          }
-        }),
-      )
-    })
-
-    it('changes no result before it said so, says so for a time still to come, and comes to an end', () => {
-      fc.assert(
-        fc.property(events, times, (given, clock) => {
-          const key = new Key()
-          for (const each of given) key.add(each)
-          key.advance(clock)
-          let { now } = key
-          for (;;) {
-            expect(now, 'a time when nothing is left to do').toBeLessThan(100 * span)
-            const due = key.nextExpiry(now)
-            expect(due).toBeGreaterThan(key.clock)
-            const before = key.results(now)
-            const until = Math.min(due, now + 10 * span)
-            for (const time of [Math.floor((now + until) / 2), until - 1]) {
-              if (time <= now || time >= due) continue
-              key.advance(time)
-              expect(key.results(time)).toEqual(before)
-            }
-            if (due === Number.POSITIVE_INFINITY) break
-            key.advance(due)
-            now = key.now
-            key.check(now)
-          }
-        }),
-      )
-    })
-
-    it('that is empty says what a new one says', () => {
-      fc.assert(
-        fc.property(events, times, (given, clock) => {
-          const key = new Key()
-          expect(key.isEmpty).toBe(true)
-          for (const each of given) key.add(each)
-          key.advance(clock)
-          if (key.isEmpty) expect(key.results(key.now)).toEqual(new Key().results(key.now))
-        }),
-      )
-    })
-
-    it('takes rows of a writer that knew none of its columns', () => {
-      const key = new Key()
-      key.add({ time: 1, tie: 1, values: {} })
-      key.check(1)
-    })
+  check('says what the naive reference says, whenever events come, the clock moves on, or the state moves', () => {
+    fc.assert(
+      fc.property(steps, (all) => {
+        const key = new Key()
+        for (const [i, step] of all.entries()) {
+          if ('event' in step) key.add({ ...step.event, tie: step.event.tie * 64 + i })
+          else if ('clock' in step) key.advance(step.clock)
+          else key.memories = key.memories.map((memory) => memory.moved())
+          if (key.now > Number.NEGATIVE_INFINITY) key.check(key.now)
+        }
+      }),
+    )
   })
+
+  check('says the same of whole numbers to the last bit in any order of arrival', () => {
+    fc.assert(
+      fc.property(events, fc.infiniteStream(fc.nat()), (given, random) => {
+        const rounded = given.map((each) => ({ ...each, values: wholeOf(each.values) }))
+        const [one, other] = [new Key(), new Key()]
+        for (const each of rounded) one.add(each)
+        for (const each of shuffled(rounded, random)) other.add(each)
+        const end = one.now
+        for (const later of [0, span / 4, span / 2, span]) {
+          for (const key of [one, other]) key.advance(end + later)
+          expect(other.results(end + later)).toEqual(one.results(end + later))
+        }
+      }),
+    )
+  })
+
+  check('changes no result before it said so, says so for a time still to come, and comes to an end', () => {
+    fc.assert(
+      fc.property(events, times, (given, clock) => {
+        const key = new Key()
+        for (const each of given) key.add(each)
+        key.advance(clock)
+        let { now } = key
+        for (;;) {
+          expect(now, 'a time when nothing is left to do').toBeLessThan(100 * span)
+          const due = key.nextExpiry(now)
+          expect(due).toBeGreaterThan(key.clock)
+          const before = key.results(now)
+          const until = Math.min(due, now + 10 * span)
+          for (const time of [Math.floor((now + until) / 2), until - 1]) {
+            if (time <= now || time >= due) continue
+            key.advance(time)
+            expect(key.results(time)).toEqual(before)
+          }
+          if (due === Number.POSITIVE_INFINITY) break
+          key.advance(due)
+          now = key.now
+          key.check(now)
+        }
+      }),
+    )
+  })
+
+  check('that is empty says what a new one says', () => {
+    fc.assert(
+      fc.property(events, times, (given, clock) => {
+        const key = new Key()
+        expect(key.isEmpty).toBe(true)
+        for (const each of given) key.add(each)
+        key.advance(clock)
+        if (key.isEmpty) expect(key.results(key.now)).toEqual(new Key().results(key.now))
+      }),
+    )
+  })
+
+  check('takes rows of a writer that knew none of its columns', () => {
+    const key = new Key()
+    key.add({ time: 1, tie: 1, values: {} })
+    key.check(1)
+  })
+  return checks
 }
 
 function wholeOf(values: OracleEvent['values']): OracleEvent['values'] {

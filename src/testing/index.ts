@@ -2,7 +2,9 @@
  * For tests of topologies and of parts of one's own: a driver that runs a topology in memory, a clock that is moved by hand,
  * conformance suites that every part of a kind passes, and fakes that pass them too. The suites declare vitest tests.
  */
+export { aggregationSuite } from './aggregation.ts'
 export { VirtualClock } from './clock.ts'
+export type { DeclaredFeature } from './declare.ts'
 export {
   type TestedDeadLetter,
   type TestedFeatures,
@@ -15,6 +17,9 @@ export { MemoryRegistry } from './memory-registry.ts'
 export { MemoryState } from './memory-state.ts'
 export { MemoryStore } from './memory-store.ts'
 export { MemoryTransport } from './memory-transport.ts'
+export type { Naive, Sample } from './naive-operators.ts'
+export { operatorSuite } from './operator.ts'
+export type { OracleEvent } from './oracle.ts'
 export { registrySuite } from './registry.ts'
 export { stateSuite } from './state.ts'
 export { featureStoreSuite } from './store.ts'

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import type { FeatureSpec } from '../../src/core/model.ts'
+import type { Aggregation, FeatureSpec } from '../../src/core/model.ts'
 import { loadPart, partNames } from '../../src/core/part.ts'
 import { aggregationSuite } from '../../src/testing/aggregation.ts'
+import type { DeclaredFeature } from '../../src/testing/declare.ts'
 import { naiveResult } from '../../src/testing/oracle.ts'
 import { aggregationNamed, declared, operatorNamed } from './declared.ts'
 
@@ -69,16 +70,17 @@ const OPERATOR_SETTINGS: Readonly<Record<string, object>> = {
 for (const name of partNames('aggregations')) {
   const given = SETTINGS[name]
   if (!given) throw new Error(`test/aggregations/aggregations.test.ts has no settings for ${name}`)
-  const aggregation = await aggregationNamed<unknown>(name)
+  const part = await loadPart<unknown, Aggregation>('aggregations', name)
+  const { memory } = await aggregationNamed(name)
   for (const { way, settings: ways, columns, measures } of [{ way: '', ...given }, ...(VARIANTS[name] ?? [])])
     for (const as of partNames('operators')) {
       const of = OPERATOR_SETTINGS[as] ?? {}
       const { over, takes, ...operator } = await operatorNamed(as, of)
-      if (over && !over.memories.includes(aggregation.memory)) continue
-      const features: FeatureSpec[] = []
-      const declare = async (settings: object, selected: Record<string, string>, values: FeatureSpec['values']) => {
+      if (over && !over.memories.includes(memory)) continue
+      const features: DeclaredFeature[] = []
+      const declare = (settings: object, selected: Record<string, string>, values: FeatureSpec['values']) => {
         const feature = `${as}_${features.length}_${Object.values(selected).join('')}`
-        features.push(await declared(feature, name, settings, as, { ...columns, ...selected }, { values, of }))
+        features.push({ name: feature, settings, as, with: of, columns: { ...columns, ...selected }, values })
       }
       for (const settings of ways) {
         for (const selected of measures
@@ -86,10 +88,10 @@ for (const name of partNames('aggregations')) {
           : operator.of === 'optional'
             ? SELECTED
             : SELECTED.slice(2))
-          await declare(settings, selected, 'number')
-        if (takes === 'given' && !measures) for (const selected of TEXTS) await declare(settings, selected, 'text')
+          declare(settings, selected, 'number')
+        if (takes === 'given' && !measures) for (const selected of TEXTS) declare(settings, selected, 'text')
       }
-      aggregationSuite({ name: `${name} ${way} as ${as}`, aggregation, features, naive: naiveResult, span: 80 })
+      await aggregationSuite({ name: `${name} ${way} as ${as}`, part, features, naive: naiveResult, span: 80 })
     }
 
   describe(`${name}: its page`, () => {

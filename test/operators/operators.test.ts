@@ -24,8 +24,7 @@ for (const name of partNames('operators')) {
   if (!naive) throw new Error(`src/testing/oracle.ts has no ${name}`)
   for (const settings of SETTINGS[name] ?? [{}]) {
     const title = Object.keys(settings).length === 0 ? name : `${name} ${JSON.stringify(settings)}`
-    const operator = await operatorNamed(name, settings)
-    operatorSuite({ name: title, operator, settings: part.config.parse(settings), naive })
+    await operatorSuite({ name: title, part, settings, naive })
   }
 
   describe(`${name}: its page`, () => {
