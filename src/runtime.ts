@@ -143,12 +143,13 @@ export async function createRuntime(
   const decoders = new Decoders(registry, log)
   const settings = settingsOf(config, () => mine().length)
   const flows: Flow[] = []
-  const worker = new Worker({
+  const worker: Worker = new Worker({
     deployment: config.deployment,
     ...(only === undefined ? {} : { tag: only }),
     flows,
     transport,
     state,
+    about: (flow) => running.about(flow),
     decoder: (topic) => decoders.of(topic),
     deadLetters: config.engine.deadLetters,
     shuffleRetention: config.engine.shuffleRetention,
@@ -157,7 +158,7 @@ export async function createRuntime(
     metrics,
     log,
   })
-  const running = new Running({
+  const running: Running = new Running({
     worker,
     state,
     store,

@@ -7,6 +7,7 @@ import { dev } from './usage/dev.ts'
 import { features } from './usage/features.ts'
 import { init } from './usage/init.ts'
 import { examples, type Usage } from './usage/options.ts'
+import { plan } from './usage/plan.ts'
 import { rebuild } from './usage/rebuild.ts'
 import { run } from './usage/run.ts'
 import { tail } from './usage/tail.ts'
@@ -15,7 +16,7 @@ import { topics } from './usage/topics.ts'
 import { topologies } from './usage/topologies.ts'
 
 /** In the order of `millrace --help`. */
-const USAGES: readonly Usage[] = [init, dev, run, check, test, rebuild, topologies, topics, tail, features]
+const USAGES: readonly Usage[] = [init, dev, run, check, test, plan, rebuild, topologies, topics, tail, features]
 
 /** Answers the exit code: 0 done, 1 failed (said on stderr), 2 wrong usage. Never rejects. */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {

@@ -6,11 +6,26 @@ import type { Flow, Millis, State, Transport } from '../core/model.ts'
 /** The state's sign of life of the deployment: without it, a group with positions means that the state was emptied. */
 export const DEPLOYMENT_TASK = 'deployment'
 
-/** The generation of a topology that shall serve: the one of the latest declaration. */
-interface Current {
-  readonly generation: string
-  readonly rank: number
+/** Where the state keeps, by topology, what was deployed. */
+const DEPLOYED_TASK = 'deployed'
+
+/** What is known of a topology that has run. */
+export interface DeployedTopology {
+  /** The one of the latest declaration: it is to serve, from when it has caught up. */
+  readonly current: { readonly generation: string; readonly rank: number; readonly declaredAt: Millis }
+  readonly generations: Readonly<Record<string, DeployedGeneration>>
+}
+
+export interface DeployedGeneration {
+  /** Fingerprint of the definition declared last in it, and when that was. */
+  readonly definition: string
   readonly declaredAt: Millis
+  readonly sources: readonly string[]
+  /** Partitions of its own shuffle topic, or those of the one topic it reads directly; of a transform none. */
+  readonly shuffle?: number
+  readonly direct?: number
+  /** What the caller wanted to be remembered. */
+  readonly about: unknown
 }
 
 export interface DeploymentOptions {
@@ -50,30 +65,35 @@ export class Deployment {
 
   /**
    * A number for the flow's generation, the same for ever: what it says has it in its version. It is to serve from when it has caught
-   * up, unless another generation was declared later.
+   * up, unless another generation was declared later. `about` is kept for `deployed`.
    */
-  async take(flow: Flow): Promise<number> {
+  async take(flow: Flow, about: unknown): Promise<number> {
     const { state, clock } = this.options
     const number = await this.numberOf(flow)
     await untilNotFenced(clock, async () => {
-      const open = await state.open(currentTask(flow))
-      const before = currentIn(open.meta)
-      const current = currentAfter(before, flow, number, clock.now())
-      if (current !== before) await state.commit(open, { position: 0, meta: Buffer.from(JSON.stringify(current)) })
+      const open = await state.open(DEPLOYED_TASK)
+      const [bytes] = await state.read(open, [flow.name])
+      const text = JSON.stringify(deployedAfter(deployedIn(bytes), flow, about, number, clock.now()))
+      if (bytes && Buffer.from(bytes).toString() === text) return
+      await state.commit(open, { position: 0, meta: NOTHING, keys: new Map([[flow.name, Buffer.from(text)]]) })
     })
     return number
   }
 
   /** See `TaskContext`. One that has been replaced keeps its number, which is lower than what came after it. */
   async rank(flow: Flow): Promise<number> {
-    const current = currentIn((await this.options.state.open(currentTask(flow))).meta)
+    const { state, clock } = this.options
+    const current = await untilNotFenced(clock, async () => {
+      const [bytes] = await state.read(await state.open(DEPLOYED_TASK), [flow.name])
+      return deployedIn(bytes)?.current
+    })
     return current?.generation === flow.generation ? current.rank : this.numberOf(flow)
   }
 
   private async numberOf(flow: Flow): Promise<number> {
     const { state, clock } = this.options
     return untilNotFenced(clock, async () => {
-      const open = await state.open(`generation/${flow.name}@${flow.generation}`)
+      const open = await state.open(numberTask(flow))
       if (open.position !== undefined) return Number(Buffer.from(open.meta).toString())
       const number = clock.now()
       await state.commit(open, { position: 0, meta: Buffer.from(String(number)) })
@@ -82,21 +102,70 @@ export class Deployment {
   }
 }
 
-const currentTask = ({ name }: Flow): string => `current/${name}`
+const NOTHING = new Uint8Array(0)
 
-function currentIn(meta: Uint8Array): Current | undefined {
-  return meta.length === 0 ? undefined : (JSON.parse(Buffer.from(meta).toString()) as Current)
+function deployedIn(bytes: Uint8Array | undefined): DeployedTopology | undefined {
+  return bytes && (JSON.parse(Buffer.from(bytes).toString()) as DeployedTopology)
+}
+
+function deployedAfter(
+  before: DeployedTopology | undefined,
+  flow: Flow,
+  about: unknown,
+  number: number,
+  now: Millis,
+): DeployedTopology {
+  const { generation, definition, declaredAt, sources, shuffle, direct } = flow
+  const known = before?.generations[generation]
+  const isOlder = known !== undefined && known.declaredAt > declaredAt
+  const own = shuffle === undefined ? direct !== undefined && { direct } : { shuffle }
+  const newest = { definition, declaredAt, sources: sources.map(({ topic }) => topic), ...own, about }
+  return {
+    current: currentAfter(before?.current, flow, number, now),
+    generations: { ...before?.generations, [generation]: isOlder ? known : newest },
+  }
 }
 
 /** A generation that comes back, by a later declaration, gets a new rank. */
-function currentAfter(before: Current | undefined, flow: Flow, number: number, now: Millis): Current {
-  const { generation, declaredAt } = flow
+function currentAfter(
+  before: DeployedTopology['current'] | undefined,
+  { generation, declaredAt }: Flow,
+  number: number,
+  now: Millis,
+): DeployedTopology['current'] {
   if (before === undefined) return { generation, rank: number, declaredAt }
   if (before.generation === generation) return declaredAt > before.declaredAt ? { ...before, declaredAt } : before
   const isNew = number > before.rank
   if (!isNew && declaredAt < before.declaredAt) return before
   return { generation, rank: Math.max(isNew ? number : now, before.rank + 1), declaredAt }
 }
+
+/** All topologies that have run, by name. */
+export async function deployedTopologies(state: State, clock: WallClock): Promise<Map<string, DeployedTopology>> {
+  return untilNotFenced(clock, async () => {
+    const found = new Map<string, DeployedTopology>()
+    for await (const page of state.scan(await state.open(DEPLOYED_TASK)))
+      for (const [name, bytes] of page) found.set(name, deployedIn(bytes) as DeployedTopology)
+    return found
+  })
+}
+
+/** Forgets that a generation has run; with the last one, its topology. */
+export async function forgetDeployed(state: State, clock: WallClock, name: string, generation: string): Promise<void> {
+  await state.forget(numberTask({ name, generation }))
+  await untilNotFenced(clock, async () => {
+    const open = await state.open(DEPLOYED_TASK)
+    const before = deployedIn((await state.read(open, [name]))[0])
+    if (!before) return
+    const { [generation]: _, ...generations } = before.generations
+    const isLast = Object.keys(generations).length === 0
+    const bytes = isLast ? null : Buffer.from(JSON.stringify({ ...before, generations }))
+    await state.commit(open, { position: 0, meta: NOTHING, keys: new Map([[name, bytes]]) })
+  })
+}
+
+const numberTask = ({ name, generation }: Pick<Flow, 'name' | 'generation'>): string =>
+  `generation/${name}@${generation}`
 
 /** Several workers start at once: whoever is fenced looks again. */
 export async function untilNotFenced<T>(clock: WallClock, call: () => Promise<T>): Promise<T> {

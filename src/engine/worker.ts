@@ -32,6 +32,8 @@ export interface WorkerOptions {
   readonly flows: readonly Flow[]
   readonly transport: Transport
   readonly state: State
+  /** What the state shall remember of a flow's topology, for who compares later: JSON. */
+  readonly about?: (flow: Flow) => unknown
   /** Decodes the values of a topic to the fields that any of the flows uses. Asked anew for every batch. */
   readonly decoder: (topic: string) => Decoder
   readonly deadLetters: { readonly topic: string; readonly partitions: number }
@@ -132,7 +134,7 @@ export class Worker {
     await this.requireTopics([...sourcesOf([flow]), ...tablesOf(flow)])
     if (flow.shuffle !== undefined)
       await transport.create({ name: this.shuffleTopic(flow), partitions: flow.shuffle, retentionMs: shuffleRetention })
-    this.generations.set(flow, await this.deployment.take(flow))
+    this.generations.set(flow, await this.deployment.take(flow, this.options.about?.(flow) ?? null))
   }
 
   /**

@@ -50,6 +50,8 @@ export interface FeatureTopology extends Topology {
   readonly description: string | undefined
   readonly outputs: readonly Output[]
   readonly features: readonly TopologyFeature[]
+  /** By feature, the identity of what is remembered for it: as long as it stays, so does the memory. A ratio has none. */
+  readonly memory: Readonly<Record<string, string>>
   readonly flow: (sinks: readonly Sink[]) => FeatureFlow
 }
 
@@ -119,6 +121,7 @@ export function compileTopology(
     description,
     outputs,
     features,
+    memory: Object.fromEntries(slots.flatMap((slot) => slot.features.map((feature) => [feature, slot.id]))),
     generation,
     definition,
     declaredAt,

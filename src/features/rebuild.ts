@@ -52,3 +52,8 @@ export async function askForRebuild<T extends Named>(
   }
   return rebuilt
 }
+
+/** The topology is gone: if it comes back, it is not rebuilt for what was asked then. */
+export async function forgetRebuild(named: Named, state: State): Promise<void> {
+  await state.forget(taskOf(named))
+}

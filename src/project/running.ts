@@ -5,6 +5,7 @@ import type { FeatureStore, Flow, Millis, State } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
 import type { Worker } from '../engine/worker.ts'
 import { withRebuild } from '../features/rebuild.ts'
+import { type About, aboutOf } from './about.ts'
 import type { AnyTopology } from './kinds.ts'
 
 /** A topology's flow, and what was opened for it. */
@@ -53,6 +54,12 @@ export class Running {
   /** As they run here: rebuilt ones under their rebuild's generation. */
   get topologies(): readonly AnyTopology[] {
     return [...this.runs.values()].map(({ topology }) => topology)
+  }
+
+  /** What is to be remembered of the topology behind a flow. */
+  about(flow: Flow): About | undefined {
+    const run = [...this.runs.values()].find((one) => one.flow === flow)
+    return run && aboutOf(run.topology)
   }
 
   /** What a worker begins with. Rejects when one of them cannot be opened. */
