@@ -1,5 +1,5 @@
 import { Script } from 'node:vm'
-import { ClearStop, RecordError } from './errors.ts'
+import { MillraceError, RecordError } from './errors.ts'
 import type { Millis } from './model.ts'
 
 const CALL = Symbol.for('millrace.guarded')
@@ -7,8 +7,8 @@ const script = new Script("globalThis[Symbol.for('millrace.guarded')]()")
 
 /**
  * Runs code that is not Millrace's own and answers what it answers. After `limit` it is ended wherever it is, even in a
- * loop that catches everything; whatever it was changing is then half done. Throws `part-timeout` or `part-failed`; a clear
- * stop passes through. Only the call itself is limited: not what a promise does later. Costs about 0.2 ms.
+ * loop that catches everything; whatever it was changing is then half done. Throws `part-timeout` or `part-failed`; what
+ * Millrace itself throws passes through. Only the call itself is limited: not what a promise does later. Costs about 0.2 ms.
  */
 export function guarded<T>(limit: Millis, call: () => T): T {
   const place = globalThis as Record<symbol, unknown>
@@ -17,7 +17,7 @@ export function guarded<T>(limit: Millis, call: () => T): T {
   try {
     return script.runInThisContext({ timeout: limit }) as T
   } catch (error) {
-    if (error instanceof ClearStop) throw error
+    if (error instanceof MillraceError) throw error
     if (error instanceof Error && (error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')
       throw new RecordError('part-timeout', `no answer within ${limit} ms`)
     throw new RecordError('part-failed', error instanceof Error ? error.message : String(error), { cause: error })

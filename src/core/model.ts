@@ -546,6 +546,17 @@ export interface Made {
   readonly value: Buffer
 }
 
+/** Makes the records of a transform in code of one's own: `use: ./parts/clean.ts`. */
+export interface Maker {
+  /** Avro schema of the records, as parsed JSON: a record's. */
+  readonly schema: unknown
+  /**
+   * The record made of an event, null for none. `scope` has the `event`, the `item` of its list where the transform flattens, and by
+   * their names what was found in tables. A function of the scope alone; values as `core/schema.ts` says. May throw `RecordError`.
+   */
+  make(scope: Readonly<Record<string, unknown>> & { readonly event: Event }): Event | null
+}
+
 /** The newest record of a key in a table, as far as it is known here; null when there is none. */
 export type Lookup = (table: string, key: string) => Event | null
 
@@ -610,6 +621,8 @@ interface FlowHead {
   readonly declaredAt: Millis
   /** Where a source that was never read begins; a time: at the first record stamped then or later. */
   readonly start: 'earliest' | 'latest' | Millis
+  /** Limits, where code that is not Millrace's own computes in it: an event that it fails on goes to the dead letters. */
+  readonly own?: OwnCode
 }
 
 /** Records become records of other topics, each partition in its order. Nothing is remembered but the position. */
@@ -634,8 +647,6 @@ export interface FeatureFlow extends FlowHead {
   readonly reducer: (slots: readonly string[]) => Reducer
   /** Feature names, in the order of every emission's values. */
   readonly features: readonly string[]
-  /** Limits, where code that is not Millrace's own computes in it: an event that it fails on goes to the dead letters. */
-  readonly own?: OwnCode
   /** Shared by all tasks of the flow in a worker. Whoever opened them closes them, after the worker has stopped. */
   readonly sinks: readonly Sink[]
 }

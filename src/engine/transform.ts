@@ -2,6 +2,7 @@
  * Transform: records → records of other topics. One partition is worked through in its order; what is made of it is named by
  * position, and durable before the position is committed. What is written twice is dropped by its readers (`repeats.ts`).
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { ClearStop, RecordError } from '../core/errors.ts'
 import type {
@@ -17,6 +18,7 @@ import type {
 import type { DeadLetter } from './dead-letters.ts'
 import { Inbox, type Slice } from './inbox.ts'
 import { asRecordError } from './mapper.ts'
+import { OwnCalls } from './own-code.ts'
 import { beginning, placeIn } from './place.ts'
 import { NAME_HEADER, nameOf, Repeats } from './repeats.ts'
 import type { Source } from './shuffle.ts'
@@ -29,6 +31,8 @@ const INBOX_RECORDS = 4_096
 /** One write has about so much at most. */
 const MOST_DRAFTS = 4_096
 const MOST_BYTES = 4 << 20
+/** Records that are made one by one until others get their turn. */
+const BREATH = 64
 
 export class TransformTask implements Task {
   readonly id: string
@@ -43,6 +47,8 @@ export class TransformTask implements Task {
   private readonly from: TransformSource
   private readonly tables: readonly string[]
   private readonly repeats = new Repeats()
+  /** Where code of one's own takes part. */
+  private readonly calls: OwnCalls | undefined
   private patiently!: Patience
   private state!: OpenState
   private source!: Source
@@ -61,6 +67,7 @@ export class TransformTask implements Task {
     this.id = `transform/${flow.name}@${flow.generation}/${topic}/${partition}`
     this.from = flow.sources.find((source) => source.topic === topic) as TransformSource
     this.tables = [...new Set(flow.tables.map((table) => table.topic))]
+    this.calls = flow.own && new OwnCalls(flow.own, this.id, context.clock)
   }
 
   async open(patiently: Patience): Promise<Position> {
@@ -113,8 +120,10 @@ export class TransformTask implements Task {
     metrics.batchSeconds.observe({ topology, role: this.role }, (clock.now() - started) / 1000)
   }
 
-  private async make({ batch, from, to }: Slice): Promise<void> {
-    const { metrics, tables } = this.context
+  private async make(slice: Slice): Promise<void> {
+    const { metrics } = this.context
+    const { batch, from, to } = slice
+    const made = this.calls ? await this.makeOwn(this.calls, slice) : undefined
     const skipped = { repeated: 0, tombstone: 0, filtered: 0 }
     for (let i = from; i < to; i++) {
       const record = batch.records[i] as InputRecord
@@ -122,11 +131,10 @@ export class TransformTask implements Task {
       else if (record.value === null) skipped.tombstone++
       else {
         try {
-          const event = batch.event(i)
-          if (event instanceof RecordError) throw event
-          const made = this.from.make(event, record, (table, key) => tables.lookup(table, key))
-          if (made.length === 0) skipped.filtered++
-          for (const one of made) this.add(record, one)
+          const records = made?.[i - from] ?? this.makeOf(slice, i)
+          if (records instanceof RecordError) throw records
+          if (records.length === 0) skipped.filtered++
+          for (const one of records) this.add(record, one)
         } catch (error) {
           const { flow, source } = this
           this.dead.push({ topology: flow.name, source, record, error: asRecordError(error) })
@@ -138,6 +146,44 @@ export class TransformTask implements Task {
     metrics.recordsIn.inc({ topology, topic: this.topic }, to - from)
     for (const [reason, count] of Object.entries(skipped))
       if (count > 0) metrics.rowsSkipped.inc({ topology, reason }, count)
+  }
+
+  private makeOf({ batch }: Slice, index: number): readonly Made[] {
+    const event = batch.event(index)
+    if (event instanceof RecordError) throw event
+    const { tables } = this.context
+    return this.from.make(event, batch.records[index] as InputRecord, (table, key) => tables.lookup(table, key))
+  }
+
+  /** By code of one's own: all at once, since nearly always nothing fails; else one by one. */
+  private async makeOwn(calls: OwnCalls, slice: Slice): Promise<readonly (readonly Made[] | RecordError)[]> {
+    const { batch, from, to } = slice
+    const indexes = Array.from({ length: to - from }, (_, i) => from + i)
+    const isRead = (index: number) => (batch.records[index] as InputRecord).value !== null
+    const one = (index: number): readonly Made[] | RecordError => {
+      try {
+        return isRead(index) ? this.makeOf(slice, index) : []
+      } catch (error) {
+        if (error instanceof RecordError) return error
+        throw error
+      }
+    }
+    const whole = calls.attempt(() => indexes.map(one))
+    if ('answer' in whole) return whole.answer
+    const made: (readonly Made[] | RecordError)[] = []
+    for (const index of indexes) {
+      const result = calls.attempt(() => one(index))
+      made.push('answer' in result ? result.answer : result.failure)
+      if ('failure' in result && calls.own.stops) {
+        const { position } = batch.records[index] as InputRecord
+        throw new ClearStop(
+          result.failure.code,
+          `${this.topic}/${this.partition}@${position}: ${result.failure.message}`,
+        )
+      }
+      if (index % BREATH === 0) await turn()
+    }
+    return made
   }
 
   private add({ position, timestamp }: InputRecord, { topic, index, key, value }: Made): void {

@@ -1,9 +1,8 @@
 /** Aggregations, operators and sinks of one's own, taken up beside those that come with Millrace. */
-import { z } from 'zod'
-import { guarded } from '../core/guard.ts'
 import type { Aggregation, FeatureSpec, Operator, Slot } from '../core/model.ts'
 import { isOwnPart, loadOwnPart, type OwnPart, OwnPartFault, requireMethods } from '../core/own-part.ts'
-import type { Path, YamlFile } from '../core/yaml.ts'
+import { asked, configured, type Mention, namedBy } from '../core/own-use.ts'
+import type { YamlFile } from '../core/yaml.ts'
 import {
   type FeatureParts,
   type LoadedAggregation,
@@ -13,16 +12,6 @@ import {
   type OperatorPart,
   type SinkPart,
 } from './parts.ts'
-
-/** What a part may take for anything that is asked of it while a project is checked, in ms. */
-const PATIENCE = 2_000
-
-/** A part that a file names by its path, and the place where it does. */
-interface Mention {
-  readonly path: string
-  readonly at: Path
-  readonly where?: 'key'
-}
 
 /** With all parts that the file names by their paths. Undefined when one cannot be used; the problems are then the file's. */
 export async function withOwnParts(
@@ -58,15 +47,6 @@ function mentionsIn(value: unknown): Record<'aggregations' | 'operators' | 'sink
   return found
 }
 
-/** `./part.ts`, or `{ ./part.ts: { … } }`. */
-function namedBy(written: unknown, at: Path): Mention[] {
-  if (typeof written === 'string') return isOwnPart(written) ? [{ path: written, at }] : []
-  if (!isMapping(written)) return []
-  return Object.keys(written)
-    .filter(isOwnPart)
-    .map((path) => ({ path, at: [...at, path], where: 'key' as const }))
-}
-
 async function loadAll<T>(
   yaml: YamlFile,
   directory: string,
@@ -86,38 +66,6 @@ async function loadAll<T>(
     }
   }
   return right ? loaded : undefined
-}
-
-/** Takes `{ ./part.ts: settings }`, or nothing; `opened` throws what is wrong with what the settings make. */
-function configured(own: OwnPart, opened: (settings: unknown) => void = () => undefined): z.ZodType<unknown> {
-  return z.strictObject({ [own.path]: z.unknown().optional() }).transform((given, context) => {
-    const written = given[own.path]
-    const parsed = own.part.config.safeParse(written ?? {})
-    if (!parsed.success) {
-      for (const issue of parsed.error.issues)
-        context.issues.push({ ...issue, path: [own.path, ...issue.path], input: written } as z.core.$ZodRawIssue)
-      return z.NEVER
-    }
-    try {
-      opened(parsed.data)
-    } catch (error) {
-      if (!(error instanceof OwnPartFault)) throw error
-      const params = { code: 'bad-part', expected: error.expected }
-      context.issues.push({ code: 'custom', message: error.message, params, input: written, path: [own.path] })
-    }
-    return parsed.data
-  })
-}
-
-/** What a part answers at check; whatever goes wrong in it is its fault. */
-function asked<T>(own: OwnPart, what: string, call: () => T): T {
-  try {
-    return guarded(PATIENCE, call)
-  } catch (error) {
-    if (error instanceof Error && error.cause instanceof OwnPartFault) throw error.cause
-    const message = `${what} of ${own.path} fails: ${error instanceof Error ? error.message : error}`
-    throw new OwnPartFault(message, 'a part that works', { cause: error })
-  }
 }
 
 const OPERATOR = ['create', 'add', 'merge', 'result', 'encode', 'decode']

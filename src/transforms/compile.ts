@@ -12,7 +12,8 @@ import { type Compiled, compileWritten, type NamesOn, outermost } from '../core/
 import type { YamlFile } from '../core/yaml.ts'
 import { type Declaration, placeOf } from './declaration.ts'
 import { compileNames, type Table } from './names.ts'
-import { compileRecord, type MadeRecord } from './record.ts'
+import type { OwnMaker } from './own.ts'
+import { compileRecord, type MadeRecord, ownRecord } from './record.ts'
 
 /** A topology of kind `transform` that is right. */
 export interface TransformTopology extends Topology {
@@ -41,7 +42,8 @@ export function compileTransform(
   declaration: Declaration,
   topics: ReadonlyMap<string, SourceTopic>,
   config: Config,
-  declaredAt: Millis,
+  writtenAt: Millis,
+  own: OwnMaker | undefined,
 ): TransformTopology | undefined {
   const before = yaml.problems.length
   const { topology: name, from, tags, owner, description } = declaration
@@ -60,7 +62,7 @@ export function compileTransform(
     const at = [...placeOf(yaml, 'to', i), 'when']
     return { topic, when: when === undefined ? undefined : compileWritten(yaml, at, when, sources, 'bool', names.all) }
   })
-  const made = compileRecord(yaml, declaration, sources, names.all)
+  const made = own ? ownRecord(own, sources) : compileRecord(yaml, declaration, sources, names.all)
   if (!made || yaml.problems.length > before) return undefined
   const writes = declaration.to.map(({ topic }, i) => {
     const known = topics.get(topic)
@@ -68,6 +70,9 @@ export function compileTransform(
     return writtenTopic(topic, known?.schema ?? schemaOf(made, description), config)
   })
   if (yaml.problems.length > before) return undefined
+  const code = own ? { own: [own.own.name, own.own.digest] } : {}
+  const definition = fingerprint({ declared: yaml.value, ...code })
+  const declaredAt = Math.max(writtenAt, own?.own.modified ?? 0)
   const parts = { flatten: names.flatten, tables, where, key, routes, made }
   return {
     kind: 'transform',
@@ -80,12 +85,12 @@ export function compileTransform(
     owner,
     description,
     generation: GENERATION,
-    definition: fingerprint({ declared: yaml.value }),
+    definition,
     declaredAt,
     flow: (encoders) => ({
       name,
       generation: GENERATION,
-      definition: fingerprint({ declared: yaml.value }),
+      definition,
       declaredAt,
       shuffle: undefined,
       direct: undefined,
@@ -96,6 +101,7 @@ export function compileTransform(
       })),
       writes: writes.map((topic) => topic.name),
       start: declaration.start ?? config.engine.start,
+      ...(own ? { own: { timeout: config.ownParts.timeout, stops: config.ownParts.failures === 'stop' } } : {}),
     }),
   }
 }
@@ -195,10 +201,11 @@ function sourceOf(
       const all: Made[] = []
       for (const [i, item] of items.entries()) {
         const here = listOf ? withTables({ ...scope, item }, ofItem, lookup) : scope
-        let value: Event | undefined
+        let value: Event | null | undefined
         for (const [way, { topic, takes: goes, encoder }] of ways.entries()) {
           if (!goes(here)) continue
           value ??= fill(here)
+          if (value === null) break
           const index = i * ways.length + way
           all.push({ topic, index, key: keyOf ? keyOf(here) : record.key, value: encoder.encode(value) })
         }

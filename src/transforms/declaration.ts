@@ -53,6 +53,10 @@ export const transformShape = z.strictObject({
     .record(fieldName, expression)
     .default({})
     .describe('Further fields of the new record, by name: an expression each.'),
+  use: z
+    .union([z.string(), z.record(z.string(), z.unknown())], 'a path such as ./parts/clean.ts, or { path: settings }')
+    .optional()
+    .describe('A part of your own that makes the new record, in the place of `keep` and `map`.'),
   key: expression
     .optional()
     .describe("Expression: the key of the new record, a text or a whole number; the event's own when left out."),
@@ -85,6 +89,11 @@ export function readDeclaration(yaml: YamlFile): Declaration | undefined {
       const message = `topic '${topic}' is read here: it would be fed its own records for ever`
       yaml.add(placeOf(yaml, 'to', i), { code: 'bad-value', message, expected: 'another topic' })
     }
+  const { use, keep, map } = parsed.data
+  if (use !== undefined && (keep !== undefined || Object.keys(map).length > 0)) {
+    const message = "'keep' and 'map' have no place beside a part of your own, which makes the whole record"
+    yaml.add(['use'], { code: 'bad-value', message, expected: 'use alone' }, 'key')
+  }
   return yaml.problems.length > 0 ? undefined : parsed.data
 }
 

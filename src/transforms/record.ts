@@ -1,5 +1,6 @@
 /** The record that a transform makes: its fields, how each is filled from every source topic, and its schema. */
 import type { Expected, Expression } from '../core/expression/index.ts'
+import type { Event, Maker } from '../core/model.ts'
 import { type AvroField, type AvroType, nonNull, type RecordType, SchemaError } from '../core/schema.ts'
 import { isSameType, schemaJson } from '../core/schema-json.ts'
 import { nearest } from '../core/suggest.ts'
@@ -7,6 +8,7 @@ import type { SourceTopic } from '../core/topics.ts'
 import { type Compiled, compileWritten, type NamesOn } from '../core/written.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
 import type { Declaration } from './declaration.ts'
+import type { OwnMaker } from './own.ts'
 
 /** One field: what fills it, by source topic; a topic that is absent leaves it null. */
 interface Field {
@@ -18,9 +20,9 @@ interface Field {
 
 export interface MadeRecord {
   readonly type: RecordType
-  /** Fills a record from what expressions may name. */
-  readonly fill: (topic: string) => (scope: Readonly<Record<string, unknown>>) => Record<string, unknown>
-  readonly uses: (topic: string) => readonly Expression<Expected>[]
+  /** Makes a record of what expressions may name; null for none. */
+  readonly fill: (topic: string) => (scope: Readonly<Record<string, unknown>>) => Event | null
+  readonly uses: (topic: string) => readonly Pick<Expression<Expected>, 'fields'>[]
   /** Where in the file a field is declared. */
   readonly placeOf: (field: string) => Path
 }
@@ -65,6 +67,17 @@ export function compileRecord(
     },
     uses: (topic) => fields.flatMap(({ compiled }) => compiled.get(topic) ?? []),
     placeOf,
+  }
+}
+
+/** The record that a part of one's own makes, which may look at the whole event. */
+export function ownRecord({ type, maker }: OwnMaker, sources: readonly SourceTopic[]): MadeRecord {
+  const whole = new Map(sources.map((source) => [source.name, source.type.fields.map(({ name }) => [name])]))
+  return {
+    type,
+    fill: () => (scope) => maker.make(scope as Parameters<Maker['make']>[0]),
+    uses: (topic) => [{ fields: whole.get(topic) ?? [] }],
+    placeOf: () => ['use'],
   }
 }
 

@@ -5,6 +5,7 @@ import { directory, examples, type Usage } from './options.ts'
 export const PART_KINDS = {
   operator: { file: 'share.ts', use: 'my_feature: { window: 1h, of: …, as: { ./parts/NAME.ts: { atLeast: 4 } } }' },
   aggregation: { file: 'first.ts', use: 'my_feature: { ./parts/NAME.ts: { events: 3 }, of: …, as: mean }' },
+  transform: { file: 'clean.ts', use: 'use: ./parts/NAME.ts, in a topology of kind: transform' },
   sink: { file: 'append.ts', use: 'to: [store, { ./parts/NAME.ts: { file: results.ndjson } }]' },
 } as const
 export type PartKind = keyof typeof PART_KINDS

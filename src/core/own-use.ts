@@ -1,0 +1,60 @@
+/** How a file names a part of one's own, gives it settings, and what is asked of it while a project is checked. */
+import { z } from 'zod'
+import { guarded } from './guard.ts'
+import { isOwnPart, type OwnPart, OwnPartFault } from './own-part.ts'
+import type { Path } from './yaml.ts'
+
+/** What a part may take for anything that is asked of it while a project is checked, in ms. */
+const PATIENCE = 2_000
+
+/** A part that a file names by its path, and the place where it does. */
+export interface Mention {
+  readonly path: string
+  readonly at: Path
+  readonly where?: 'key'
+}
+
+/** `./part.ts`, or `{ ./part.ts: { … } }`. */
+export function namedBy(written: unknown, at: Path): Mention[] {
+  if (typeof written === 'string') return isOwnPart(written) ? [{ path: written, at }] : []
+  if (!isMapping(written)) return []
+  return Object.keys(written)
+    .filter(isOwnPart)
+    .map((path) => ({ path, at: [...at, path], where: 'key' as const }))
+}
+
+/** Takes `{ ./part.ts: settings }`, or nothing; `opened` throws what is wrong with what the settings make. */
+export function configured(own: OwnPart, opened: (settings: unknown) => void = () => undefined): z.ZodType<unknown> {
+  return z.strictObject({ [own.path]: z.unknown().optional() }).transform((given, context) => {
+    const written = given[own.path]
+    const parsed = own.part.config.safeParse(written ?? {})
+    if (!parsed.success) {
+      for (const issue of parsed.error.issues)
+        context.issues.push({ ...issue, path: [own.path, ...issue.path], input: written } as z.core.$ZodRawIssue)
+      return z.NEVER
+    }
+    try {
+      opened(parsed.data)
+    } catch (error) {
+      if (!(error instanceof OwnPartFault)) throw error
+      const params = { code: 'bad-part', expected: error.expected }
+      context.issues.push({ code: 'custom', message: error.message, params, input: written, path: [own.path] })
+    }
+    return parsed.data
+  })
+}
+
+/** What a part answers at check; whatever goes wrong in it is its fault. */
+export function asked<T>(own: OwnPart, what: string, call: () => T): T {
+  try {
+    return guarded(PATIENCE, call)
+  } catch (error) {
+    if (error instanceof Error && error.cause instanceof OwnPartFault) throw error.cause
+    const message = `${what} of ${own.path} fails: ${error instanceof Error ? error.message : error}`
+    throw new OwnPartFault(message, 'a part that works', { cause: error })
+  }
+}
+
+function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
