@@ -22,9 +22,17 @@ function take(tally: Tally, value: Value, times: number): void {
 }
 
 function best(times: ReadonlyMap<Value, number>, count: number): readonly number[] | readonly string[] | null {
-  if (times.size === 0) return null
-  const sorted = [...times].sort(([a, timesA], [b, timesB]) => timesB - timesA || (a < b ? -1 : 1))
-  return sorted.slice(0, count).map(([value]) => value) as readonly string[]
+  const found: { readonly value: Value; readonly times: number }[] = []
+  for (const [value, often] of times) {
+    let at = found.length
+    for (; at > 0; at--) {
+      const before = found[at - 1] as (typeof found)[0]
+      if (before.times > often || (before.times === often && before.value < value)) break
+    }
+    if (at < count) found.splice(at, 0, { value, times: often })
+    if (found.length > count) found.pop()
+  }
+  return found.length === 0 ? null : (found.map(({ value }) => value) as string[])
 }
 
 function top({ top }: Config): Operator<Tally> {

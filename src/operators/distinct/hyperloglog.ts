@@ -22,15 +22,20 @@ export class HyperLogLog {
     if (run > (this.registers[at] as number)) this.registers[at] = run
   }
 
-  merge({ registers }: HyperLogLog): void {
+  merge({ registers: from }: HyperLogLog): void {
+    const { registers } = this
     for (let i = 0; i < REGISTERS; i++)
-      if ((registers[i] as number) > (this.registers[i] as number)) this.registers[i] = registers[i] as number
+      if ((from[i] as number) > (registers[i] as number)) registers[i] = from[i] as number
   }
 
   /** Ertl's improved raw estimator (2017, algorithm 6). */
   estimate(): number {
-    const counts = new Float64Array(BITS + 2)
-    for (const register of this.registers) counts[register] = (counts[register] ?? 0) + 1
+    const counts = new Int32Array(BITS + 2)
+    const { registers } = this
+    for (let i = 0; i < REGISTERS; i++) {
+      const register = registers[i] as number
+      counts[register] = (counts[register] as number) + 1
+    }
     let z = REGISTERS * tau(1 - (counts[BITS + 1] as number) / REGISTERS)
     for (let run = BITS; run >= 1; run--) z = 0.5 * (z + (counts[run] as number))
     z += REGISTERS * sigma((counts[0] as number) / REGISTERS)

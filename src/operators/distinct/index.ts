@@ -13,6 +13,8 @@ interface Seen {
   sketch: HyperLogLog | undefined
 }
 
+const NONE = new NumberSet()
+
 function add(seen: Seen, value: number): void {
   if (!seen.exact) seen.sketch?.add(value)
   else if (seen.exact.add(value) && seen.exact.size > MOST_EXACT) sketched(seen)
@@ -20,7 +22,11 @@ function add(seen: Seen, value: number): void {
 
 function sketched(seen: Seen): HyperLogLog {
   seen.sketch ??= new HyperLogLog()
-  for (const value of seen.exact ?? []) seen.sketch.add(value)
+  const { places } = seen.exact ?? NONE
+  for (let i = 0; i < places.length; i++) {
+    const value = places[i] as number
+    if (!Number.isNaN(value)) seen.sketch.add(value)
+  }
   seen.exact = undefined
   return seen.sketch
 }
@@ -34,7 +40,11 @@ const distinct: Operator<Seen, number> = {
   add,
   merge: (into, from) => {
     if (from.sketch) sketched(into).merge(from.sketch)
-    else for (const value of from.exact ?? []) add(into, value)
+    const { places } = from.exact ?? NONE
+    for (let i = 0; i < places.length; i++) {
+      const value = places[i] as number
+      if (!Number.isNaN(value)) add(into, value)
+    }
   },
   result: ({ exact, sketch }) => (sketch ? Math.max(MOST_EXACT + 1, sketch.estimate()) : (exact?.size ?? 0)),
   encode: ({ exact, sketch }, to) => {

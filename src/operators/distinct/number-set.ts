@@ -6,8 +6,8 @@ const hash: Hash = { high: 0, low: 0 }
 /** A set of numbers, none of them NaN, in one array: a place is found by hash, a taken one by looking at the next. */
 export class NumberSet {
   size = 0
-  /** NaN where a place is free; at least half of them are. */
-  private places = new Float64Array(8).fill(Number.NaN)
+  /** The numbers; NaN where a place is free, as at least half of them are. */
+  places = new Float64Array(8).fill(Number.NaN)
 
   /** Was it not there before? */
   add(value: number): boolean {
@@ -30,13 +30,9 @@ export class NumberSet {
     return true
   }
 
-  *[Symbol.iterator](): Iterator<number> {
-    for (const value of this.places) if (!Number.isNaN(value)) yield value
-  }
-
   encode(to: ByteWriter): void {
     to.varint(this.size)
-    for (const value of this) to.double(value)
+    for (const value of this.places) if (!Number.isNaN(value)) to.double(value)
   }
 
   static decode(from: ByteReader): NumberSet {
