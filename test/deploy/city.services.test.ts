@@ -12,14 +12,14 @@ const root = join(import.meta.dirname, '../..')
 describeWith(['kafka', 'registry', 'redis'], 'docker compose --profile city', ({ kafka, registry, redis }) => {
   test('makes topics and schemas, feeds them, and is computed; both end at SIGTERM', { timeout: 120_000 }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-city-'))
-    const place = join(folder, 'city.json')
+    const place = join(folder, '.millrace/city.json')
     const environment = {
       KAFKA: kafka.brokers[0] as string,
       REGISTRY: registry.url,
       REDIS: redis.url,
       HTTP_HOST: '127.0.0.1',
     }
-    const city = start(['deploy/compose/feed.ts', place], environment)
+    const city = start(['deploy/compose/feed.ts', folder], environment)
     try {
       await city.says(/"msg":"feeding"/)
       const worker = start(['src/main.ts', 'run', '-d', 'deploy/compose', '--port', '0'], environment)

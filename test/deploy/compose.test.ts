@@ -87,6 +87,16 @@ describe('docker-compose.yml', () => {
     }
   })
 
+  test('the project is that of npm start, on other services', async () => {
+    const [here, there] = [parse(await read('deploy/compose/millrace.yaml')), parse(await read('millrace.yaml'))]
+    const settings = Object.entries<Record<string, unknown>>(here.topics).map(([name, { schema, ...rest }]) => [
+      name,
+      rest,
+    ])
+    expect(Object.fromEntries(settings)).toEqual(there.topics)
+    expect([here.deployment, here.engine]).toEqual([there.deployment, there.engine])
+  })
+
   test('addresses inside are those of services of this file', () => {
     const { KAFKA = '', REGISTRY = '', REDIS = '' } = services.millrace?.environment ?? {}
     expect(services.kafka?.environment?.KAFKA_ADVERTISED_LISTENERS).toContain(`INSIDE://${KAFKA}`)
@@ -163,7 +173,7 @@ describe('health checks', () => {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-compose-'))
     const place = join(folder, 'city.json')
     const command = (services.city?.healthcheck?.test.slice(1) ?? []).map((word) =>
-      word.replace('/tmp/city.json', place),
+      word.replace('/tmp/.millrace/city.json', place),
     )
     try {
       expect(await exitCode(command)).toBe(1)
