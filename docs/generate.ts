@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createHttpMetrics, processMetrics } from '../src/api/metrics.ts'
 import { PROBLEMS } from '../src/api/problem.ts'
+import { helpTexts } from '../src/commands/program.ts'
 import { base, PARTS } from '../src/core/config.ts'
 import { ERRORS } from '../src/core/errors.ts'
 import { loadPart, type PartFolder, partNames } from '../src/core/part.ts'
@@ -19,10 +20,26 @@ const MADE = '<!-- Made by `npm run docs`. Change the code, not this page. -->'
 /** Text of every made page by its name in this folder. */
 export async function pages(): Promise<ReadonlyMap<string, string>> {
   return new Map([
+    ['cli.md', cliPage()],
     ['errors.md', errorsPage()],
     ['metrics.md', await metricsPage()],
     ['reference.md', await referencePage()],
   ])
+}
+
+function cliPage(): string {
+  const sections = [...helpTexts()].flatMap(([path, text]) => [`## ${path}`, '', '```text', text, '```', ''])
+  return page(
+    'Command line',
+    'What `millrace <command> --help` says. In a clone of the repository, `npm run -s millrace -- <command>` is the same as',
+    '`millrace <command>`.',
+    '',
+    'Exit codes are the same for every command: 0 done, 1 not done (said on stderr), 2 wrong usage, 130 ended by a second Ctrl-C.',
+    'Answers stand on stdout, everything else on stderr. What `--json` prints is one JSON document, or one a line where a command',
+    'goes on; `jq` takes both.',
+    '',
+    ...sections,
+  )
 }
 
 function errorsPage(): string {

@@ -12,6 +12,8 @@ describe('help', () => {
     [['topologies']],
     [['topics']],
     [['tail']],
+    [['schema']],
+    [['completion']],
     [['features']],
     [['features', 'get']],
     [['features', 'watch']],

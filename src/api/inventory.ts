@@ -30,6 +30,8 @@ export interface TaskLook {
   readonly clock?: Millis | undefined
 }
 
+const SOON = { headers: { 'retry-after': '1' } }
+
 type FeatureAnswer = NonNullable<TopologyAnswer['features']>[number]
 type Declared = Omit<TopologyAnswer, 'serving' | 'live'>
 
@@ -82,7 +84,11 @@ export async function liveTopologies(
       })),
     )
   } catch {
-    throw new Problem('store-unavailable', 'The feature store did not say which generations serve. Try again shortly.')
+    throw new Problem(
+      'store-unavailable',
+      'The feature store did not say which generations serve. Try again shortly.',
+      SOON,
+    )
   }
 }
 
@@ -135,6 +141,6 @@ export async function liveTopics(
       }),
     )
   } catch {
-    throw new Problem('log-unavailable', 'The log or the schema registry did not answer. Try again shortly.')
+    throw new Problem('log-unavailable', 'The log or the schema registry did not answer. Try again shortly.', SOON)
   }
 }

@@ -71,5 +71,7 @@ function problemOf(error: unknown): unknown {
   }
   if (!(error instanceof MillraceError)) return error
   if (error.code === 'topic-missing') return new Problem('topic-unknown', `${error.message}.`)
-  return new Problem('log-unavailable', 'The log or the schema registry did not answer. Try again shortly.')
+  return new Problem('log-unavailable', 'The log or the schema registry did not answer. Try again shortly.', {
+    headers: { 'retry-after': '1' },
+  })
 }

@@ -1,8 +1,10 @@
 /** What the command line offers. How a command is called stands in a file of its own in `usage/`; add it to `USAGES`. */
 import { readFileSync } from 'node:fs'
+import { Writable } from 'node:stream'
 import { Command, CommanderError } from 'commander'
 import type { Terminal } from './console.ts'
 import { check } from './usage/check.ts'
+import { completion } from './usage/completion.ts'
 import { dev } from './usage/dev.ts'
 import { features } from './usage/features.ts'
 import { init } from './usage/init.ts'
@@ -10,13 +12,28 @@ import { examples, type Usage } from './usage/options.ts'
 import { plan } from './usage/plan.ts'
 import { rebuild } from './usage/rebuild.ts'
 import { run } from './usage/run.ts'
+import { schema } from './usage/schema.ts'
 import { tail } from './usage/tail.ts'
 import { test } from './usage/test.ts'
 import { topics } from './usage/topics.ts'
 import { topologies } from './usage/topologies.ts'
 
 /** In the order of `millrace --help`. */
-const USAGES: readonly Usage[] = [init, dev, run, check, test, plan, rebuild, topologies, topics, tail, features]
+const USAGES: readonly Usage[] = [
+  init,
+  dev,
+  run,
+  check,
+  test,
+  plan,
+  rebuild,
+  topologies,
+  topics,
+  tail,
+  features,
+  schema,
+  completion,
+]
 
 /** Answers the exit code: 0 done, 1 failed (said on stderr), 2 wrong usage. Never rejects. */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -34,6 +51,30 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   }
 }
 
+/** What `--help` says of every command, by the words that call it. */
+export function helpTexts(): ReadonlyMap<string, string> {
+  const texts = new Map<string, string>()
+  let said = ''
+  const out = new Writable({
+    write: (chunk, _encoding, done) => {
+      said += chunk
+      done()
+    },
+  })
+  const terminal = { out, error: () => undefined, environment: {}, stopSignal: new AbortController().signal }
+  const add = (command: Command, path: string): void => {
+    said = ''
+    command.outputHelp()
+    texts.set(path, said.trimEnd())
+    for (const each of command.commands) add(each, `${path} ${each.name()}`)
+  }
+  add(
+    programFor(terminal, () => undefined),
+    'millrace',
+  )
+  return texts
+}
+
 function programFor(terminal: Terminal, exit: (code: number) => void): Command {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string
@@ -45,6 +86,7 @@ function programFor(terminal: Terminal, exit: (code: number) => void): Command {
     .configureOutput({
       writeOut: (text) => terminal.out.write(text),
       writeErr: (text) => terminal.error(text.trimEnd()),
+      getOutHelpWidth: () => (terminal.out.isTTY && terminal.out.columns) || 100,
     })
     .exitOverride()
     .addHelpText(
