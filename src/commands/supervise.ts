@@ -34,6 +34,7 @@ export async function supervise(
       env: { ...environment, [WORKER_NUMBER]: String(number) },
     })
     children.add(child)
+    log.info({ worker: number, pid: child.pid }, 'worker started')
     const [code] = (await once(child, 'exit')) as [number | null]
     children.delete(child)
     return code

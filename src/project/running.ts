@@ -21,7 +21,7 @@ interface Run extends OpenedFlow {
 }
 
 export interface RunningOptions {
-  readonly worker: Pick<Worker, 'prepare' | 'update'>
+  readonly worker: Pick<Worker, 'prepare' | 'update' | 'status'>
   readonly state: State
   readonly store: Pick<FeatureStore, 'alias'>
   readonly open: (topology: AnyTopology) => Promise<OpenedFlow>
@@ -70,7 +70,7 @@ export class Running {
   }
 
   /**
-   * Runs these from now on. What is the same goes on undisturbed. One that cannot be taken up is among `refused` then, and tried
+   * Runs these from now on. What is the same goes on undisturbed, unless it is blocked: it is then opened again. One that cannot be taken up is among `refused` then, and tried
    * again now and then; what ran under its name goes on. Rejects when the state does not answer; that is tried again, too.
    */
   take(topologies: readonly AnyTopology[]): Promise<void> {
@@ -103,10 +103,12 @@ export class Running {
     const topologies = await this.rebuilt(this.wanted)
     const names = new Set(topologies.map(({ name }) => name))
     const gone: Run[] = []
+    const tasks = this.isPending ? worker.status() : []
+    const blocked = new Set(tasks.flatMap((task) => (task.condition === 'blocked' ? [task.topology] : [])))
     this.refused.clear()
     for (const topology of topologies) {
       const before = this.runs.get(topology.name)
-      if (before?.identity === identityOf(topology)) continue
+      if (before?.identity === identityOf(topology) && !blocked.has(topology.name)) continue
       try {
         await worker.prepare((await this.open(topology)).flow)
         log.info({ topology: topology.name, generation: topology.generation }, before ? 'changed' : 'added')
@@ -131,7 +133,8 @@ export class Running {
   private async open(topology: AnyTopology): Promise<Run> {
     const before = this.runs.get(topology.name)?.flow
     const opened = await this.options.open(topology)
-    const declaredAt = Math.max(opened.flow.declaredAt, before ? before.declaredAt + 1 : 0)
+    const earliest = before === undefined ? 0 : before.declaredAt + Number(before.definition !== opened.flow.definition)
+    const declaredAt = Math.max(opened.flow.declaredAt, earliest)
     const flow: Flow = { ...opened.flow, declaredAt }
     const run = { topology, identity: identityOf(topology), flow, close: () => opened.close() }
     this.runs.set(topology.name, run)
