@@ -180,7 +180,11 @@ function serve(command: string, environment: Readonly<Record<string, string>> = 
   }
 }
 
-const timeless = (text: string) => text.trim().replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
+const timeless = (text: string) =>
+  text
+    .trim()
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
+    .replaceAll(/"age":[\d.]+/g, '"age":<age>')
 
 async function useFreePort(): Promise<void> {
   const file = join(copy, 'my-project/millrace.yaml')
