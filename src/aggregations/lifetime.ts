@@ -14,12 +14,14 @@ interface Total {
   acc: unknown
 }
 
-/** Features that say the same are one; each other one keeps an accumulator of its operator. */
+/** Features whose operators keep the same share one accumulator. */
 class LifetimeSlot implements Slot<Total> {
   readonly id: string
   readonly columns
   readonly features
   private readonly selected: Selection
+  /** By feature; the first stands for all in what they have in common. */
+  private readonly operators: readonly Operator[]
   private readonly operator: Operator
 
   constructor(id: string, specs: readonly FeatureSpec<Config>[]) {
@@ -28,6 +30,7 @@ class LifetimeSlot implements Slot<Total> {
     this.selected = selection(first)
     this.columns = this.selected.columns
     this.features = specs.map(({ name }) => name)
+    this.operators = specs.map(({ operator }) => operator)
     this.operator = first.operator
   }
 
@@ -56,8 +59,8 @@ class LifetimeSlot implements Slot<Total> {
   }
 
   results({ acc }: Total, _now: Millis, out: FeatureValue[], at: number): void {
-    const result = acc === undefined ? this.operator.empty : this.operator.result(acc, Number.NaN)
-    for (const _ of this.features) out[at++] = result
+    for (const operator of this.operators)
+      out[at++] = acc === undefined ? operator.empty : operator.result(acc, Number.NaN)
   }
 
   encode({ acc }: Total, to: ByteWriter): void {

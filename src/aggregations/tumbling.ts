@@ -34,12 +34,14 @@ interface Windows {
   readonly buckets: Buckets
 }
 
-/** Features that say the same are one; each other one keeps accumulators of its operator. */
+/** Features whose operators keep the same share accumulators. */
 class TumblingSlot implements Slot<Windows> {
   readonly id: string
   readonly columns
   readonly features
   private readonly selected: Selection
+  /** By feature; the first stands for all in what they have in common. */
+  private readonly operators: readonly Operator[]
   private readonly operator: Operator
   private readonly length: Millis
   private readonly offset: Millis
@@ -51,6 +53,7 @@ class TumblingSlot implements Slot<Windows> {
     this.selected = selection(specs[0] as FeatureSpec<Config>)
     this.columns = this.selected.columns
     this.features = specs.map(({ name }) => name)
+    this.operators = specs.map((spec) => spec.operator)
     this.operator = operator
     this.length = config.tumbling
     this.offset = config.offset ?? 0
@@ -113,8 +116,8 @@ class TumblingSlot implements Slot<Windows> {
 
   results({ closed, buckets }: Windows, _now: Millis, out: FeatureValue[], at: number): void {
     const acc = buckets.get(closed)
-    const result = acc === undefined ? this.operator.empty : this.operator.result(acc, this.length)
-    for (const _ of this.features) out[at++] = result
+    for (const operator of this.operators)
+      out[at++] = acc === undefined ? operator.empty : operator.result(acc, this.length)
   }
 
   encode({ closed, buckets }: Windows, to: ByteWriter): void {

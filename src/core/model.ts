@@ -279,6 +279,11 @@ export interface Operator<A = unknown, V extends Value = Value> {
   readonly empty: 0 | null
   /** The aggregations it makes sense over, when not all, and why: "a rate is over a span of time". */
   readonly over?: { readonly memories: readonly Memory[]; readonly because: string }
+  /**
+   * The settings that accumulators depend on, where not all do: operators of one name that are equal in these understand each
+   * other's, and aggregations keep one for all of them.
+   */
+  readonly remembers?: Readonly<Record<string, unknown>>
   /** Does it look at `tie`? Aggregations that keep events keep their ties only for such. */
   readonly ordered?: boolean
   create(): A

@@ -40,10 +40,10 @@ function textAt(column: Column | undefined, row: number): Value {
   return typeof value === 'string' ? cutText(value) : Number.NaN
 }
 
-/** `as="…"` of an operator, with its settings where it has any: equal where accumulators of the two mean the same. */
-export function operatorText({ as, settings }: Pick<FeatureSpec, 'as' | 'settings'>): string {
-  const given = Object.keys((settings as object | undefined) ?? {}).length > 0
-  return slotText({ as, settings: given ? JSON.stringify(settings) : undefined })
+/** `as="…"` of an operator, with the settings that its accumulators depend on: equal where those of the two mean the same. */
+export function operatorText({ as, settings, operator }: Pick<FeatureSpec, 'as' | 'settings' | 'operator'>): string {
+  const remembered = operator.remembers ?? (settings as object | undefined) ?? {}
+  return slotText({ as, settings: Object.keys(remembered).length > 0 ? JSON.stringify(remembered) : undefined })
 }
 
 /** `a="…" b="…"` of the settings that are given: texts that differ where the settings differ. */

@@ -15,6 +15,7 @@ function rate({ rate }: Config): Operator<WideSum, number> {
     takes: 'numbers',
     type: 'double',
     empty: 0,
+    remembers: {},
     over: { memories: ['span'], because: 'a rate is over a span of time' },
     create: () => new WideSum(),
     add: (acc, value) => acc.add(value),

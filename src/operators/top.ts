@@ -41,6 +41,7 @@ function top({ top }: Config): Operator<Tally> {
     takes: 'given',
     type: 'list',
     empty: null,
+    remembers: {},
     create: () => ({ times: new Map() }),
     add: (acc, value) => take(acc, value, 1),
     merge: (into, from) => {

@@ -60,11 +60,15 @@ const SELECTED: readonly Record<string, string>[] = [{}, { when: 'w' }, { of: 'v
 const TEXTS: readonly Record<string, string>[] = [{ of: 't' }, { of: 't', when: 'w' }]
 
 /** Settings of the operators that need some, or whose own would be too long for these memories. */
-const OPERATOR_SETTINGS: Readonly<Record<string, object>> = {
-  percentile: { percentile: 90 },
-  top: { top: 2 },
-  ewma: { ewma: '5ms' },
-  spectral: { spectral: '1ms', points: 8 },
+const OPERATOR_SETTINGS: Readonly<Record<string, readonly object[]>> = {
+  percentile: [{ percentile: 90 }, { percentile: 20 }],
+  top: [{ top: 2 }, { top: 1 }],
+  ewma: [{ ewma: '5ms' }, { ewma: '8ms' }],
+  rate: [{}, { rate: '1m' }],
+  spectral: [
+    { spectral: '1ms', points: 8 },
+    { spectral: '1ms', points: 16, between: ['2ms', '8ms'] },
+  ],
 }
 
 for (const name of partNames('aggregations')) {
@@ -74,13 +78,15 @@ for (const name of partNames('aggregations')) {
   const { memory } = await aggregationNamed(name)
   for (const { way, settings: ways, columns, measures } of [{ way: '', ...given }, ...(VARIANTS[name] ?? [])])
     for (const as of partNames('operators')) {
-      const of = OPERATOR_SETTINGS[as] ?? {}
-      const { over, takes, ...operator } = await operatorNamed(as, of)
+      const kinds = OPERATOR_SETTINGS[as] ?? [{}]
+      const { over, takes, ...operator } = await operatorNamed(as, kinds[0])
       if (over && !over.memories.includes(memory)) continue
       const features: DeclaredFeature[] = []
       const declare = (settings: object, selected: Record<string, string>, values: FeatureSpec['values']) => {
-        const feature = `${as}_${features.length}_${Object.values(selected).join('')}`
-        features.push({ name: feature, settings, as, with: of, columns: { ...columns, ...selected }, values })
+        for (const of of kinds) {
+          const feature = `${as}_${features.length}_${Object.values(selected).join('')}`
+          features.push({ name: feature, settings, as, with: of, columns: { ...columns, ...selected }, values })
+        }
       }
       for (const settings of ways) {
         for (const selected of measures
@@ -119,4 +125,16 @@ describe('operators of one aggregation', () => {
       expect(slots.map((slot) => slot.features)).toEqual([['mean', 'variance', 'max']])
     },
   )
+
+  it.each(partNames('aggregations'))('%s: percentiles of different ranks share memory', async (name) => {
+    const given = SETTINGS[name] as (typeof SETTINGS)[string]
+    const columns = { ...given.columns, of: 'v' }
+    const features = await Promise.all(
+      [50, 95].map((percentile) =>
+        declared(`p${percentile}`, name, given.settings[0] as object, 'percentile', columns, { of: { percentile } }),
+      ),
+    )
+    const slots = (await aggregationNamed<unknown>(name)).slots(features)
+    expect(slots.map((slot) => slot.features)).toEqual([['p50', 'p95']])
+  })
 })

@@ -12,6 +12,8 @@ export class CoarseSlot implements Slot<Buckets> {
   readonly columns
   readonly features
   private readonly selected: Selection
+  /** By feature; the first stands for all in what they have in common. */
+  private readonly operators: readonly Operator[]
   private readonly operator: Operator
   private readonly resolution: Millis
   /** Length of each feature's window. */
@@ -24,6 +26,7 @@ export class CoarseSlot implements Slot<Buckets> {
     this.selected = selection(first)
     this.columns = this.selected.columns
     this.features = specs.map(({ name }) => name)
+    this.operators = specs.map(({ operator }) => operator)
     this.operator = first.operator
     this.resolution = resolution
     this.windows = specs.map(({ config }) => config.window)
@@ -77,8 +80,8 @@ export class CoarseSlot implements Slot<Buckets> {
   }
 
   results(buckets: Buckets, now: Millis, out: FeatureValue[], at: number): void {
-    for (const window of this.windows)
-      out[at++] = this.operator.result(buckets.allFrom(this.firstIn(window, now)), window)
+    for (const [i, window] of this.windows.entries())
+      out[at++] = (this.operators[i] as Operator).result(buckets.allFrom(this.firstIn(window, now)), window)
   }
 
   encode(buckets: Buckets, to: ByteWriter): void {

@@ -3,7 +3,7 @@ import type { FeatureValue, Millis, Operator, Value } from '../../core/model.ts'
 import { StoredParts } from '../../core/segments.ts'
 import { BLOCK, Block, type Kept } from './block.ts'
 
-/** A window that is asked for: its operator, that operator's number among all, and its own number. */
+/** A window that is asked for: its operator, the number of that among all that keep different things, and its own number, shared with equal ones. */
 export interface Window {
   readonly length: Millis
   readonly operator: Operator

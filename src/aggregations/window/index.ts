@@ -38,6 +38,7 @@ class WindowSlot implements Slot<Events> {
   readonly features
   private readonly selected: Selection
   private readonly windows: readonly Window[]
+  /** One for all that keep the same. */
   private readonly operators: readonly Operator[]
   private readonly lengths: readonly Millis[]
   private readonly longest: Millis
@@ -48,12 +49,14 @@ class WindowSlot implements Slot<Events> {
     this.selected = selection(specs[0] as FeatureSpec<Config>)
     this.columns = this.selected.columns
     this.features = specs.map(({ name }) => name)
-    this.operators = [...new Set(specs.map(({ operator }) => operator))]
+    const texts = specs.map(operatorText)
+    const kinds = [...new Set(texts)]
+    this.operators = kinds.map((text) => (specs[texts.indexOf(text)] as FeatureSpec).operator)
     this.windows = specs.map(({ config, operator }, number) => ({
       length: config.window,
       operator,
-      operatorNumber: this.operators.indexOf(operator),
-      number,
+      operatorNumber: kinds.indexOf(texts[number] as string),
+      number: specs.findIndex((other, i) => other.config.window === config.window && texts[i] === texts[number]),
     }))
     this.lengths = [...new Set(specs.map(({ config }) => config.window))]
     this.longest = Math.max(...this.lengths)

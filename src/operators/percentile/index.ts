@@ -96,6 +96,7 @@ function percentile({ percentile }: Config): Operator<Buckets, number> {
     takes: 'numbers',
     type: 'double',
     empty: null,
+    remembers: {},
     create: () => new Buckets(),
     add: (acc, value) => acc.add(value),
     merge: (into, from) => into.merge(from),
@@ -114,7 +115,8 @@ const part: Part<Config, Operator<Buckets, number>> = {
 exact. Values are counted in buckets, each 2 % wider than the one before: the same in any order of events, and
 merging loses nothing (DDSketch: Masson, Rim, Lee, VLDB 2019, but never collapsing buckets). Below 1e-9 a value counts
 as 0, beyond 1e18 as 1e18. Keeps about 3 bytes for every bucket in use: 349 buckets where the largest value is a thousand
-times the smallest, 6,280 at the very most.`,
+times the smallest, 6,280 at the very most; percentiles of different ranks share
+them.`,
   open: percentile,
 }
 export default part

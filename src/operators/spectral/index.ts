@@ -43,6 +43,7 @@ function spectral({ spectral, points, between }: Config): Operator<Series, numbe
     takes: 'numbers',
     type: between ? 'double' : 'list of double',
     empty: null,
+    remembers: { spectral },
     over: { memories: ['span', 'newest', 'all'], because: 'a spectrum is of a series of times' },
     create: () => new Series(),
     add: (acc, value, time) => acc.add(Math.floor(time / spectral), value),
