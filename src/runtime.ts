@@ -101,6 +101,10 @@ export async function createTopics(project: Project, transport: Transport, reten
     const kept = compacted ? { retentionMs: -1, compacted } : { retentionMs: retentionMs ?? retention }
     await transport.create({ name, partitions, ...kept })
   }
+  // what is made of old records is as old
+  for (const { schema: _, ...spec } of project.topologies.flatMap(({ writes }) => writes))
+    if (retentionMs !== undefined && !(await transport.topics([spec.name])).has(spec.name))
+      await transport.create({ ...spec, retentionMs })
 }
 
 /** Encoders for the source topics, by topic. Their schemas are then registered, wherever their files stand. */

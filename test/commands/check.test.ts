@@ -13,12 +13,14 @@ it('names the topologies of a project that is right', async () => {
   const { code, out } = await call('check', '-d', project)
   expect(code).toBe(0)
   expect(out).toBe(
-    '8 topologies are right: courier-acceptance, courier-deliveries, customer-waiting, store-backlog, store-load, store-quality, store-shifts, store-waiting\n',
+    '10 topologies are right: pickups, city-pickups, courier-acceptance, courier-deliveries, customer-waiting, store-backlog, store-load, store-quality, store-shifts, store-waiting\n',
   )
   const json = await call('check', '-d', project, '--json')
   expect(JSON.parse(json.out)).toEqual({
     problems: [],
     topologies: [
+      'pickups',
+      'city-pickups',
       'courier-acceptance',
       'courier-deliveries',
       'customer-waiting',

@@ -1,5 +1,5 @@
 /** Work W1 on real servers: what the scenarios of the `*.services.test.ts` here share. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
@@ -43,11 +43,11 @@ export async function openPart<T>(
   return part.open(part.config.parse(settings), { directory, deployment: 'test', log })
 }
 
-/** Generation of the one topology of a project. */
+/** Generation of the one topology of a project that computes features. */
 export async function generationIn(directory: string): Promise<string> {
   const { project, problems } = await checkProject(directory)
   expect(problems).toEqual([])
-  return project?.topologies[0]?.generation as string
+  return project?.topologies.find(({ kind }) => kind === 'features')?.generation as string
 }
 
 type ProduceNeeds = 'transport' | 'schemaId' | 'partitionOf'
@@ -57,6 +57,8 @@ export interface DeploymentOptions {
   readonly engine?: object
   /** Changes what the topology file says. */
   readonly topology?: (yaml: string) => string
+  /** A transform between the events and the features: what is read, and what is written instead. */
+  readonly through?: (from: string, to: string) => string
 }
 
 /** One deployment of W1 with its own topic, state and features. */
@@ -68,26 +70,37 @@ export class Deployment {
   readonly transport: Transport
   readonly store: FeatureStore
   private readonly stores: number
+  /** What the features read. */
+  private readonly read: string
   private produced = 0
 
-  private constructor(name: string, directory: string, transport: Transport, store: FeatureStore, stores: number) {
+  private constructor(
+    name: string,
+    directory: string,
+    transport: Transport,
+    store: FeatureStore,
+    stores: number,
+    read: string,
+  ) {
     this.name = name
     this.directory = directory
     this.transport = transport
     this.store = store
     this.stores = stores
+    this.read = read
   }
 
   static async onServers(
     { kafka, registry, redis }: Addresses,
-    { stores = STORES, engine = {}, topology = (yaml) => yaml }: DeploymentOptions = {},
+    { stores = STORES, engine = {}, topology = (yaml) => yaml, through }: DeploymentOptions = {},
   ): Promise<{ deployment: Deployment; transport: Transport; schemas: Registry; schemaId: number }> {
     const name = uniqueName('w1')
     const directory = await mkdtemp(join(tmpdir(), 'millrace-w1-'))
     const transport = await openPart<Transport>('transports', 'kafka', { brokers: kafka.brokers })
     const schemas = await openPart<Registry>('registries', 'confluent', { url: registry.url })
     const store = await openPart<FeatureStore>('stores', 'redis', { url: redis.url, prefix: name })
-    const deployment = new Deployment(name, directory, transport, store, stores)
+    const read = through ? `${name}-made` : name
+    const deployment = new Deployment(name, directory, transport, store, stores, read)
     onTestFinished(async () => {
       await Promise.all(deployment.workers.map((worker) => worker.kill()))
       await transport.close()
@@ -103,12 +116,16 @@ export class Deployment {
         registry: { kind: 'confluent', url: registry.url },
         state: { kind: 'redis', url: redis.url, prefix: name },
         store: { kind: 'redis', url: redis.url, prefix: name },
-        topics: { [name]: { schema: 'schemas/orders.avsc', time: 'occurredAt' } },
+        topics: {
+          [name]: { schema: 'schemas/orders.avsc', time: 'occurredAt' },
+          ...(through ? { [read]: { time: 'occurredAt', partitions: PARTITIONS, retention: 'forever' } } : {}),
+        },
         engine: { shufflePartitions: PARTITIONS, ...engine },
         http: { port: 0 },
       },
-      (yaml) => topology(yaml).replace('from: orders', `from: ${name}`),
+      (yaml) => topology(yaml).replace('from: orders', `from: ${read}`),
     )
+    if (through) await writeFile(join(directory, 'topologies/through.yaml'), through(name, read))
     await transport.create({ name, partitions: PARTITIONS, retentionMs: -1 })
     const schemaId = await schemas.register(`${name}-value`, await orderSchema())
     return { deployment, transport, schemas, schemaId }
@@ -146,7 +163,9 @@ export class Deployment {
   async expectExact(): Promise<void> {
     const generation = await generationIn(this.directory)
     try {
-      await untilDone(this.transport, this.name, this.name, `${this.name}.w1.${generation}.shuffle`, 600_000)
+      const { name, read, transport } = this
+      if (read !== name) await untilDone(transport, name, name, read, 600_000)
+      await untilDone(transport, name, read, `${name}.w1.${generation}.shuffle`, 600_000)
     } catch (error) {
       throw new Error(`${error}\n${this.workers.flatMap(({ output }) => output.slice(-20)).join('\n')}`, {
         cause: error,

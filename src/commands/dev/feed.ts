@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Draft, Encoder, Event, Transport } from '../../core/model.ts'
+import { storesOf } from '../../dev/city/index.ts'
 import { number } from '../../dev/frame.ts'
 import { replayFile } from '../../dev/replay.ts'
 import { runSimulator } from '../../dev/simulator.ts'
@@ -27,6 +28,8 @@ export interface CityOptions {
 
 const LOOK_MS = 100
 const CITY_TOPICS = ['orders', 'acceptances']
+/** A table of the city: what is known of each store. */
+const STORES = 'stores'
 
 export class Feed {
   /** Events written. */
@@ -44,6 +47,10 @@ export class Feed {
       notes.add('No topology reads orders or acceptances, the topics of the city. Feed your own events with --replay.')
       return
     }
+    if (encoders.has(STORES))
+      await this.options.transport.write(
+        storesOf({ seed }).map(({ key, event }) => ({ topic: STORES, key, value: this.encode(STORES, event) })),
+      )
     await runSimulator({
       seed,
       rate,

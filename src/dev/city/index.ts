@@ -48,8 +48,19 @@ export interface City {
 /** Orders are made by slices of time, each with its own chance. */
 const SLICE_MS = 10_000
 
+const COUNTS = { stores: 40, couriers: 60, customers: 400 }
+
+/** What is known of the city's stores, by their ids; it does not change. */
+export function storesOf({ seed, ...counts }: Pick<CityOptions, 'seed' | 'stores' | 'couriers' | 'customers'>) {
+  const { stores } = settle(seed, { ...COUNTS, ...counts })
+  return stores.map(({ id, city, prepSeconds }) => {
+    const name = `${city.charAt(0)}${city.slice(1).toLowerCase()} ${id.replace('store-', '')}`
+    return { key: id, event: { storeId: id, name, city, usualPrepSeconds: Math.round(prepSeconds) } }
+  })
+}
+
 export function createCity(options: CityOptions): City {
-  const { seed, past, stores = 40, couriers = 60, customers = 400 } = options
+  const { seed, past, stores = COUNTS.stores, couriers = COUNTS.couriers, customers = COUNTS.customers } = options
   const people = settle(seed, { stores, couriers, customers })
   const founded = past?.founded ?? Math.floor(options.startAt)
   const pending = new Queue<{ order: Order; step: number }>()

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import avro from 'avsc'
 import { describe, expect, it } from 'vitest'
-import { type City, type CityEvent, createCity } from '../../../src/dev/city/index.ts'
+import { type City, type CityEvent, createCity, storesOf } from '../../../src/dev/city/index.ts'
 import { EVENTS_PER_ORDER, LONGEST_LIFE_MS } from '../../../src/dev/city/order.ts'
 
 const NOON = Date.UTC(2026, 4, 1, 12)
@@ -231,3 +231,14 @@ function drain(city: City, until: number, limit: number): CityEvent[] {
     if (events.length < limit) return all
   }
 }
+
+describe('what is known of the stores', () => {
+  it('is of those that get orders, with the city of their orders, and fits its schema', () => {
+    const type = avro.Type.forSchema(JSON.parse(readFileSync('schemas/stores.avsc', 'utf8')))
+    const known = new Map(storesOf({ seed: 7 }).map(({ key, event }) => [key, event]))
+    for (const event of known.values()) type.toBuffer(event)
+    const orders = lived.filter(({ topic }) => topic === 'orders').map(told)
+    for (const { storeId, city } of orders) expect(known.get(storeId)?.city).toBe(city)
+    expect(known.size).toBe(40)
+  })
+})
