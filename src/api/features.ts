@@ -94,14 +94,15 @@ export function createFeatures(options: FeaturesOptions): Features {
       const chosen = view(entity, names)
       checkId(id, 'The id')
       const ids = [id]
-      const answers = await inTime(Promise.all(chosen.topologies.map((topology) => read(topology, ids))))
-      return render(
-        chosen,
-        id,
-        answers.map(([record]) => record),
-        Date.now(),
-        maxAge,
-      )
+      let answers: Awaited<ReturnType<typeof read>>[]
+      try {
+        answers = await within(options.storeMs, Promise.all(chosen.topologies.map((topology) => read(topology, ids))))
+      } catch (error) {
+        throw unavailable(error)
+      }
+      const known: (FeatureRecord | undefined)[] = []
+      for (let t = 0; t < answers.length; t++) known.push(answers[t]?.[0])
+      return render(chosen, id, known, Date.now(), maxAge)
     },
     async many(reads, maxAge) {
       const asked = reads.flatMap(({ entity, ids, features }, r) => {
