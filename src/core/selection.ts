@@ -1,6 +1,5 @@
 /** Which events a feature takes, and the value it takes of each: `when` and `of`, as every aggregation knows them. */
 import type { Column, ColumnSpec, FeatureSpec, Value } from './model.ts'
-import { cutText } from './values.ts'
 
 export interface Selection {
   /** Says what is selected; part of a slot's id. */
@@ -11,7 +10,7 @@ export interface Selection {
   readonly values: 'number' | 'text' | undefined
   /** Does the event meet `when`? True without one; false where the writer of the rows did not know it. */
   takes(columns: readonly (Column | undefined)[], row: number): boolean
-  /** The value of `of`, NaN where it is null or not finite; 1 without `of`. Never -0; a text is cut to `MOST_TEXT`. */
+  /** The value of `of`, NaN where it is null or not finite; 1 without `of`. Never -0. */
   value(columns: readonly (Column | undefined)[], row: number): Value
 }
 
@@ -37,7 +36,7 @@ function numberAt(column: Column | undefined, row: number): number {
 
 function textAt(column: Column | undefined, row: number): Value {
   const value = column?.[row]
-  return typeof value === 'string' ? cutText(value) : Number.NaN
+  return typeof value === 'string' ? value : Number.NaN
 }
 
 /** `as="…"` of an operator, with the settings that its accumulators depend on: equal where those of the two mean the same. */

@@ -3,6 +3,7 @@ import type { Expected } from '../core/expression/index.ts'
 import { hash53 } from '../core/key.ts'
 import type { ColumnKind, ColumnSpec, Event, Operator, ScalarType } from '../core/model.ts'
 import type { SourceTopic } from '../core/topics.ts'
+import { cutText } from '../core/values.ts'
 import { type Compiled, canonicalOf, compileWritten, type NamesOn, type Written } from '../core/written.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
 
@@ -11,8 +12,8 @@ export const EXPECTS = { flag: 'bool', number: 'number', text: 'text' } as const
 /** A column as the whole topology sees it. */
 export interface TopologyColumn extends ColumnSpec {
   readonly compiled: Compiled
-  /** The expression gives texts; the column holds their hashes. */
-  readonly isHashed?: boolean
+  /** The expression gives texts; the column holds what this makes of them, so that rows stay small. */
+  readonly keep?: (text: string) => string | number
 }
 
 export function columnOf(kind: ColumnKind, compiled: Compiled, sources: readonly SourceTopic[]): TopologyColumn {
@@ -38,21 +39,24 @@ export function valuesOf(
     yaml.add(at, { code: 'bad-expression', message: 'this is a number on one topic and a text on another', expected })
     return undefined
   }
-  if (takes === 'given') return { column: columnOf('text', compiled, sources), type: 'string' }
-  const id = `hash:${canonicalOf(compiled, sources)}`
-  return { column: { id, kind: 'number', compiled, isHashed: true }, type: 'string' }
+  const text = canonicalOf(compiled, sources)
+  const column: TopologyColumn =
+    takes === 'given'
+      ? { id: `cut:${text}`, kind: 'text', compiled, keep: cutText }
+      : { id: `hash:${text}`, kind: 'number', compiled, keep: hash53 }
+  return { column, type: 'string' }
 }
 
 const TYPES: Readonly<Record<string, ScalarType>> = { int: 'long', double: 'double' }
 
 /** How records of one topic fill a column. */
 export function fillOf(column: TopologyColumn, topic: string): (event: Event) => boolean | number | string | null {
-  const { kind, compiled, isHashed } = column
+  const { kind, compiled, keep } = column
   const nothing = kind === 'flag' ? false : null
   const evaluate = compiled.get(topic)?.evaluate ?? (() => nothing)
-  if (!isHashed) return evaluate
+  if (!keep) return evaluate
   return (event) => {
     const text = evaluate(event)
-    return text === null ? null : hash53(text as string)
+    return text === null ? null : keep(text as string)
   }
 }

@@ -3,7 +3,6 @@
  * answer. The fast accumulators are held to it. Sums are plain sums, so compare with `isNear`.
  */
 import type { FeatureSpec, FeatureValue, Millis, Value } from '../core/model.ts'
-import { cutText } from '../core/values.ts'
 import { NAIVE_OPERATORS, type Sample } from './naive-operators.ts'
 
 export interface OracleEvent {
@@ -139,8 +138,7 @@ function open(events: readonly OracleEvent[], columns: FeatureSpec['columns'], n
 function valueIn(event: OracleEvent, of: string | undefined): Value | null {
   if (of === undefined) return 1
   const value = event.values[of]
-  if (typeof value === 'string') return cutText(value)
-  return typeof value === 'number' && Number.isFinite(value) ? value : null
+  return typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value)) ? value : null
 }
 
 function byTime(a: Pick<OracleEvent, 'time' | 'tie'>, b: Pick<OracleEvent, 'time' | 'tie'>): number {

@@ -194,14 +194,15 @@ describe('the type of a feature', () => {
 })
 
 describe('texts in rows', () => {
-  it('stand as they are for operators that say them, as hashes for those that only tell them apart', async () => {
+  it('stand as they are for operators that say them, the long ones cut, and as hashes for those that only tell them apart', async () => {
     const topology = await topologyOf(`
   city: { last: 5, of: city, as: last }
   cities: { last: 5, of: city, as: distinct }
   counted: { last: 5, of: city, as: count }`)
     const columns = topology.flow([]).sources[0]?.plan.columns ?? []
+    expect(columns[0]?.fill({ city: 'x'.repeat(1_000_000) })).toBe('x'.repeat(256))
     expect(columns.map(({ id, kind, fill }) => [id, kind, fill({ city: 'TURIN' }), fill({ city: null })])).toEqual([
-      ['text:event.city', 'text', 'TURIN', null],
+      ['cut:event.city', 'text', 'TURIN', null],
       ['hash:event.city', 'number', hash53('TURIN'), null],
     ])
   })
