@@ -4,6 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { createHttpMetrics, processMetrics } from '../src/api/metrics.ts'
 import { PROBLEMS } from '../src/api/problem.ts'
 import { helpTexts } from '../src/commands/program.ts'
@@ -12,7 +13,9 @@ import { ERRORS } from '../src/core/errors.ts'
 import { loadPart, type PartFolder, partNames } from '../src/core/part.ts'
 import { createMetrics } from '../src/engine/metrics.ts'
 import { featureShape, topologyShape } from '../src/features/declaration.ts'
+import { dimensionsShape } from '../src/features/dimensions.ts'
 import { ratioShape } from '../src/features/ratio.ts'
+import { transformShape } from '../src/transforms/declaration.ts'
 import { settingsTable, table } from './settings.ts'
 
 const MADE = '<!-- Made by `npm run docs`. Change the code, not this page. -->'
@@ -116,14 +119,25 @@ async function referencePage(): Promise<string> {
       Object.entries(PARTS).map(([section, { folder }]) => [folder, (name: string) => `${section}: ${name}`]),
       '###',
     )),
-    '## A topology',
+    '## A topology of features',
     '',
-    'What is computed: one YAML file each in the folder of the topologies.',
+    'What is computed: one YAML file each in the folder of the topologies. `kind` says what a file is.',
     '',
     ...settingsTable(topologyShape),
     '',
-    '`where`, `when`, `of`, `lifecycle`, `opens` and `closes` are [expressions](expressions.md). With several source topics',
+    '`where`, `let`, `when`, `of`, `lifecycle`, `opens` and `closes` are [expressions](expressions.md). With several source topics',
     'one expression holds for all, or a mapping gives each topic its own.',
+    '',
+    '### Several dimensions',
+    '',
+    'Of the same events, with the same `from`, `where` and `let`: `dimensions` in the place of `entity` and what belongs to it. Each is a',
+    'topology of its own, named `<topology>-<entity>`; the rest of the file is theirs alike.',
+    '',
+    '```yaml',
+    ...DIMENSIONS,
+    '```',
+    '',
+    ...settingsTable(z.strictObject({ dimensions: dimensionsShape })),
     '',
     '### Every feature',
     '',
@@ -142,6 +156,17 @@ async function referencePage(): Promise<string> {
     '',
     ...settingsTable(ratioShape),
     '',
+    '## A transform',
+    '',
+    'Makes records of records, into topics that other topologies may read: filters, maps, flattens, enriches, routes. What it promises:',
+    '[semantics.md](semantics.md#transforms).',
+    '',
+    '```yaml',
+    ...TRANSFORM,
+    '```',
+    '',
+    ...settingsTable(transformShape),
+    '',
     '## Aggregations',
     '',
     ...(await sections([['aggregations', (name) => name]], '###')),
@@ -155,6 +180,39 @@ async function referencePage(): Promise<string> {
     ...(await sections([['sinks', (name) => name]], '###')),
   )
 }
+
+const DIMENSIONS = [
+  'topology: visits',
+  'kind: features',
+  'from: visits',
+  'let: { waiting: event.leftAt - event.arrivedAt }',
+  'dimensions:',
+  '  store:',
+  '    by: storeId',
+  '    features:',
+  '      waiting_ms_mean_50: { last: 50, of: waiting, as: mean }',
+  '  courier-at-store:',
+  '    by: [courierId, storeId]',
+  '    features:',
+  '      visits_1h: { window: 1h, as: count }',
+]
+
+const TRANSFORM = [
+  'topology: order-lines',
+  'kind: transform',
+  'from: orders',
+  'where: event.status == "PAID"',
+  'flatten: event.lines # a record for each; expressions call it item',
+  'tables:',
+  '  product: { topic: products, key: item.productId }',
+  'let: { total: item.cents * item.count }',
+  'keep: [orderId, paidAt]',
+  'map: { product: product.name, total: total }',
+  'key: item.productId',
+  'to:',
+  '  - order-lines',
+  '  - { topic: large-lines, when: total > 100000 }',
+]
 
 async function sections(
   folders: readonly (readonly [PartFolder, (name: string) => string])[],

@@ -18,7 +18,7 @@ export const headShape = {
   tags: z
     .array(topologyName)
     .default([])
-    .describe('Labels for a part of the topologies. No command asks for them yet.'),
+    .describe('Labels for a part of the topologies: `millrace run --only` computes those with one.'),
   owner: z
     .strictObject({
       domain: z.string().optional().describe('Domain of the business: logistics.'),

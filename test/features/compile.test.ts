@@ -58,6 +58,7 @@ describe('the examples', () => {
         features.map((one) => one.name),
       ]),
     ).toEqual([
+      ['city-pickups', 'city', ['slowness_mean_200', 'slow_pickups_1h']],
       ['courier-acceptance', 'courier', ['seconds_to_accept_mean_50', 'seconds_to_accept_variance_50']],
       ['courier-deliveries', 'courier', ['delivered_total']],
       ['customer-waiting', 'customer', ['waiting_seconds_mean_7d']],
@@ -224,7 +225,7 @@ describe('a topology', () => {
   })
 
   it('has outputs by the names of their sinks', async () => {
-    expect((await topologyOf(LOAD)).outputs).toEqual([{ kind: 'store', settings: {} }])
+    expect((await topologyOf(LOAD)).outputs).toMatchObject([{ kind: 'store', settings: {} }])
     const { outputs } = await topologyOf(LOAD.replace('entity:', 'to: [store, { topic: out }]\nentity:'))
     expect(outputs).toMatchObject([{ kind: 'store' }, { kind: 'topic', settings: { topic: 'out' } }])
   })
