@@ -1,14 +1,23 @@
 import { systemClock } from '../core/clock.ts'
 import type { State } from '../core/model.ts'
 import { nearest } from '../core/suggest.ts'
-import { askForRebuild } from '../features/rebuild.ts'
+import { askForRebuild, withRebuild } from '../features/rebuild.ts'
+import { featuresOf } from '../project/kinds.ts'
 import { openPart } from '../runtime.ts'
+import { type ApiPlace, apiAddress } from './api.ts'
+import { catchUp } from './catch-up.ts'
 import { explain, type Terminal } from './console.ts'
 import { loadProject } from './project.ts'
 import { reached } from './reach.ts'
 import { SILENT } from './silent.ts'
 
-export async function rebuild(name: string, { directory }: { directory: string }, terminal: Terminal): Promise<number> {
+export interface RebuildOptions extends ApiPlace {
+  readonly wait?: boolean
+  readonly json?: boolean
+}
+
+export async function rebuild(name: string, options: RebuildOptions, terminal: Terminal): Promise<number> {
+  const { directory, wait = false, json = false } = options
   try {
     const project = await loadProject(directory, terminal, SILENT)
     if (!project) return 1
@@ -22,15 +31,23 @@ export async function rebuild(name: string, { directory }: { directory: string }
       return 1
     }
     const state = await openPart<State>('state', config.state, project, SILENT)
+    const generations = new Map<string, string>()
     try {
       const rebuilt = await reached('state', config.state, () =>
         askForRebuild(topology, topologies, state, systemClock),
       )
-      terminal.out.write(told(rebuilt.map((each) => each.name)))
+      for (const each of rebuilt) generations.set(each.name, (await withRebuild(each, state)).generation)
     } finally {
       await state.close()
     }
-    return 0
+    if (json) terminal.out.write(`${JSON.stringify({ rebuilt: Object.fromEntries(generations) })}\n`)
+    else terminal.out.write(told([...generations.keys()]))
+    if (!wait) return 0
+    const withFeatures = featuresOf(topologies).map((each) => each.name)
+    const served = new Map([...generations].filter(([each]) => withFeatures.includes(each)))
+    const isServed = await catchUp(await apiAddress(options, terminal), served, terminal)
+    if (isServed && !json) terminal.out.write('It has caught up: the API serves the new features.\n')
+    return isServed ? 0 : 1
   } catch (error) {
     terminal.error(`millrace rebuild: ${explain(error)}`)
     return 1
