@@ -90,13 +90,17 @@ export function readValue(from: ByteReader): Value {
 
 // ---------------------------------------------------------------- values of features
 
-/** The value as a store keeps it; undefined for null, for a number that is not finite, and for a list that holds one. */
+/**
+ * The value as a store keeps it; undefined for null, and for what no feature is: a number that is not finite, a text or list that is
+ * too long, a list that holds one of them. Operators of one's own may say anything.
+ */
 export function storable(value: FeatureValue | undefined): NonNullable<FeatureValue> | undefined {
-  if (value === null || value === undefined) return undefined
   if (typeof value === 'number') return Number.isFinite(value) ? value : undefined
-  if (typeof value === 'string') return value
-  return value.every((item) => typeof item === 'string' || Number.isFinite(item)) ? value : undefined
+  if (typeof value === 'string') return value.length <= MOST_TEXT ? value : undefined
+  return Array.isArray(value) && value.length <= MOST_ITEMS && value.every(isItem) ? value : undefined
 }
+
+const isItem = (item: unknown): boolean => (typeof item === 'string' ? item.length <= MOST_TEXT : Number.isFinite(item))
 
 /** The type of the items; undefined where it is no list. */
 export function itemsOf(type: FeatureType): 'long' | 'double' | 'string' | undefined {

@@ -69,8 +69,9 @@ it('a text is cut to 256 characters, never within one', () => {
   expect(cutText(`${'x'.repeat(254)}🚲y`)).toBe(`${'x'.repeat(254)}🚲`)
 })
 
-it('what is not finite is not stored, nor a list that holds it', () => {
-  const not = [null, undefined, Number.NaN, Number.NEGATIVE_INFINITY, [1, Number.NaN]]
+it('what is not finite or too long is not stored, nor a list that holds it', () => {
+  const long = 'x'.repeat(257)
+  const not = [null, undefined, Number.NaN, Number.NEGATIVE_INFINITY, [1, Number.NaN], long, [long], Array(101).fill(1)]
   expect(not.map((value) => storable(value))).toEqual(not.map(() => undefined))
   for (const value of [0, -1.5, '', 'NaN', [], ['a'], [1, 2]]) expect(storable(value)).toBe(value)
 })
