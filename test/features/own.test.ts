@@ -142,3 +142,20 @@ it('an event that a part fails on is a dead letter of its own, in the driver as 
   expect((await test.features('north'))?.values).toEqual({ sum_1h: 3 })
   expect(test.deadLetters()).toEqual([{ code: 'part-failed', reason: 'too hot', topic: 'readings' }])
 })
+
+it('a part may be named in a dimension, where a fault of it is told', async () => {
+  const dimensions = `topology: heat
+kind: features
+from: readings
+dimensions:
+  station: { by: station.id, features: { sum_1h: ${OPERATOR} } }
+  sky: { by: sky, features: { sky_sum_1h: { window: 1h, of: celsius, as: mean } }, to: [store, ./parts/sink.ts] }
+`
+  const files = { 'topologies/heat.yaml': dimensions, 'parts/own.ts': partOf(`() => (${SUM})`) }
+  const found = async (sink: string) => {
+    const { problems, project } = await checkProject(weatherProject({ ...files, 'parts/sink.ts': sink }))
+    return [problems.map(({ message }) => message), project?.topologies.map(({ name }) => name)]
+  }
+  expect(await found('export default 1')).toEqual([['the default export of ./parts/sink.ts is a number'], undefined])
+  expect(await found(partOf('() => () => ({})'))).toEqual([[], ['heat-station', 'heat-sky']])
+})
