@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type JsonSchema, jsonSchemaOf, merged } from '../core/json-schema.ts'
 import { expression } from '../core/written.ts'
 import { featureShape, topologyShape } from './declaration.ts'
+import { dimensionsShape } from './dimensions.ts'
 import { type FeatureParts, loadFeatureParts } from './parts.ts'
 import { ratioShape } from './ratio.ts'
 
@@ -11,7 +12,21 @@ const OWN_PATH = '^\\.{1,2}/.*\\.[cm]?[tj]s$'
 
 export async function featuresSchema(): Promise<JsonSchema> {
   const parts = await loadFeatureParts()
-  const { properties, ...rest } = jsonSchemaOf(topologyShape)
+  const alone = withParts(jsonSchemaOf(topologyShape), parts)
+  const dimensions = jsonSchemaOf(dimensionsShape)
+  const one = withParts(dimensions.additionalProperties as JsonSchema, parts)
+  const isOwn = (key: string) => key === 'entity' || (one.properties?.[key] !== undefined && key !== 'description')
+  const shared = Object.entries(alone.properties ?? {}).filter(([key]) => !isOwn(key))
+  const many = {
+    ...alone,
+    properties: { ...Object.fromEntries(shared), dimensions: { ...dimensions, additionalProperties: one } },
+    required: [...(alone.required ?? []).filter((key) => !isOwn(key)), 'dimensions'],
+  }
+  return { anyOf: [alone, many] }
+}
+
+/** With what features and outputs may be, where it has them. */
+function withParts({ properties, ...rest }: JsonSchema, parts: FeatureParts): JsonSchema {
   return {
     ...rest,
     properties: {

@@ -45,6 +45,24 @@ describe('the JSON Schema of topologies', () => {
     expect(faults(topology, readFileSync(join(root, file), 'utf8'))).toEqual([])
   })
 
+  it('takes several dimensions, each with features of its own', () => {
+    const right = `topology: x
+kind: features
+from: orders
+let: { late: event.a > 5 }
+dimensions:
+  store: { by: storeId, features: { a: { window: 1m, as: count, when: late } }, to: [store] }
+`
+    expect(faults(topology, right)).toEqual([])
+    for (const [from, to] of [
+      ['by: storeId', 'bi: storeId'],
+      ['window: 1m', 'wndow: 1m'],
+      ['kind: features', 'kind: features\nby: storeId'],
+      ['from: orders\n', ''],
+    ] as const)
+      expect(faults(topology, right.replace(from, to)), to).not.toEqual([])
+  })
+
   it.each(['aggregations', 'operators'] as const)('takes the examples of all %s', async (folder) => {
     for (const name of partNames(folder)) {
       const { example } = await loadPart<unknown, unknown>(folder, name)
