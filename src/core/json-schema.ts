@@ -1,6 +1,8 @@
 /** JSON Schema of settings, for editors and pages: draft 7, which every editor knows. */
 import { z } from 'zod'
 
+export const DRAFT = 'http://json-schema.org/draft-07/schema#'
+
 export interface JsonSchema {
   readonly [key: string]: unknown
   readonly properties?: Readonly<Record<string, JsonSchema>>

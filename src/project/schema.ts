@@ -1,11 +1,9 @@
 /** JSON Schemas of the files of a project, for editors. `millrace check` says more: what fits the schemas of topics. */
 import { base, PARTS } from '../core/config.ts'
-import { type JsonSchema, jsonSchemaOf } from '../core/json-schema.ts'
+import { DRAFT, type JsonSchema, jsonSchemaOf } from '../core/json-schema.ts'
 import { loadPart, partNames } from '../core/part.ts'
 import { featuresSchema } from '../features/schema.ts'
 import { transformShape } from '../transforms/declaration.ts'
-
-const DRAFT = 'http://json-schema.org/draft-07/schema#'
 
 /** A file in the folder of the topologies. */
 export async function topologySchema(): Promise<JsonSchema> {

@@ -4,6 +4,7 @@ import { topicName } from '../core/config.ts'
 import { duration } from '../core/duration.ts'
 import { ERRORS } from '../core/errors.ts'
 import { addIssues, describe } from '../core/issues.ts'
+import { DRAFT, type JsonSchema, jsonSchemaOf } from '../core/json-schema.ts'
 import type { Millis } from '../core/model.ts'
 import { topicType } from '../core/schema.ts'
 import { nearest } from '../core/suggest.ts'
@@ -98,6 +99,11 @@ export const casesShape = z.strictObject({
     )
     .min(1),
 })
+
+/** JSON Schema of a file of test cases, for editors. */
+export async function casesSchema(): Promise<JsonSchema> {
+  return { $schema: DRAFT, title: 'Test cases of a topology of Millrace', ...jsonSchemaOf(casesShape) }
+}
 
 type Values = Readonly<Record<string, unknown>>
 type Expectation = z.output<typeof expectation>
