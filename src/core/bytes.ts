@@ -7,6 +7,7 @@ const EMPTY = Buffer.alloc(0)
 /** Longest text written unit by unit. */
 const SHORT = 32
 
+/** A buffer that grows. What is written is read in the same order by `ByteReader`. */
 export class ByteWriter {
   private buffer: Buffer
   private at = 0
@@ -26,6 +27,7 @@ export class ByteWriter {
     this.buffer = grown
   }
 
+  /** Whole number from 0 to 255. */
   byte(value: number): void {
     this.room(1)
     this.buffer[this.at++] = value
@@ -41,6 +43,7 @@ export class ByteWriter {
     this.buffer[this.at++] = value
   }
 
+  /** Eight bytes; NaN and -0 come back as they are. */
   double(value: number): void {
     this.room(8)
     this.at = this.buffer.writeDoubleLE(value, this.at)
@@ -123,10 +126,12 @@ export class ByteReader {
     return from
   }
 
+  /** Whole number from 0 to 255. */
   byte(): number {
     return this.buffer[this.need(1)] as number
   }
 
+  /** Throws RangeError for one that is longer than 8 bytes. */
   varint(): number {
     let value = 0
     let scale = 1
@@ -139,6 +144,7 @@ export class ByteReader {
     throw new RangeError('varint longer than 8 bytes')
   }
 
+  /** Eight bytes. */
   double(): number {
     return this.buffer.readDoubleLE(this.need(8))
   }
@@ -150,6 +156,7 @@ export class ByteReader {
     target.set(this.buffer.subarray(from, from + count * 8))
   }
 
+  /** Length-prefixed UTF-8. */
   text(): string {
     const length = this.varint()
     const from = this.need(length)
@@ -161,6 +168,7 @@ export class ByteReader {
     return this.bytes(this.varint())
   }
 
+  /** A view, valid as long as the bytes given to the constructor. */
   bytes(length: number): Buffer {
     const from = this.need(length)
     return this.buffer.subarray(from, from + length)

@@ -133,6 +133,7 @@ export const ERRORS = {
   },
 } as const satisfies Record<string, { what: string; todo: string }>
 
+/** Codes of the table, such as `config-invalid`. Never reused for something else. */
 export type ErrorCode = keyof typeof ERRORS
 
 /** Every error that Millrace raises by intention. The message says what was found. */

@@ -18,6 +18,7 @@ export type Millis = number
  */
 export type Position = number
 
+/** Names one partition of a topic. */
 export interface Partition {
   readonly topic: string
   readonly partition: number
@@ -52,6 +53,7 @@ export interface Draft {
   readonly headers?: Readonly<Record<string, string | Buffer>>
 }
 
+/** A topic that is to be made. */
 export interface TopicSpec {
   readonly name: string
   readonly partitions: number
@@ -61,6 +63,7 @@ export interface TopicSpec {
   readonly compacted?: boolean
 }
 
+/** What is known of a topic that stands. */
 export interface TopicInfo {
   readonly partitions: number
   /** Changes when the topic is deleted and made again under the same name. Never empty. */
@@ -92,6 +95,7 @@ export interface MemberEvents {
   batch(batch: Batch): Promise<void>
 }
 
+/** A member of a group, for as long as it stays. */
 export interface Membership {
   /** Tells the group how far we are, for lag displays and to notice loss. Never decides where reading goes on. */
   commit(positions: readonly { readonly partition: Partition; readonly position: Position }[]): Promise<void>
@@ -132,6 +136,7 @@ export interface Transport {
    * them may or may not have been written, or may still be.
    */
   write(drafts: readonly Draft[]): Promise<void>
+  /** Gives up all connections; members that have not left do so. Nothing is called after it. */
   close(): Promise<void>
 }
 
@@ -145,6 +150,7 @@ export interface Registry {
   latest(subject: string): Promise<{ readonly id: number; readonly schema: unknown } | undefined>
   /** Registers and answers the id; the same schema again answers the same id. Throws `schema-incompatible`. */
   register(subject: string, schema: unknown): Promise<number>
+  /** Gives up all connections. Nothing is called after it. */
   close(): Promise<void>
 }
 
@@ -154,10 +160,13 @@ export interface Registry {
  * registry can't be reached (the task waits).
  */
 export interface Decoder {
+  /** Fetches the schemas that are not known yet. */
   prepare(records: readonly InputRecord[]): Promise<void>
+  /** The fields that are read, of one record whose schema is prepared. */
   record(record: InputRecord): Readonly<Record<string, unknown>>
 }
 
+/** Encodes the values of one schema. */
 export interface Encoder {
   /** Confluent wire format: 0, schema id as four big-endian bytes, Avro binary. */
   encode(value: Readonly<Record<string, unknown>>): Buffer
@@ -170,7 +179,9 @@ export interface Encoder {
  * A column is named by the text of the expression that fills it, so that frames explain themselves.
  */
 export type ColumnKind = 'flag' | 'number' | 'text'
+/** A column's values, one a row, as its `ColumnKind` says. */
 export type Column = Uint8Array | Float64Array | (string | null)[]
+/** Name and kind of a column. */
 export interface ColumnSpec {
   readonly id: string
   readonly kind: ColumnKind
@@ -217,6 +228,7 @@ export interface OpenState {
   nextDue: Millis
 }
 
+/** One commit: what it leaves behind. */
 export interface StateChange {
   readonly position: Position
   readonly meta: Uint8Array
@@ -231,6 +243,7 @@ export interface StateChange {
  * claim throws `Fenced`. Any other error of `commit` leaves it unknown whether it was applied.
  */
 export interface State {
+  /** Claims the task, with a newer epoch and a new token. */
   open(task: TaskId): Promise<OpenState>
   /** Bytes per key, in the order asked; undefined for a key that has none. One round trip. */
   read(open: OpenState, keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]>
@@ -244,6 +257,7 @@ export interface State {
   check(open: OpenState): Promise<void>
   /** Everything of a task is gone, as if it had never been: every claim on it is `Fenced`. No-op for one never opened. */
   forget(task: TaskId): Promise<void>
+  /** Gives up all connections. Nothing is called after it. */
   close(): Promise<void>
 }
 
@@ -254,7 +268,9 @@ export type Value = number | string
 
 /** What a feature is: a number, a text, a list of one of them, at most `MOST_ITEMS` long; null where there is none. */
 export type FeatureValue = Value | readonly number[] | readonly string[] | null
+/** Type of one value, in Avro's words. */
 export type ScalarType = 'long' | 'double' | 'string'
+/** Type of a feature's value. */
 export type FeatureType = ScalarType | `list of ${ScalarType}`
 
 /**
@@ -286,13 +302,17 @@ export interface Operator<A = unknown, V extends Value = Value> {
   readonly remembers?: Readonly<Record<string, unknown>>
   /** Does it look at `tie`? Aggregations that keep events keep their ties only for such. */
   readonly ordered?: boolean
+  /** An accumulator of no events. */
   create(): A
   /** `value` is never NaN; it is 1 where the feature has no `of:`. `tie` is 0 where the operator is not `ordered`. */
   add(acc: A, value: V, time: Millis, tie: number): void
+  /** Adds all that `from` was given to `into`; `from` stays as it is. */
   merge(into: A, from: A): void
   /** `span`: length of the time that the events are of; NaN where the aggregation's memory is no `span`. */
   result(acc: A, span: Millis): FeatureValue
+  /** Writes all that the accumulator is. `decode` reads exactly that much. */
   encode(acc: A, to: ByteWriter): void
+  /** Throws RangeError for bytes that `encode` cannot have written. */
   decode(from: ByteReader): A
 }
 
@@ -339,6 +359,7 @@ export interface Slot<A = unknown> {
   readonly columns: readonly ColumnSpec[]
   /** Names of the features it answers, in the order of `results`. */
   readonly features: readonly string[]
+  /** An accumulator of no events. */
   create(): A
   /**
    * Takes one row; `columns` are in the order of `this.columns`, undefined where the writer did not know one.
@@ -362,12 +383,15 @@ export interface Slot<A = unknown> {
   isEmpty(acc: A): boolean
   /** One value per feature as of `now`, written from `out[at]`. No smaller `now` than the key's newest event. */
   results(acc: A, now: Millis, out: FeatureValue[], at: number): void
+  /** Writes the main bytes: all but the segments. */
   encode(acc: A, to: ByteWriter): void
+  /** Reads the main bytes. Throws RangeError for bytes that `encode` cannot have written. */
   decode(from: ByteReader): A
   /** For accumulators that may grow large: parts kept beside the main bytes, so that only changed ones are written. */
   readonly segments?: Segments<A>
 }
 
+/** Parts of one accumulator, by name, that are written apart. */
 export interface Segments<A> {
   /** Names of the parts that a freshly decoded accumulator still lacks: all are attached before anything else is asked of it. */
   missing(acc: A): readonly string[]
@@ -401,6 +425,7 @@ export interface Emission {
   readonly cause: string
 }
 
+/** What one step of a task has to say. */
 export interface EmissionBatch {
   readonly task: TaskId
   readonly version: Version
@@ -413,6 +438,7 @@ export interface EmissionBatch {
   readonly emissions: readonly Emission[]
 }
 
+/** What a sink answers to a batch. */
 export interface SinkResult {
   /**
    * Everything up to this position is durable. A sink that holds nothing back answers `upto`. One that does (a
@@ -432,6 +458,7 @@ export interface SinkResult {
  * repeated with pauses until it succeeds, so it rejects only for what may pass: what can never be written is `refused`.
  */
 export interface Sink {
+  /** Writes one batch; durable up to the position that it answers. */
   write(batch: EmissionBatch): Promise<SinkResult>
   /**
    * For sinks that can go back in time on their own: the version of the last batch of this task that they know.
@@ -446,6 +473,7 @@ export interface Sink {
   caughtUp?(task: TaskId, version: Version, tasks: readonly TaskId[]): Promise<void>
   /** Makes durable what is held back. Called at a graceful stop, after the task's last commit. */
   flush?(task: TaskId): Promise<SinkResult>
+  /** Gives up all connections. Nothing is called after it. */
   close(): Promise<void>
 }
 
@@ -469,6 +497,7 @@ export interface SinkContext {
 
 // ---------------------------------------------------------------- feature store
 
+/** What the feature store holds of one entity and topology. */
 export interface FeatureRecord {
   readonly at: Millis
   readonly version: Version
@@ -476,6 +505,7 @@ export interface FeatureRecord {
   readonly values: Readonly<Record<string, NonNullable<FeatureValue>>>
 }
 
+/** One write of a task: the features are called `names`, in the order of the values. */
 export interface FeatureWrite {
   /** `<topology>@<generation>`. */
   readonly namespace: string
@@ -508,6 +538,7 @@ export interface FeatureStore {
    * Nobody may write to the namespace meanwhile.
    */
   forget(namespace: string): Promise<void>
+  /** Gives up all connections. Nothing is called after it. */
   close(): Promise<void>
 }
 
@@ -519,6 +550,7 @@ export interface FeatureStore {
  */
 export interface RowPlan {
   readonly columns: readonly (ColumnSpec & { readonly fill: (event: Event) => boolean | number | string | null })[]
+  /** Events of which rows are made. */
   readonly where: (event: Event) => boolean
   /** Entity id as `core/key.ts` allows it, never with a NUL; null when the event belongs to no entity (its row is not made). */
   readonly key: (event: Event) => string | null
@@ -527,6 +559,7 @@ export interface RowPlan {
   /** Declared id of the event, for ties between events of one time; without it the position decides. */
   readonly id: ((event: Event) => string | null) | undefined
 }
+/** A decoded record: values as `core/schema.ts` says. */
 export type Event = Readonly<Record<string, unknown>>
 
 /** A topic that a flow reads. */
@@ -582,6 +615,7 @@ export interface TransformSource extends ReadTopic {
 export interface Reducer<S = unknown> {
   /** Slot ids by number: those known before and the new ones after them. Kept in the task's meta. */
   readonly slots: readonly string[]
+  /** The state of a key that had no event. */
   create(): S
   /** Resolves the columns of one frame once; the function then applies one row. */
   apply(rows: Rows): (state: S, row: number, clock: Millis) => void
@@ -603,6 +637,7 @@ export interface Reducer<S = unknown> {
   decode(main: Uint8Array): S
   /** Names of the segments that a freshly decoded state lacks. */
   missing(state: S): readonly string[]
+  /** Called once for each name that is missing. Throws for bytes that it did not write. */
   attach(state: S, name: string, bytes: Uint8Array): void
 }
 

@@ -9,10 +9,12 @@ import type { ByteReader, ByteWriter } from './bytes.ts'
 /** 2^27 + 1: splits a double into two halves whose products are exact. */
 const SPLITTER = 134_217_729
 
+/** A sum in twice the precision of a double, so that the order of adding does not show. */
 export class WideSum {
   private high = 0
   private low = 0
 
+  /** Adds `value`; one that is not finite makes the sum NaN for good. */
   add(value: number): void {
     const { high } = this
     const sum = high + value
@@ -72,11 +74,13 @@ export class WideSum {
     return difference.value
   }
 
+  /** 16 bytes. */
   encode(to: ByteWriter): void {
     to.double(this.high)
     to.double(this.low)
   }
 
+  /** What `encode` wrote. */
   static decode(from: ByteReader): WideSum {
     const sum = new WideSum()
     sum.high = from.double()

@@ -27,6 +27,7 @@ export interface Part<C, T> {
   open(config: C, context: PartContext): Promise<T> | T
 }
 
+/** What a part is told when it is opened. */
 export interface PartContext {
   /** Folder that relative paths in the configuration start from. */
   readonly directory: string
@@ -37,9 +38,13 @@ export interface PartContext {
 
 /** Structured log. Never given secrets, event contents or entity ids. */
 export interface Log {
+  /** For whoever looks for a fault; not written unless asked for. */
   debug(fields: object, message: string): void
+  /** What happens in the normal course. */
   info(fields: object, message: string): void
+  /** Something is not as it should be; work goes on. */
   warn(fields: object, message: string): void
+  /** Work stands still or has stopped: somebody has to look. */
   error(fields: object, message: string): void
 }
 

@@ -1,5 +1,6 @@
 /** What is wrong in a file: everything that `millrace check` says is one of these. */
 
+/** Kinds of faults; programs that read `millrace check --json` may tell them apart by these. */
 export type ProblemCode =
   | 'yaml-syntax'
   | 'file-unreadable'
@@ -17,6 +18,7 @@ export type ProblemCode =
   | 'bad-expression'
   | 'duplicate-name'
 
+/** One fault, and where it stands. */
 export interface Problem {
   /** Relative to the project's directory. */
   readonly file: string

@@ -1,6 +1,7 @@
 /** Which events a feature takes, and the value it takes of each: `when` and `of`, as every aggregation knows them. */
 import type { Column, ColumnSpec, FeatureSpec, Value } from './model.ts'
 
+/** Which events one feature takes, and what it takes of each. */
 export interface Selection {
   /** Says what is selected; part of a slot's id. */
   readonly text: string
@@ -14,6 +15,7 @@ export interface Selection {
   value(columns: readonly (Column | undefined)[], row: number): Value
 }
 
+/** The selection of a feature, from the columns `when` and `of` that it is given. */
 export function selection({ columns: { when, of }, values: kind }: Pick<FeatureSpec, 'columns' | 'values'>): Selection {
   const columns: ColumnSpec[] = []
   if (when !== undefined) columns.push({ id: when, kind: 'flag' })

@@ -13,12 +13,14 @@ import { type AnyTopology, KINDS } from './kinds.ts'
 
 export { type Problem, renderProblems } from '../core/problem.ts'
 
+/** A project that is right: its directory, its configuration, and its topologies compiled. */
 export interface Project {
   readonly directory: string
   readonly config: Config
   readonly topologies: readonly AnyTopology[]
 }
 
+/** What checking a project may use. */
 export interface CheckOptions {
   /** For `${NAME}` in `millrace.yaml`; nothing is set when left out. */
   readonly environment?: Readonly<Record<string, string | undefined>>

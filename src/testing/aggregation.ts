@@ -12,6 +12,7 @@ import { type DeclaredFeature, declareFeature, openAggregation } from './declare
 import { type Check, shuffled } from './operator.ts'
 import { isNear, type OracleEvent } from './oracle.ts'
 
+/** An aggregation, and what is to be tried with it. */
 export interface AggregationUnderTest<C> {
   readonly aggregation: Aggregation<C>
   /** Features declared together, such as some that share memory and some that do not. */

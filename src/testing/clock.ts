@@ -14,10 +14,12 @@ export class VirtualClock implements WallClock {
     this.time = start
   }
 
+  /** Where it stands. */
   now(): Millis {
     return this.time
   }
 
+  /** Resolves once the clock was moved on by `ms`, or at the signal. */
   wait(ms: Millis, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return Promise.resolve()
     return new Promise((resolve) => {

@@ -22,6 +22,7 @@ export async function openAggregation<C>({ open }: Part<C, Aggregation<C>>): Pro
   return open(undefined as C, NOWHERE)
 }
 
+/** A feature of a test, as a topology would declare it. */
 export interface DeclaredFeature {
   readonly name: string
   /** Settings of the aggregation, as they are written in YAML. */

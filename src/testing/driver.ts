@@ -26,6 +26,7 @@ import { absoluteMoment, MOMENT_EXPECTED } from './moment.ts'
 /** When the clock stands where nothing else is said: 2026-01-01T00:00:00Z. */
 export const DEFAULT_START: Millis = Date.UTC(2026, 0, 1)
 
+/** Which topology of which project is tested, and from which time on. */
 export interface TopologyTestOptions {
   /** Folder of `millrace.yaml` and `topologies/`. */
   readonly directory: string
@@ -36,6 +37,7 @@ export interface TopologyTestOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
+/** What the feature store has of one entity. */
 export interface TestedFeatures {
   /** The values were last computed at this time; nothing in them has changed since. */
   readonly at: Millis
@@ -49,6 +51,7 @@ export interface TestedOutput {
   readonly value: Readonly<Record<string, unknown>> | null
 }
 
+/** A record that could not be processed. */
 export interface TestedDeadLetter {
   readonly code: string
   readonly reason: string
@@ -111,6 +114,7 @@ const SETTINGS = {
   retryMax: 10,
 }
 
+/** A topology that runs in memory: give it events, move its clock on, ask for what came of it. */
 export class TopologyTest {
   readonly start: Millis
   readonly topology: AnyTopology
@@ -256,6 +260,7 @@ export class TopologyTest {
     }))
   }
 
+  /** Stops it. Nothing is kept. */
   async close(): Promise<void> {
     const stopped = this.worker?.stop()
     await this.clock.rest()

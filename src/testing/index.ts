@@ -1,8 +1,10 @@
 /**
  * For tests of topologies and of parts of one's own: a driver that runs a topology in memory, a clock that is moved by hand,
  * conformance suites that every part of a kind passes, and fakes that pass them too. The suites declare vitest tests.
+ *
+ * @module millrace/testing
  */
-export { aggregationSuite } from './aggregation.ts'
+export { type AggregationUnderTest, aggregationSuite } from './aggregation.ts'
 export { VirtualClock } from './clock.ts'
 export type { DeclaredFeature } from './declare.ts'
 export {
@@ -18,9 +20,9 @@ export { MemoryState } from './memory-state.ts'
 export { MemoryStore } from './memory-store.ts'
 export { MemoryTransport } from './memory-transport.ts'
 export type { Naive, Sample } from './naive-operators.ts'
-export { operatorSuite } from './operator.ts'
+export { type OperatorUnderTest, operatorSuite } from './operator.ts'
 export type { OracleEvent } from './oracle.ts'
-export { registrySuite } from './registry.ts'
-export { stateSuite } from './state.ts'
-export { featureStoreSuite } from './store.ts'
-export { transportSuite } from './transport.ts'
+export { type RegistrySuite, type RegistryUnderTest, registrySuite } from './registry.ts'
+export { type StateSuite, type StateUnderTest, stateSuite } from './state.ts'
+export { type FeatureStoreSuite, type FeatureStoreUnderTest, featureStoreSuite } from './store.ts'
+export { type TransportSuite, type TransportUnderTest, transportSuite } from './transport.ts'

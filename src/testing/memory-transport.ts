@@ -82,6 +82,7 @@ export class MemoryTransport implements Transport {
     this.topicsByName.delete(name)
   }
 
+  /** Adds partitions to a topic, as an operator of a broker would. */
   grow(name: string, partitions: number): void {
     const { logs } = this.topic(name)
     while (logs.length < partitions) logs.push([])

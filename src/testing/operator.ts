@@ -11,6 +11,7 @@ import { openOperator } from './declare.ts'
 import type { Naive, Sample } from './naive-operators.ts'
 import { isNear } from './oracle.ts'
 
+/** An operator opened with its settings, and a naive form of it to compare with. */
 export interface OperatorUnderTest {
   readonly operator: Operator
   /** Given to `naive`. */

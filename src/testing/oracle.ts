@@ -5,6 +5,7 @@
 import type { FeatureSpec, FeatureValue, Millis, Value } from '../core/model.ts'
 import { NAIVE_OPERATORS, type Sample } from './naive-operators.ts'
 
+/** An event as aggregations and their oracle are given it. */
 export interface OracleEvent {
   readonly time: Millis
   /** Decides between events of one time: the higher is the newer. */

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Registry } from '../core/model.ts'
 
+/** A registry that is open, and what the suite may do to it. */
 export interface RegistryUnderTest {
   readonly registry: Registry
   /** A new handle on the same schemas. Closed by the suite. */
@@ -15,6 +16,7 @@ export interface RegistryUnderTest {
   close(): Promise<void>
 }
 
+/** What the suite of a registry needs. */
 export interface RegistrySuite {
   readonly name: string
   /** Called once, before the first test. */

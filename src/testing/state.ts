@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Fenced } from '../core/errors.ts'
 import type { Millis, OpenState, State, StateChange } from '../core/model.ts'
 
+/** A state store that is open, and what the suite may do to it. */
 export interface StateUnderTest {
   readonly state: State
   /** Another worker's handle on the same data. Closed by the suite. */
@@ -18,6 +19,7 @@ export interface StateUnderTest {
   close(): Promise<void>
 }
 
+/** What the suite of a state store needs. */
 export interface StateSuite {
   readonly name: string
   /** Called once, before the first test. */
@@ -51,6 +53,7 @@ const AWKWARD = [
   ...['x'.repeat(1024), 'x'.repeat(1025), `${'x'.repeat(5000)}1`, `${'x'.repeat(5000)}2`, '🚲'.repeat(1500)],
 ]
 
+/** Declares the suite; call it at the top of a vitest file. */
 export function stateSuite(suite: StateSuite): void {
   describe(`state ${suite.name}`, () => {
     let under: StateUnderTest

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Emission, FeatureStore, FeatureValue, FeatureWrite, Version } from '../core/model.ts'
 
+/** A feature store that is open, and what the suite may do to it. */
 export interface FeatureStoreUnderTest {
   readonly store: FeatureStore
   /** Another handle on the same data, as a reader or another worker has. Closed by the suite. */
@@ -14,6 +15,7 @@ export interface FeatureStoreUnderTest {
   close(): Promise<void>
 }
 
+/** What the suite of a feature store needs. */
 export interface FeatureStoreSuite {
   readonly name: string
   /** Called once, before the first test. */
@@ -36,6 +38,7 @@ const DOUBLES = [
 /** Texts that could be taken for something else. */
 const TEXTS = ['', '12', '-0', 'null', '"quoted"', '[1]', 'a\nb\\', '\0', '東京 🚲', 'x'.repeat(256)]
 
+/** Declares the suite; call it at the top of a vitest file. */
 export function featureStoreSuite(suite: FeatureStoreSuite): void {
   describe(`feature store ${suite.name}`, () => {
     let under: FeatureStoreUnderTest

@@ -12,6 +12,7 @@ import { writing } from './transport/writing.ts'
 
 export type { TransportUnderTest } from './transport/fixture.ts'
 
+/** What the suite of a transport needs. */
 export interface TransportSuite {
   readonly name: string
   /** Called once, before the first test. */

@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import type { InputRecord, Membership, Transport } from '../../core/model.ts'
 import { Recorder, until } from './recorder.ts'
 
+/** A transport that is open, and what the suite may do to it. */
 export interface TransportUnderTest {
   readonly transport: Transport
   /** Called once, after the last test. */
