@@ -38,6 +38,7 @@ export interface DeploymentOptions {
 export class Deployment {
   private readonly options: DeploymentOptions
   private stateWasLost = false
+  private last: Promise<unknown> = Promise.resolve()
 
   constructor(options: DeploymentOptions) {
     this.options = options
@@ -83,11 +84,20 @@ export class Deployment {
   /** See `TaskContext`. One that has been replaced keeps its number, which is lower than what came after it. */
   async rank(flow: Flow): Promise<number> {
     const { state, clock } = this.options
-    const current = await untilNotFenced(clock, async () => {
-      const [bytes] = await state.read(await state.open(DEPLOYED_TASK), [flow.name])
-      return deployedIn(bytes)?.current
-    })
+    const current = await this.alone(() =>
+      untilNotFenced(clock, async () => {
+        const [bytes] = await state.read(await state.open(DEPLOYED_TASK), [flow.name])
+        return deployedIn(bytes)?.current
+      }),
+    )
     return current?.generation === flow.generation ? current.rank : this.numberOf(flow)
+  }
+
+  /** One after the other: asked by many tasks at once, each look would fence the others. */
+  private alone<T>(look: () => Promise<T>): Promise<T> {
+    const looked = this.last.then(look)
+    this.last = looked.catch(() => undefined)
+    return looked
   }
 
   private async numberOf(flow: Flow): Promise<number> {
