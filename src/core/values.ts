@@ -24,6 +24,7 @@ export interface Values {
   copyWithin(target: number, start: number, end: number): unknown
 }
 
+/** Room for so many values, all of them 0 or empty. */
 export function newValues(kind: 'number' | 'text', capacity: number): Values {
   return kind === 'number' ? new Float64Array(capacity) : new Array<string>(capacity).fill('')
 }
@@ -84,6 +85,7 @@ export function writeValue(value: Value, to: ByteWriter): void {
   else to.double(value)
 }
 
+/** Reads what `writeValue` wrote. */
 export function readValue(from: ByteReader): Value {
   return from.byte() === 1 ? from.text() : from.double()
 }

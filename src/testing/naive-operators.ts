@@ -14,7 +14,10 @@ export type Naive = (samples: readonly Sample[], settings: unknown, span: Millis
 type Values = readonly number[]
 const sum = (values: Values) => values.reduce((total, value) => total + value, 0)
 const mean = (values: Values) => sum(values) / values.length
-const variance = (values: Values) => mean(values.map((value) => (value - mean(values)) ** 2))
+const variance = (values: Values) => {
+  const middle = mean(values)
+  return mean(values.map((value) => (value - middle) ** 2))
+}
 const numbers = (samples: readonly Sample[]) => samples.map(({ value }) => value as number)
 
 const orNull =
