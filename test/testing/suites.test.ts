@@ -1,47 +1,10 @@
-import { aggregationSuite, type Naive, type OracleEvent, operatorSuite } from 'millrace/testing'
 import { expect, it } from 'vitest'
-import first from '../../examples/own-parts/parts/first.ts'
-import share from '../../examples/own-parts/parts/share.ts'
 import type { Operator, Slot } from '../../src/core/model.ts'
 import { aggregationChecks } from '../../src/testing/aggregation.ts'
-import { NAIVE_OPERATORS } from '../../src/testing/naive-operators.ts'
+import { NAIVE_OPERATORS, type Naive } from '../../src/testing/naive-operators.ts'
 import { operatorChecks } from '../../src/testing/operator.ts'
 import { naiveResult } from '../../src/testing/oracle.ts'
 import { aggregationNamed, declared, operatorNamed } from '../aggregations/declared.ts'
-
-// the examples, held to the suites as a person's own parts are
-
-const numbers = (events: readonly OracleEvent[]) =>
-  events.map(({ values }) => values.v).filter(Number.isFinite) as number[]
-
-await aggregationSuite({
-  name: 'examples/own-parts/parts/first.ts',
-  part: first,
-  features: [2, 5].map((events) => ({
-    name: `first_${events}`,
-    settings: { events },
-    as: 'sum',
-    columns: { of: 'v' },
-  })),
-  naive: ({ config }, events) => {
-    const valued = events.filter(({ values }) => Number.isFinite(values.v))
-    const sorted = valued.sort((a, b) => a.time - b.time || a.tie - b.tie)
-    return numbers(sorted.slice(0, config.events)).reduce((sum, value) => sum + value, 0)
-  },
-  span: 100,
-})
-
-await operatorSuite({
-  name: 'examples/own-parts/parts/share.ts',
-  part: share,
-  settings: { atLeast: 4 },
-  naive: (samples) => {
-    const hits = samples.filter(({ value }) => Number(value) >= 4)
-    return samples.length === 0 ? null : hits.length / samples.length
-  },
-})
-
-// what is wrong is found
 
 const failing = (checks: ReturnType<typeof operatorChecks>) =>
   checks.flatMap(({ title, run }) => {
