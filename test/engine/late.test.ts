@@ -92,17 +92,10 @@ async function run(seed: number, shuffle: number | undefined): Promise<number> {
   for (let round = 0; round < 15; round++) {
     if (workers.length === 0 || random() < 0.2) {
       const worker = world.worker(random() < 0.3 ? `tag${int(2)}` : undefined)
-      let isStarting = true
-      const started = worker.start().then(
+      await worker.start().then(
         () => workers.push(worker),
         () => worker.stop(),
       )
-      const ended = started.finally(() => {
-        isStarting = false
-      })
-      // workers that start while others look wait for each other
-      while (isStarting) await world.clock.advance(5)
-      await ended
     }
     for (let n = int(25); n > 0; n--) {
       const k = int(keys.length)
