@@ -549,7 +549,10 @@ export interface FeatureStore {
  * the record then goes to the dead letters. `fill` never throws.
  */
 export interface RowPlan {
-  readonly columns: readonly (ColumnSpec & { readonly fill: (event: Event) => boolean | number | string | null })[]
+  readonly columns: readonly (ColumnSpec & {
+    /** The column's value of an event. */
+    readonly fill: (event: Event) => boolean | number | string | null
+  })[]
   /** Events of which rows are made. */
   readonly where: (event: Event) => boolean
   /** Entity id as `core/key.ts` allows it, never with a NUL; null when the event belongs to no entity (its row is not made). */
