@@ -419,8 +419,9 @@ export interface Emission {
   /** In the order of the flow's features; null when forgotten (the entity goes back to defaults). */
   readonly values: readonly FeatureValue[] | null
   /**
-   * Names the effect for sinks that append: `p<position>` of the newest row, `t<clock>` where a timer was due,
-   * `v<epoch>.<step>` where a sink is told everything again.
+   * Names the effect for sinks that append, by the newest row: `p<position>` in a source that is read directly, `p<position>.<row>`
+   * of its frame in a shuffle topic, with `t<clock>` after it where that row was said before the clock moved on. Without a row:
+   * `t<clock>` where a timer was due, `v<epoch>.<step>` where a sink is told everything again.
    */
   readonly cause: string
 }
@@ -435,6 +436,7 @@ export interface EmissionBatch {
   readonly said: Version | undefined
   /** One page of saying everything again: the sink's mark stays as it is until a batch that is not partial. */
   readonly partial?: boolean
+  /** Of several of one key, where a flow emits each, the later is the newer. */
   readonly emissions: readonly Emission[]
 }
 
@@ -690,6 +692,8 @@ export interface FeatureFlow extends FlowHead {
   readonly reducer: (slots: readonly string[]) => Reducer
   /** Feature names, in the order of every emission's values. */
   readonly features: readonly string[]
+  /** Say a result after every row. Otherwise of several rows of a key in one step the value after the last is said. */
+  readonly emitsEach?: boolean
   /** Shared by all tasks of the flow in a worker. Whoever opened them closes them, after the worker has stopped. */
   readonly sinks: readonly Sink[]
 }

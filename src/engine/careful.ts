@@ -5,8 +5,8 @@
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import { ClearStop, type RecordError } from '../core/errors.ts'
-import type { Millis, Position, Reducer } from '../core/model.ts'
-import { Computed, evaluate, type NewRows, rowTaker, segmentKey } from './compute.ts'
+import type { Millis, Reducer } from '../core/model.ts'
+import { type Cause, Computed, evaluate, type NewRows, rowTaker, sayRow, segmentKey } from './compute.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import { rowLetter } from './late.ts'
 import type { OwnCalls } from './own-code.ts'
@@ -23,6 +23,7 @@ export interface CarefulWork {
   /** As committed: of every key that has rows or is due. */
   readonly images: ReadonlyMap<string, Image>
   readonly due: ReadonlySet<string>
+  readonly each: boolean
   readonly clock: Millis
 }
 
@@ -53,7 +54,7 @@ class Careful<S> {
   private reducer: Reducer<S>
   /** Of keys that have taken a row, as they are since. */
   private readonly images = new Map<string, Image>()
-  private readonly causes = new Map<string, Position>()
+  private readonly causes = new Map<string, Cause>()
   private restedAt = performance.now()
 
   constructor(renew: () => Reducer<S>, calls: OwnCalls, work: CarefulWork) {
@@ -70,7 +71,7 @@ class Careful<S> {
         const key = rows.keys[rows.keyOf[row] as number] as string
         const failure = this.attempt(key, () => this.take(frame, row, key))
         if (failure) this.refuse(rowLetter(this.work.topology, frame.source, rows, row, 'part', failure))
-        else this.causes.set(key, rows.position[row] as number)
+        else this.causes.set(key, { frame, row })
         await this.breathe()
       }
     }
@@ -82,7 +83,7 @@ class Careful<S> {
       if (!this.causes.has(key) && !due.has(key)) continue
       let told = new Computed()
       const failure = this.attempt(key, () => {
-        told = new Computed()
+        told = new Computed(this.computed.saidAt)
         const state = this.stateOf(key)
         evaluate(this.reducer, key, state, clock, this.causes.get(key), told)
       })
@@ -106,17 +107,20 @@ class Careful<S> {
 
   /** Applies one row, and tries all that may be asked of the key then on a copy. */
   private take(frame: NewRows, row: number, key: string): void {
-    const { topology, clock } = this.work
+    const { topology, clock, each } = this.work
     const told = new Computed()
     const state = this.stateOf(key)
-    rowTaker(topology, this.reducer, frame, told)(state, row)
+    const reached = rowTaker(topology, this.reducer, frame, told)(state, row)
+    if (each) sayRow(this.reducer, key, state, reached, { frame, row }, told)
     const { main, segments } = this.reducer.encode(state)
     const image = { main, segments: new Map(this.imageOf(key).segments) }
     for (const [name, bytes] of segments)
       if (bytes) image.segments.set(name, bytes)
       else image.segments.delete(name)
-    evaluate(this.reducer, key, this.decode(image), clock, 0, new Computed())
+    evaluate(this.reducer, key, this.decode(image), clock, { frame, row }, new Computed())
     this.images.set(key, image)
+    this.computed.emissions.push(...told.emissions)
+    for (const [said, at] of told.saidAt) this.computed.saidAt.set(said, at)
     this.computed.late += told.late
     this.computed.letters.push(...told.letters)
   }

@@ -1,21 +1,29 @@
 /** What a step computes, in memory: rows applied to the states of their keys, and what there is to say and to commit then. */
-import type { Emission, Millis, Position, Reducer } from '../core/model.ts'
+import type { Emission, Millis, Reducer } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import { lateLetter } from './late.ts'
 import type { Frame } from './shuffle.ts'
 
 /** A frame whose rows from `from` on are new here; `clock`: the task's before it. */
-export interface NewRows extends Pick<Frame, 'source' | 'rows' | 'reached'> {
+export interface NewRows extends Pick<Frame, 'source' | 'rows' | 'reached' | 'at'> {
   readonly from: number
   readonly clock: Millis
+}
+
+/** A row that caused something. */
+export interface Cause {
+  readonly frame: NewRows
+  readonly row: number
 }
 
 export interface Work<S> {
   readonly frames: readonly NewRows[]
   /** Of every key that has rows or is due. */
   readonly states: ReadonlyMap<string, S>
-  /** Last position that touched each key; keys that are only due are absent. */
-  readonly causes: ReadonlyMap<string, Position>
+  /** The last row of each key; keys that are only due are absent. */
+  readonly causes: ReadonlyMap<string, Cause>
+  /** Say a result after every row. */
+  readonly each: boolean
 }
 
 export class Computed {
@@ -28,6 +36,12 @@ export class Computed {
   readonly letters: DeadLetter[] = []
   /** Rows older than the clock. */
   late = 0
+  /** As-of times of the keys that a row was said of. */
+  readonly saidAt: Map<string, Millis>
+
+  constructor(saidAt = new Map<string, Millis>()) {
+    this.saidAt = saidAt
+  }
 }
 
 export function compute<S>(topology: string, reducer: Reducer<S>, work: Work<S>, clock: Millis): Computed {
@@ -36,7 +50,12 @@ export function compute<S>(topology: string, reducer: Reducer<S>, work: Work<S>,
     const apply = rowTaker(topology, reducer, frame, computed)
     const { rows } = frame
     const states = rows.keys.map((key) => work.states.get(key))
-    for (let row = frame.from; row < rows.length; row++) apply(states[rows.keyOf[row] as number] as S, row)
+    for (let row = frame.from; row < rows.length; row++) {
+      const index = rows.keyOf[row] as number
+      const state = states[index] as S
+      const reached = apply(state, row)
+      if (work.each) sayRow(reducer, rows.keys[index] as string, state, reached, { frame, row }, computed)
+    }
   }
   for (const [key, state] of work.states) evaluate(reducer, key, state, clock, work.causes.get(key), computed)
   return computed
@@ -44,14 +63,14 @@ export function compute<S>(topology: string, reducer: Reducer<S>, work: Work<S>,
 
 /**
  * Applies the rows of one frame. Which rows came too late for what had closed is decided by the clock as the log gives it, not by
- * how it was read, so that rows that are applied again are judged as they were before.
+ * how it was read, so that rows that are applied again are judged as they were before. Answers that clock.
  */
 export function rowTaker<S>(
   topology: string,
   reducer: Reducer<S>,
   { source, rows, clock: before, reached }: NewRows,
   computed: Pick<Computed, 'late' | 'letters'>,
-): (state: S, row: number) => void {
+): (state: S, row: number) => Millis {
   const apply = reducer.apply(rows)
   const lateFor = reducer.late?.(rows)
   return (state, row) => {
@@ -62,22 +81,50 @@ export function rowTaker<S>(
       if (features.length > 0) computed.letters.push(lateLetter(topology, source, rows, row, features, clock))
     }
     apply(state, row, clock)
+    return clock
   }
 }
 
-/** The key's results as of the newer of its newest event and the clock; its bytes and its next timer. */
+/**
+ * What the key is after a row, as of the newer of its newest event and the clock as the log gives it: so a row that is applied again
+ * is said again as it was.
+ */
+export function sayRow<S>(
+  reducer: Reducer<S>,
+  key: string,
+  state: S,
+  clock: Millis,
+  cause: Cause,
+  { emissions, saidAt }: Pick<Computed, 'emissions' | 'saidAt'>,
+): void {
+  reducer.expire(state, clock)
+  const at = Math.max(reducer.newest(state), clock)
+  emissions.push({ key, at, values: reducer.evaluate(state, at), cause: nameOf(cause) })
+  saidAt.set(key, at)
+}
+
+function nameOf({ frame: { rows, at }, row }: Cause): string {
+  return at === undefined ? `p${rows.position[row]}` : `p${at}.${row}`
+}
+
+/**
+ * The key's results as of the newer of its newest event and the clock, unless they were said after its last row and nothing has changed
+ * since; its bytes and its next timer.
+ */
 export function evaluate<S>(
   reducer: Reducer<S>,
   key: string,
   state: S,
   clock: Millis,
-  cause: Position | undefined,
+  cause: Cause | undefined,
   computed: Computed,
 ): void {
-  const { bytes, timers, emissions, spent } = computed
+  const { bytes, timers, emissions, saidAt, spent } = computed
+  const said = saidAt.get(key)
+  const isSaid = said !== undefined && reducer.nextDue(state, said) > clock
   reducer.expire(state, clock)
   const at = Math.max(reducer.newest(state), clock)
-  const causeName = cause === undefined ? `t${clock}` : `p${cause}`
+  const causeName = `${cause ? nameOf(cause) : ''}${cause && said === undefined ? '' : `t${clock}`}`
   const { main, segments } = reducer.encode(state)
   for (const [name, part] of segments) bytes.set(segmentKey(key, name), part)
   if (reducer.isSpent(state, clock)) {
@@ -89,7 +136,7 @@ export function evaluate<S>(
   }
   bytes.set(key, main)
   timers.set(key, Math.max(reducer.nextDue(state, at), clock + 1))
-  emissions.push({ key, at, values: reducer.evaluate(state, at), cause: causeName })
+  if (!isSaid) emissions.push({ key, at, values: reducer.evaluate(state, at), cause: causeName })
 }
 
 export const segmentKey = (key: string, name: string): string => `${key}\0${name}`

@@ -1,7 +1,7 @@
 /** Where a reduce task's frames come from: a shuffle topic, or the task's own source read directly. */
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { ClearStop } from '../core/errors.ts'
-import type { FeatureFlow, FlowSource, Millis, OpenState, Position } from '../core/model.ts'
+import type { FeatureFlow, FlowSource, InputRecord, Millis, OpenState, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import type { Slice } from './inbox.ts'
 import { RecordMapper } from './mapper.ts'
@@ -65,13 +65,13 @@ export class ShuffleIntake implements Intake {
   async frames(slice: Slice): Promise<readonly Frame[]> {
     const frames: Frame[] = []
     for (let i = slice.from; i < slice.to; i++) {
-      const record = slice.batch.records[i]
+      const record = slice.batch.records[i] as InputRecord
       try {
-        frames.push(this.reader.read(record?.value ?? new Uint8Array(0)))
+        frames.push({ ...this.reader.read(record.value ?? new Uint8Array(0)), at: record.position })
       } catch (error) {
         throw new ClearStop(
           'state-unreadable',
-          `${this.topic}/${this.partition}@${record?.position}: ${error instanceof Error ? error.message : error}`,
+          `${this.topic}/${this.partition}@${record.position}: ${error instanceof Error ? error.message : error}`,
         )
       }
     }

@@ -3,31 +3,18 @@
  * and commits keys, timers, sources, clock and position in one atomic step. Sinks first, position last.
  */
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
-import { ClearStop, MillraceError, RecordError } from '../core/errors.ts'
-import type {
-  Emission,
-  EmissionBatch,
-  FeatureFlow,
-  Millis,
-  OpenState,
-  Position,
-  Reducer,
-  Sink,
-  TaskId,
-  Version,
-} from '../core/model.ts'
-import { compareVersions } from '../core/version.ts'
+import { ClearStop } from '../core/errors.ts'
+import type { Emission, FeatureFlow, Millis, OpenState, Position, Reducer, TaskId, Version } from '../core/model.ts'
 import { computeCarefully, type Image } from './careful.ts'
-import { type Computed, compute, type NewRows, segmentKey } from './compute.ts'
+import { type Cause, type Computed, compute, type NewRows, segmentKey } from './compute.ts'
 import { Inbox } from './inbox.ts'
 import type { Intake } from './intake.ts'
 import { KeyCache } from './keys.ts'
+import { Outputs } from './outputs.ts'
 import { OwnCalls } from './own-code.ts'
 import { Sources } from './sources.ts'
-import { CHECK_EVERY, type Patience, placeOf, readable, refuseOlder, type Task, type TaskContext } from './task.ts'
+import { CHECK_EVERY, type Patience, readable, refuseOlder, type Task, type TaskContext } from './task.ts'
 
-/** How often an idle task asks its sinks whether they went back in time. */
-const MARKS_EVERY: Millis = 30_000
 /** Changes that touch no key (a clock moved on by heartbeats) are committed this often. */
 const QUIET_COMMIT_EVERY: Millis = 1_000
 /** Rows of a step where code of one's own takes part: what it may take for a batch is the same as for a row. */
@@ -42,8 +29,9 @@ interface Batch<S> {
   /** Newest record timestamp behind the frames; NaN: none. */
   readonly stamp: Millis
   readonly states: Map<string, S>
-  /** Last position that touched each key; keys that are only due are absent. */
-  readonly causes: Map<string, Position>
+  /** The last row of each key; keys that are only due are absent. */
+  readonly causes: Map<string, Cause>
+  readonly each: boolean
 }
 
 export class ReduceTask<S = unknown> implements Task {
@@ -53,23 +41,21 @@ export class ReduceTask<S = unknown> implements Task {
   readonly inbox: Inbox
   position: Position = 0
   done: Position = 0
-  private readonly partition: number
-  private readonly generation: number
+  readonly topic: string
+  readonly partition: number
+  readonly generation: number
   /** Ids of all reduce tasks of the flow. */
   private readonly all: readonly TaskId[]
   private readonly intake: Intake
   private readonly context: TaskContext
   private readonly cache: KeyCache<S>
+  private readonly outputs: Outputs
   private patiently!: Patience
   private state!: OpenState
   private reducer!: Reducer<S>
   private sources = new Sources([])
-  /** Number of the last version given since the task opened. */
-  private lastStep = 0
-  private said: Version | undefined
   private toldLive = false
   private committedAt: Millis = 0
-  private marksAt: Millis = 0
   private steppedAt: Millis = 0
   /** Where code of one's own takes part. */
   private readonly calls: OwnCalls | undefined
@@ -91,9 +77,11 @@ export class ReduceTask<S = unknown> implements Task {
     this.generation = generation
     this.partition = partition
     this.intake = intake
+    this.topic = intake.topic
     this.inbox = new Inbox(intake.inboxRecords)
     this.context = context
     this.cache = new KeyCache(context.settings.cacheKeys)
+    this.outputs = new Outputs(this, context)
     this.calls = flow.own && new OwnCalls(flow.own, this.id, context.clock)
   }
 
@@ -110,28 +98,19 @@ export class ReduceTask<S = unknown> implements Task {
     this.patiently = patiently
     this.cache.clear()
     this.state = await patiently('opening the state', () => state.open(this.id))
-    this.lastStep = 0
-    this.said = undefined
+    this.outputs.open(patiently, this.state.epoch)
     this.toldLive = false
     this.sources = new Sources(this.intake.topics)
     const { meta, slots } = readable(this.id, () => this.decodeMeta(this.state.meta))
     this.reducer = this.flow.reducer(slots) as Reducer<S>
-    if (this.state.position === undefined) await this.refuseIfSaid()
+    if (this.state.position === undefined) await this.outputs.refuseIfSaid()
     const first = await this.intake.open(patiently, this.state, meta)
     this.done = this.state.position ?? first
     if (this.state.position === undefined) await this.commit(new Map(), new Map())
     this.position = this.done
     this.committedAt = clock.now()
-    await this.heal()
+    await this.outputs.heal()
     return this.done
-  }
-
-  /** A sink that knows a task whose state is new tells that the state was lost. */
-  private async refuseIfSaid(): Promise<void> {
-    for (const sink of this.flow.sinks) {
-      const mark = sink.mark && (await this.patiently('asking a sink', async () => sink.mark?.(this.id)))
-      if (mark) throw new ClearStop('position-lost', `a sink has results of ${this.id}, the state has none`)
-    }
   }
 
   async step(): Promise<void> {
@@ -167,7 +146,8 @@ export class ReduceTask<S = unknown> implements Task {
       rows: 0,
       stamp: Number.NaN,
       states: new Map<string, S>(),
-      causes: new Map<string, Position>(),
+      causes: new Map<string, Cause>(),
+      each: this.flow.emitsEach ?? false,
     }
     const behind = this.inbox.waiting > 1
     const maxKeys = behind ? settings.maxKeysBehind : settings.maxKeys
@@ -183,12 +163,13 @@ export class ReduceTask<S = unknown> implements Task {
         repeated += from
         if (!(frame.stamp <= batch.stamp) && !Number.isNaN(frame.stamp)) batch.stamp = frame.stamp
         if (from >= rows.length) continue
-        batch.frames.push({ ...frame, from, clock: before })
+        const added = { ...frame, from, clock: before }
+        batch.frames.push(added)
         batch.rows += rows.length - from
-        const newest = new Float64Array(rows.keys.length).fill(-1)
-        for (let row = from; row < rows.length; row++) newest[rows.keyOf[row] as number] = rows.position[row] as number
-        for (const [key, position] of newest.entries())
-          if (position >= 0) batch.causes.set(rows.keys[key] as string, position)
+        const newest = new Int32Array(rows.keys.length).fill(-1)
+        for (let row = from; row < rows.length; row++) newest[rows.keyOf[row] as number] = row
+        for (const [key, row] of newest.entries())
+          if (row >= 0) batch.causes.set(rows.keys[key] as string, { frame: added, row })
       }
       batch.position = slice.next
     }
@@ -215,7 +196,7 @@ export class ReduceTask<S = unknown> implements Task {
     await this.load([...keys], batch.states)
     const { bytes, timers, emissions, letters } = await this.compute(batch, due, time)
     if (letters.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))
-    const version = await this.say(emissions)
+    const version = await this.outputs.write(emissions)
     await this.commit(bytes, timers, version)
     this.cache.settle(batch.states.keys())
     const topology = this.flow.name
@@ -292,7 +273,7 @@ export class ReduceTask<S = unknown> implements Task {
     if ('answer' in whole) return whole.answer
     this.renew()
     const images = await this.images([...batch.states.keys()])
-    const work = { topology: this.flow.name, frames: batch.frames, images, due: new Set(due), clock }
+    const work = { topology: this.flow.name, frames: batch.frames, images, due: new Set(due), each: batch.each, clock }
     const careful = await computeCarefully(() => this.renew(), calls, work)
     batch.states.clear()
     for (const [key, state] of careful.states) {
@@ -326,90 +307,18 @@ export class ReduceTask<S = unknown> implements Task {
     return images
   }
 
-  private nextVersion(): Version {
-    return { generation: this.generation, epoch: this.state.epoch, step: ++this.lastStep }
-  }
-
-  /**
-   * Writes the emissions to every sink; answers the version that all of them then have. A sink that turns out to have
-   * gone back is told everything first; what that says has a newer version, so the emissions need a newer one still.
-   */
-  private async say(emissions: readonly Emission[]): Promise<Version> {
-    for (;;) {
-      const version = this.nextVersion()
-      const batch: EmissionBatch = { task: this.id, version, upto: this.done, said: this.said, emissions }
-      if (await this.writeTo(this.flow.sinks, batch)) return version
-    }
-  }
-
-  /** False when a sink had to be told everything again. */
-  private async writeTo(sinks: readonly Sink[], batch: EmissionBatch): Promise<boolean> {
-    for (const sink of sinks) {
-      const { behind, safe, refused = [] } = await this.patiently('writing results', () => sink.write(batch))
-      if (behind) {
-        await this.sayAll(sink)
-        return false
-      }
-      if (safe < batch.upto) {
-        throw new MillraceError('config-invalid', 'a sink that holds results back cannot follow a topology with state')
-      }
-      await this.sendRefused(batch, refused)
-    }
-    return true
-  }
-
-  private async sendRefused(
-    batch: EmissionBatch,
-    refused: readonly { index: number; code: string; reason: string }[],
-  ): Promise<void> {
-    const { deadLetters } = this.context
-    const topology = this.flow.name
-    const letters = refused.map(({ index, code, reason }) => ({
-      topology,
-      source: { topic: this.intake.topic, partition: this.partition, incarnation: this.flow.generation },
-      record: {
-        position: batch.upto,
-        timestamp: batch.emissions[index]?.at ?? 0,
-        key: null,
-        headers: {},
-        value: Buffer.from(JSON.stringify(batch.emissions[index])),
-      },
-      name: `${batch.emissions[index]?.key}@${batch.emissions[index]?.cause}`,
-      error: new RecordError('sink-refused', `${code}: ${reason}`),
-    }))
-    await this.patiently('writing dead letters', () => deadLetters.write(letters))
-  }
-
-  /** A sink that went back in time is told every value again, from the committed state. */
-  private async heal(): Promise<void> {
-    this.marksAt = this.context.clock.now()
-    const { said } = this
-    if (!said) return
-    for (const sink of this.flow.sinks) {
-      if (!sink.mark) continue
-      const mark = await this.patiently('asking a sink', async () => sink.mark?.(this.id))
-      if (!mark || compareVersions(mark, said) < 0) await this.sayAll(sink)
-    }
-  }
-
-  private async sayAll(sink: Sink): Promise<void> {
-    this.context.log.warn(placeOf(this), 'a sink has gone back in time: every value is said again')
-    const version = this.nextVersion()
-    const base = { task: this.id, version, upto: this.done, said: undefined }
+  async *everything(cause: string): AsyncGenerator<readonly Emission[]> {
     for await (const page of this.context.state.scan(this.state)) {
       const keys = page.map(([key]) => key).filter((key) => !key.includes('\0'))
       const states = new Map<string, S>()
       await this.reload(keys, states)
-      const cause = `v${version.epoch}.${version.step}`
-      const emissions = this.limited(() =>
+      yield this.limited(() =>
         [...states].map(([key, keyState]) => {
           const at = Math.max(this.reducer.newest(keyState), this.sources.clock)
           return { key, at, values: this.reducer.evaluate(keyState, at), cause }
         }),
       )
-      await this.patiently('writing results', () => sink.write({ ...base, partial: true, emissions }))
     }
-    await this.patiently('writing results', () => sink.write({ ...base, emissions: [] }))
   }
 
   /** Committed states of the keys, past the cache: what is in memory may be ahead of what was said. */
@@ -433,11 +342,7 @@ export class ReduceTask<S = unknown> implements Task {
   private async tellLive(): Promise<void> {
     if (this.toldLive || !this.isLive || this.inbox.waiting > 0) return
     if (this.position !== this.done) await this.commit(new Map(), new Map())
-    const generation = await this.patiently('asking for the rank', () => this.context.rank(this.flow))
-    for (const sink of this.flow.sinks) {
-      const version = { ...this.nextVersion(), generation }
-      await this.patiently('telling a sink', async () => sink.caughtUp?.(this.id, version, this.all))
-    }
+    await this.outputs.tellLive(this.all)
     this.toldLive = true
   }
 
@@ -455,17 +360,18 @@ export class ReduceTask<S = unknown> implements Task {
       await this.patiently('checking the state', () => state.check(this.state))
       this.committedAt = clock.now()
     }
-    if (clock.now() - this.marksAt >= MARKS_EVERY) await this.heal()
+    await this.outputs.tick()
     await this.tellLive()
   }
 
   private nothing(): Batch<S> {
-    return { position: this.done, frames: [], rows: 0, stamp: Number.NaN, states: new Map(), causes: new Map() }
+    const none = { frames: [], rows: 0, stamp: Number.NaN, states: new Map(), causes: new Map() }
+    return { position: this.done, each: this.flow.emitsEach ?? false, ...none }
   }
 
   async settle(): Promise<void> {
     if (this.position !== this.done) await this.commit(new Map(), new Map())
-    for (const sink of this.flow.sinks) await this.patiently('flushing a sink', async () => sink.flush?.(this.id))
+    await this.outputs.flush()
   }
 
   private async commit(
@@ -475,7 +381,7 @@ export class ReduceTask<S = unknown> implements Task {
   ): Promise<void> {
     const { clock, metrics, state } = this.context
     const started = clock.now()
-    if (said) this.said = said
+    if (said) this.outputs.said = said
     await state.commit(this.state, { position: this.done, meta: this.encodeMeta(), keys, timers })
     this.position = this.done
     this.committedAt = clock.now()
@@ -488,9 +394,10 @@ export class ReduceTask<S = unknown> implements Task {
     to.double(this.flow.declaredAt)
     to.varint(this.reducer.slots.length)
     for (const slot of this.reducer.slots) to.text(slot)
-    to.double(this.said?.generation ?? Number.NaN)
-    to.double(this.said?.epoch ?? Number.NaN)
-    to.double(this.said?.step ?? Number.NaN)
+    const { said } = this.outputs
+    to.double(said?.generation ?? Number.NaN)
+    to.double(said?.epoch ?? Number.NaN)
+    to.double(said?.step ?? Number.NaN)
     this.sources.encode(to)
     to.block(this.intake.encode())
     return to.take()
@@ -503,7 +410,7 @@ export class ReduceTask<S = unknown> implements Task {
     refuseOlder(this.id, this.flow, from.text(), from.double())
     const slots = Array.from({ length: from.varint() }, () => from.text())
     const [generation, epoch, step] = [from.double(), from.double(), from.double()]
-    this.said = Number.isNaN(epoch) ? undefined : { generation, epoch, step }
+    this.outputs.said = Number.isNaN(epoch) ? undefined : { generation, epoch, step }
     this.sources.decode(from)
     return { slots, meta: from.block() }
   }

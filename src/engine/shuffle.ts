@@ -42,6 +42,8 @@ export interface Frame extends FrameHead {
   readonly rows: Rows
   /** Event time that the source has reached with each row, where the frame is cut as records happened to be read. */
   readonly reached?: Float64Array
+  /** Position of its record in the shuffle topic; absent where the source is read directly. */
+  readonly at?: Position
 }
 
 const VERSION = 1

@@ -136,6 +136,7 @@ export function compileTopology(
       start: declaration.start ?? config.engine.start,
       reducer: featureReducer(slots, featureNames, defaults, declaration.forgetAfter, ratios) as FeatureFlow['reducer'],
       features: featureNames,
+      emitsEach: declaration.emit === 'each',
       ...(computesItself(declaration) ? { own: ownCode(config) } : {}),
       sinks,
     }),

@@ -33,6 +33,12 @@ export const topologyShape = z.strictObject({
     .min(1)
     .default(['store'])
     .describe('Where results go.'),
+  emit: z
+    .enum(['coalesced', 'each'])
+    .default('coalesced')
+    .describe(
+      'coalesced: of several events of an entity in one step, the value after the last is said. each: a result after every event, for topics; costs the more.',
+    ),
   forgetAfter: duration
     .optional()
     .describe(

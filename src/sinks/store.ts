@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { EmissionBatch, Sink, SinkContext, TaskId, Version } from '../core/model.ts'
+import type { Emission, EmissionBatch, Sink, SinkContext, TaskId, Version } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
 
 /** Marks of tasks that have caught up stand beside the marks of what they wrote. */
@@ -7,7 +7,8 @@ const liveMark = (task: TaskId): TaskId => `live/${task}`
 
 /** Writes results to the feature store, and moves the topology's alias here once every task has caught up. */
 export async function openStoreSink({ store, namespace, topology, features }: SinkContext): Promise<Sink> {
-  const write = (batch: EmissionBatch) => store.write({ namespace, names: features, batch })
+  const write = (batch: EmissionBatch) =>
+    store.write({ namespace, names: features, batch: { ...batch, emissions: newestOfEach(batch.emissions) } })
   return {
     write: async (batch) => {
       const behind = (await write(batch)) === 'behind'
@@ -24,6 +25,11 @@ export async function openStoreSink({ store, namespace, topology, features }: Si
     },
     close: async () => undefined,
   }
+}
+
+function newestOfEach(emissions: readonly Emission[]): readonly Emission[] {
+  const newest = new Map(emissions.map((emission) => [emission.key, emission]))
+  return newest.size === emissions.length ? emissions : [...newest.values()]
 }
 
 const part: Part<Record<string, never>, (context: SinkContext) => Promise<Sink>> = {

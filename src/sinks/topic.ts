@@ -72,7 +72,7 @@ const part: Part<Config, (context: SinkContext) => Promise<Sink>> = {
   config,
   example: 'to: [{ topic: store-features }]',
   notes:
-    'At least once, with names: the headers `millrace-id` (drops repeats) and `millrace-version` (generation.epoch.step: keep the highest per key). A forgotten entity is a record without a value.',
+    'At least once, with names: the headers `millrace-id` (drops repeats) and `millrace-version` (generation.epoch.step: keep the highest per key, of equal ones the later). With `emit: each` one record per event. A forgotten entity is a record without a value.',
   open: (settings) => (context) => openTopicSink(settings, context),
 }
 export default part

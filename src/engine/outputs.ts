@@ -1,0 +1,161 @@
+/** The sinks of a reduce task: what they are told has versions that grow, and one that went back in time is told everything again. */
+import { ClearStop, MillraceError, RecordError } from '../core/errors.ts'
+import type { Emission, EmissionBatch, FeatureFlow, Millis, Sink, SinkResult, TaskId, Version } from '../core/model.ts'
+import { compareVersions } from '../core/version.ts'
+import { type Patience, placeOf, type Task, type TaskContext } from './task.ts'
+
+/** How often an idle task asks its sinks whether they went back in time. */
+const MARKS_EVERY: Millis = 30_000
+
+/** The task that speaks. */
+export interface Teller extends Pick<Task, 'id' | 'position' | 'done'> {
+  readonly flow: FeatureFlow
+  readonly generation: number
+  /** What it reads. */
+  readonly topic: string
+  readonly partition: number
+  /** The values of all keys as committed, in pages. */
+  everything(cause: string): AsyncIterable<readonly Emission[]>
+}
+
+export class Outputs {
+  /** Version of what the state says was last written; undefined: nothing. */
+  said: Version | undefined
+  private readonly task: Teller
+  private readonly context: TaskContext
+  private patiently!: Patience
+  private epoch = 0
+  /** Number of the last version given since the task opened. */
+  private lastStep = 0
+  private askedAt: Millis = 0
+
+  constructor(task: Teller, context: TaskContext) {
+    this.task = task
+    this.context = context
+  }
+
+  /** At every open of the task, before anything else; `said` is then taken from its meta. */
+  open(patiently: Patience, epoch: number): void {
+    this.patiently = patiently
+    this.epoch = epoch
+    this.lastStep = 0
+    this.said = undefined
+  }
+
+  /** A sink that knows a task whose state is new tells that the state was lost. */
+  async refuseIfSaid(): Promise<void> {
+    const { id } = this.task
+    for (const sink of this.sinks) {
+      const mark = await this.mark(sink)
+      if (mark) throw new ClearStop('position-lost', `a sink has results of ${id}, the state has none`)
+    }
+  }
+
+  /**
+   * Writes the emissions to every sink; answers the version that all of them then have. A sink that turns out to have
+   * gone back is told everything first; what that says has a newer version, so the emissions need a newer one still.
+   */
+  async write(emissions: readonly Emission[]): Promise<Version> {
+    for (;;) {
+      const version = this.nextVersion()
+      const { id: task, done: upto } = this.task
+      if (await this.writeTo(this.sinks, { task, version, upto, said: this.said, emissions })) return version
+    }
+  }
+
+  /** A sink that went back in time is told every value again, from the committed state. */
+  async heal(): Promise<void> {
+    this.askedAt = this.context.clock.now()
+    const { said } = this
+    if (!said) return
+    for (const sink of this.sinks) {
+      if (!sink.mark) continue
+      const mark = await this.mark(sink)
+      if (!mark || compareVersions(mark, said) < 0) await this.sayAll(sink)
+    }
+  }
+
+  /** `heal`, now and then. */
+  async tick(): Promise<void> {
+    if (this.context.clock.now() - this.askedAt >= MARKS_EVERY) await this.heal()
+  }
+
+  /** Tells the sinks that the task has caught up, of all those of the flow. */
+  async tellLive(tasks: readonly TaskId[]): Promise<void> {
+    const { id, flow } = this.task
+    const generation = await this.patiently('asking for the rank', () => this.context.rank(flow))
+    for (const sink of this.sinks) {
+      const version = { ...this.nextVersion(), generation }
+      await this.patiently('telling a sink', async () => sink.caughtUp?.(id, version, tasks))
+    }
+  }
+
+  /** Before a graceful end. */
+  async flush(): Promise<void> {
+    const { id } = this.task
+    for (const sink of this.sinks) await this.patiently('flushing a sink', async () => sink.flush?.(id))
+  }
+
+  private get sinks(): readonly Sink[] {
+    return this.task.flow.sinks
+  }
+
+  private mark(sink: Sink): Promise<Version | undefined> {
+    return this.patiently('asking a sink', async () => sink.mark?.(this.task.id))
+  }
+
+  private nextVersion(): Version {
+    return { generation: this.task.generation, epoch: this.epoch, step: ++this.lastStep }
+  }
+
+  /** False when a sink had to be told everything again. */
+  private async writeTo(sinks: readonly Sink[], batch: EmissionBatch): Promise<boolean> {
+    for (const sink of sinks) {
+      const { behind, safe, refused = [] } = await this.tell(sink, batch)
+      if (behind) {
+        await this.sayAll(sink)
+        return false
+      }
+      if (safe < batch.upto) {
+        throw new MillraceError('config-invalid', 'a sink that holds results back cannot follow a topology with state')
+      }
+      await this.sendRefused(batch, refused)
+    }
+    return true
+  }
+
+  private tell(sink: Sink, batch: EmissionBatch): Promise<SinkResult> {
+    return this.patiently('writing results', () => sink.write(batch))
+  }
+
+  private async sendRefused(
+    { emissions, upto }: EmissionBatch,
+    refused: readonly { index: number; code: string; reason: string }[],
+  ): Promise<void> {
+    const { flow, topic, partition } = this.task
+    const letters = refused.map(({ index, code, reason }) => ({
+      topology: flow.name,
+      source: { topic, partition, incarnation: flow.generation },
+      record: {
+        position: upto,
+        timestamp: emissions[index]?.at ?? 0,
+        key: null,
+        headers: {},
+        value: Buffer.from(JSON.stringify(emissions[index])),
+      },
+      name: `${emissions[index]?.key}@${emissions[index]?.cause}`,
+      error: new RecordError('sink-refused', `${code}: ${reason}`),
+    }))
+    await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))
+  }
+
+  private async sayAll(sink: Sink): Promise<void> {
+    const { task, context } = this
+    context.log.warn(placeOf(task), 'a sink has gone back in time: every value is said again')
+    const version = this.nextVersion()
+    const base = { task: task.id, version, upto: task.done, said: undefined }
+    for await (const emissions of task.everything(`v${version.epoch}.${version.step}`))
+      await this.tell(sink, { ...base, partial: true, emissions })
+    await this.tell(sink, { ...base, emissions: [] })
+  }
+}
