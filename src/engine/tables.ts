@@ -26,7 +26,6 @@ const WAIT: Millis = 1_000
 export class Tables {
   private readonly options: TablesOptions
   private readonly tables = new Map<string, Table>()
-  private readonly closing = new AbortController()
   private readonly size = { bytes: 0 }
 
   constructor(options: TablesOptions) {
@@ -36,7 +35,7 @@ export class Tables {
   /** Resolves once the tables have been read; rejects when that takes long. Throws `table-too-large` for ever once they are. */
   async ready(topics: readonly string[]): Promise<void> {
     for (const topic of topics) {
-      const table = this.tables.get(topic) ?? new Table(topic, this.options, this.size, this.closing.signal)
+      const table = this.tables.get(topic) ?? new Table(topic, this.options, this.size)
       this.tables.set(topic, table)
       await table.ready()
     }
@@ -47,30 +46,35 @@ export class Tables {
     return this.tables.get(topic)?.entries.get(key)?.event ?? null
   }
 
-  async close(): Promise<void> {
-    this.closing.abort()
-    await Promise.all([...this.tables.values()].map((table) => table.finished))
+  /** Forgets all other tables; one that is asked for again is read anew. */
+  async keep(topics: ReadonlySet<string>): Promise<void> {
+    const gone = [...this.tables].filter(([topic]) => !topics.has(topic))
+    for (const [topic] of gone) this.tables.delete(topic)
+    await Promise.all(gone.map(([, table]) => table.close()))
+  }
+
+  close(): Promise<void> {
+    return this.keep(new Set())
   }
 }
 
 class Table {
   readonly entries = new Map<string, { readonly event: Event; readonly bytes: number }>()
-  readonly finished: Promise<void>
+  private readonly finished: Promise<void>
   private readonly topic: string
   private readonly options: TablesOptions
   /** Shared by all tables. */
   private readonly size: { bytes: number }
-  private readonly closing: AbortSignal
+  private readonly closing = new AbortController()
   private readonly read = new AbortController()
   private readonly next: Position[] = []
   private fault: ClearStop | undefined
   private reason = 'it is not read yet'
 
-  constructor(topic: string, options: TablesOptions, size: { bytes: number }, closing: AbortSignal) {
+  constructor(topic: string, options: TablesOptions, size: { bytes: number }) {
     this.topic = topic
     this.options = options
     this.size = size
-    this.closing = closing
     this.finished = this.follow()
   }
 
@@ -80,18 +84,25 @@ class Table {
     if (!this.read.signal.aborted) throw new MillraceError('transport-failed', `table ${this.topic}: ${this.reason}`)
   }
 
+  async close(): Promise<void> {
+    this.closing.abort()
+    await this.finished
+    for (const { bytes } of this.entries.values()) this.size.bytes -= bytes
+    this.entries.clear()
+  }
+
   private async follow(): Promise<void> {
     const { clock, log, transport } = this.options
-    while (!this.closing.aborted && !this.fault) {
+    while (!this.closing.signal.aborted && !this.fault) {
       try {
         const ranges = await transport.ranges(this.topic)
         for (const [partition, range] of ranges.entries()) await this.readTo(partition, range)
-        if (!this.closing.aborted && !this.fault) this.read.abort()
+        if (!this.closing.signal.aborted && !this.fault) this.read.abort()
       } catch (error) {
         this.reason = error instanceof Error ? error.message : String(error)
         log.warn({ topic: this.topic, reason: this.reason }, 'a table could not be read; trying again')
       }
-      await clock.wait(LOOK_EVERY, this.closing)
+      await clock.wait(LOOK_EVERY, this.closing.signal)
     }
     if (this.fault) this.read.abort()
   }
@@ -100,7 +111,7 @@ class Table {
     const known = this.next[partition] ?? start
     // the topic was made again, or forgot what was not read yet
     let next = known < start || known > end ? start : known
-    while (next < end && !this.closing.aborted && !this.fault) {
+    while (next < end && !this.closing.signal.aborted && !this.fault) {
       const batch = await this.options.transport.read({ topic: this.topic, partition }, next)
       await this.take(batch)
       if (batch.next === next) break

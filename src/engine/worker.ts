@@ -154,6 +154,7 @@ export class Worker {
     this.flows = flows
     await Promise.all([...this.feeds.values()].map((feed) => feed.remove((flow) => !after.has(flow), DRAIN_WITHIN)))
     for (const flow of before) if (!after.has(flow)) this.generations.delete(flow)
+    await this.tables.keep(new Set(flows.flatMap(tablesOf)))
     for (const feed of this.feeds.values()) {
       // a partition that was opened meanwhile has them already
       const has = new Set([...feed.runners].map(({ flow }) => flow))

@@ -142,6 +142,21 @@ describe('a transform', () => {
     await second.stop()
   })
 
+  it('that is rebuilt makes everything again under the same names, and readers count it once', async () => {
+    const world = await createShop()
+    await sendMany(world, 60)
+    for (const generation of ['once', 'again']) {
+      const worker = world.worker(undefined, transformFlow({ generation }), reader(world))
+      await worker.start()
+      await world.clock.advance(2_000)
+      expect(await world.settle(worker)).toBe(true)
+      await worker.stop()
+    }
+    expect(world.transport.records(MADE)).toHaveLength(2 * world.sent.length)
+    expect((await firstOfEachName(world)).size).toBe(world.sent.length)
+    await world.expectExact()
+  })
+
   it('stops where a later definition has written', async () => {
     const world = await createShop()
     await sendMany(world, 10)
@@ -225,6 +240,23 @@ describe('a table', () => {
     down = false
     expect(await world.settle(worker)).toBe(true)
     expect(cities(world)).toEqual(['Oslo'])
+    await worker.stop()
+  })
+
+  it('that nothing looks up in any more is forgotten, and read anew for who comes later', async () => {
+    const world = await shop({ settings: { tableBytes: 100 } })
+    await put(world, 'a', 'Oslo')
+    await ask(world, 'a')
+    const worker = world.worker(undefined, lookedUp('stores'))
+    await worker.start()
+    expect(await world.settle(worker)).toBe(true)
+    await worker.update([])
+    await put(world, 'a', 'B'.repeat(60))
+    const later = { ...lookedUp('stores'), name: 'later' }
+    await worker.prepare(later)
+    await worker.update([later])
+    expect(await world.settle(worker)).toBe(true)
+    expect(cities(world)).toEqual(['Oslo', 'B'.repeat(60)])
     await worker.stop()
   })
 
