@@ -1,10 +1,10 @@
-import { pino } from 'pino'
 import type { Config } from '../core/config.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Log } from '../core/part.ts'
 import type { Project } from '../project/check.ts'
 import { createRuntime, createTopics, openServices, type Services, sourceEncoders } from '../runtime.ts'
 import { explain, stopped, type Terminal } from './console.ts'
+import { processLog } from './log.ts'
 import { loadProject } from './project.ts'
 import { reachServices, requireTopics } from './reach.ts'
 import { reloading } from './reload.ts'
@@ -26,11 +26,7 @@ export interface RunOptions {
 export async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   const { directory, port, only, workers } = options
   const worker = terminal.environment[WORKER_NUMBER]
-  const log = pino({
-    base: worker === undefined ? null : { worker: Number(worker) },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    level: terminal.environment.LOG_LEVEL ?? 'info',
-  })
+  const log = processLog(terminal, worker === undefined ? {} : { worker: Number(worker) })
   try {
     const found = await loadProject(directory, terminal, log)
     if (!found) return 1

@@ -29,6 +29,22 @@ it('serves until SIGTERM, with logs of JSON lines', async () => {
   expect(messages.slice(-2)).toEqual(['stopping', 'stopped'])
 })
 
+it('logs levels by their names, and refuses one that is none', async () => {
+  const run = start('run', '-d', folder, '--port', '0')
+  const [line] = await run.says(/.*"msg":"serving".*/)
+  expect(JSON.parse(line)).toMatchObject({ level: 'info', time: expect.stringMatching(/^\d{4}-.*Z$/) })
+  expect(JSON.parse(line)).not.toHaveProperty('pid')
+  run.signal('SIGTERM')
+  await run.exit
+  process.env.LOG_LEVEL = 'loud'
+  onTestFinished(() => void delete process.env.LOG_LEVEL)
+  const { code, error } = await call('run', '-d', folder, '--port', '0')
+  expect({ code, error }).toEqual({
+    code: 1,
+    error: "millrace: LOG_LEVEL is 'loud'; expected one of debug, info, warn, error, silent\n",
+  })
+})
+
 it('takes two signals at once for one; a later one ends it without waiting', async () => {
   const run = start('run', '-d', folder, '--port', '0')
   const [, url = ''] = await run.says(/"url":"([^"]+)".*"msg":"serving"/)

@@ -96,6 +96,7 @@ export interface WorldOptions {
   readonly state?: (real: MemoryState) => State
   readonly sink?: (real: Sink) => Sink
   readonly flow?: Partial<FeatureFlow>
+  readonly log?: Log
 }
 
 export const SETTINGS: EngineSettings = {
@@ -213,7 +214,7 @@ export class World {
       settings: { ...SETTINGS, ...this.options.settings },
       clock: this.clock,
       metrics: this.metrics,
-      log: quiet,
+      log: this.options.log ?? quiet,
     })
   }
 

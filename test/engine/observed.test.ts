@@ -1,0 +1,137 @@
+/** What operators see of tasks: log lines with their place, gauges of the tasks that are here. */
+import { describe, expect, it } from 'vitest'
+import type { State } from '../../src/core/model.ts'
+import type { Log } from '../../src/core/part.ts'
+import { meteredSink } from '../../src/engine/metered-sink.ts'
+import { createMetrics } from '../../src/engine/metrics.ts'
+import { World } from './world.ts'
+
+const event = (world: World, key = 'a') => ({ key, at: world.clock.now(), value: 1 })
+
+type Line = Readonly<Record<string, unknown>>
+function lines(): { readonly log: Log; readonly kept: Line[] } {
+  const kept: Line[] = []
+  const keep = (fields: object, message: string) => void kept.push({ ...fields, message })
+  return { kept, log: { debug: keep, info: keep, warn: keep, error: keep } }
+}
+
+/** Labels and values, as texts. */
+async function values(metric: { get(): Promise<{ values: { labels: object; value: number }[] }> }): Promise<string[]> {
+  const { values } = await metric.get()
+  return values.map(({ labels, value }) => `${Object.values(labels).join(' ')}: ${value}`).sort()
+}
+
+describe('what is logged of a task', () => {
+  it('says topology, partition and position, and nothing of the events', async () => {
+    const { log, kept } = lines()
+    let down = false
+    const failing: Partial<State> = {
+      commit: () => Promise.reject(new Error('no connection')),
+    }
+    const world = await World.create({
+      log,
+      shuffle: undefined,
+      topics: { events: 2 },
+      state: (real) =>
+        new Proxy(real, {
+          get: (target, name) =>
+            down && name in failing
+              ? failing[name as 'commit']
+              : (Reflect.get(target, name).bind?.(target) ?? Reflect.get(target, name)),
+        }),
+    })
+    const worker = world.worker()
+    await worker.start()
+    for (let i = 0; i < 4; i++) await world.send('events', 1, event(world, 'secret-id'))
+    expect(await world.settle(worker)).toBe(true)
+    down = true
+    await world.send('events', 1, event(world, 'secret-id'))
+    await world.clock.advance(3_000)
+    down = false
+    expect(await world.settle(worker)).toBe(true)
+    world.state.clear()
+    await world.send('events', 1, event(world, 'secret-id'))
+    await world.clock.advance(15_000)
+    await worker.stop()
+    const ofTasks = kept.filter(({ task }) => task !== undefined)
+    expect(ofTasks.map(({ code }) => code)).toEqual(expect.arrayContaining(['unexpected', 'position-lost']))
+    for (const line of ofTasks)
+      expect(line).toMatchObject({
+        topology: world.flow.name,
+        partition: expect.any(Number),
+        position: expect.any(Number),
+      })
+    expect(ofTasks.find(({ partition }) => partition === 1)?.position).toBeGreaterThanOrEqual(4)
+    expect(JSON.stringify(kept)).not.toContain('secret-id')
+  })
+})
+
+describe('the gauges of a worker', () => {
+  it('are of the tasks that are here: lag, clock, keys in memory, partitions; blocked ones by code', async () => {
+    const world = await World.create({ shuffle: undefined, topics: { events: 2 } })
+    const worker = world.worker()
+    await worker.start()
+    for (const key of ['a', 'b', 'c']) await world.send('events', 0, event(world, key))
+    expect(await world.settle(worker)).toBe(true)
+    await world.clock.advance(2_000)
+    const { metrics, flow } = world
+    expect(await values(metrics.lag)).toEqual([`${flow.name} events 0: 0`, `${flow.name} events 1: 0`])
+    expect(await values(metrics.cacheKeys)).toEqual([`${flow.name}: 3`])
+    expect(await values(metrics.partitions)).toEqual(['events: 2'])
+    expect((await values(metrics.clock)).some((text) => text.startsWith(`${flow.name} 0: `))).toBe(true)
+    expect(await values(metrics.blocked)).toEqual([])
+    world.state.clear()
+    for (const partition of [0, 1]) await world.send('events', partition, event(world))
+    await world.clock.advance(15_000)
+    expect(await values(metrics.blocked)).toEqual([`${flow.name} position-lost: 2`])
+    await worker.stop()
+  })
+
+  it('forget a partition that has gone to another worker', async () => {
+    const world = await World.create({ shuffle: undefined, topics: { events: 2 } })
+    const first = world.worker()
+    await first.start()
+    await world.clock.advance(2_000)
+    expect(await values(world.metrics.partitions)).toEqual(['events: 2'])
+    await first.stop()
+    const others = createMetrics()
+    const here = world.worker()
+    Object.assign(world, { metrics: others })
+    const second = world.worker()
+    await Promise.all([here.start(), second.start()])
+    await world.clock.advance(5_000)
+    expect(await values(others.partitions)).toEqual(['events: 1'])
+    expect(await values(others.lag)).toHaveLength(1)
+    await Promise.all([here.stop(), second.stop()])
+  })
+})
+
+describe('a metered sink', () => {
+  const batch = { task: 't', version: { generation: 1, epoch: 1, step: 1 }, upto: 1, said: undefined }
+  const emissions = ['a', 'b', 'c'].map((key) => ({ key, at: 0, values: [1], cause: 'p1' }))
+
+  it('counts what is taken, refused and failed, and keeps what the sink can', async () => {
+    const metrics = createMetrics()
+    let fails = true
+    const sink = meteredSink(
+      {
+        write: async ({ upto }) => {
+          if (fails) throw new Error('down')
+          return { safe: upto, refused: [{ index: 1, code: 'sink-refused', reason: 'too large' }] }
+        },
+        mark: async () => undefined,
+        close: async () => undefined,
+      },
+      { topology: 'load', to: 'store' },
+      metrics,
+    )
+    await expect(sink.write({ ...batch, emissions })).rejects.toThrow('down')
+    fails = false
+    expect((await sink.write({ ...batch, emissions })).safe).toBe(1)
+    expect(await values(metrics.recordsOut)).toEqual(['load store: 2'])
+    expect(await values(metrics.sinkRefused)).toEqual(['load store: 1'])
+    expect(await values(metrics.sinkFailures)).toEqual(['load store: 1'])
+    expect(await values(metrics.sinkSeconds)).toContainEqual(expect.stringMatching(/load store: 1$/))
+    expect([sink.mark, sink.caughtUp, sink.flush].map((method) => method !== undefined)).toEqual([true, false, false])
+  })
+})
