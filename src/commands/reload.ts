@@ -41,7 +41,7 @@ export async function reloading(options: ReloadOptions): Promise<void> {
 }
 
 /** What a project is read from, as its `millrace.yaml` said at the start. */
-function pathsOf({ directory, config }: Project): string[] {
+export function pathsOf({ directory, config }: Project): string[] {
   const schemas = Object.values(config.topics).flatMap(({ schema }) => schema ?? [])
   return ['millrace.yaml', config.topologies, 'schemas', 'parts', ...schemas].map((path) => join(directory, path))
 }

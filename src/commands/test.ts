@@ -9,17 +9,51 @@ import { offsetText } from '../testing/moment.ts'
 import { type Failure, runCase } from '../testing/run-case.ts'
 import type { Terminal } from './console.ts'
 import { loadProject } from './project.ts'
+import { pathsOf } from './reload.ts'
+import { watchFiles } from './watch.ts'
 
 interface TestOptions {
   readonly directory: string
   readonly filter?: string
   readonly json?: boolean
+  readonly watch?: boolean
 }
 
-/** Runs the test cases of a project. 0 when all are as expected, 1 otherwise, also when there is none. */
-export async function test({ directory, filter, json }: TestOptions, terminal: Terminal): Promise<number> {
-  const project = await loadProject(directory, terminal)
-  if (!project) return 1
+interface Ran {
+  /** 0 when all are as expected, 1 otherwise, also when there is none. */
+  readonly code: number
+  /** What was read. */
+  readonly paths: readonly string[]
+}
+
+/** Runs the test cases of a project, with `watch` again whenever one of its files changes. Answers as the last run. */
+export async function test({ watch, ...options }: TestOptions, terminal: Terminal): Promise<number> {
+  let last: Ran = { code: 1, paths: usualPaths(options.directory) }
+  const run = async () => {
+    last = await runAll(options, terminal)
+  }
+  const first = run()
+  const again = async () => {
+    await first
+    terminal.out.write('\n')
+    await run()
+  }
+  // what is edited while they run is noticed too
+  if (watch) await watchFiles(() => last.paths, again, terminal.stopSignal)
+  await first
+  return last.code
+}
+
+async function runAll(options: TestOptions, terminal: Terminal): Promise<Ran> {
+  const project = await loadProject(options.directory, terminal)
+  if (!project) return { code: 1, paths: usualPaths(options.directory) }
+  return { code: await runProject(project, options, terminal), paths: pathsOf(project) }
+}
+
+const usualPaths = (directory: string) =>
+  ['millrace.yaml', 'topologies', 'schemas', 'parts'].map((path) => join(resolve(directory), path))
+
+async function runProject(project: Project, { filter, json }: TestOptions, terminal: Terminal): Promise<number> {
   const files = await testFiles(project)
   const all = files.flatMap((file) => readCases(file, project))
   const problems = sortProblems(files.flatMap((file) => file.problems))

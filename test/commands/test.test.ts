@@ -1,6 +1,8 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { weatherProject } from '../testing/project.ts'
-import { call } from './cli.ts'
+import { call, start } from './cli.ts'
 
 const ROOT = new URL('../..', import.meta.url).pathname
 
@@ -156,4 +158,14 @@ cases:
   expect(error).toContain("12:29: no error code 'time-in-furture'\n    expected one of config-invalid")
   expect(error).toContain('    did you mean time-in-future?')
   expect(JSON.parse((await call('test', '-d', project, '--json')).out).problems).toHaveLength(places.length)
+})
+
+it('runs them again when a file changes, until it is stopped', async () => {
+  const project = weatherProject({ 'topologies/heat.test.yaml': WRONG })
+  const run = start('test', '-d', project, '--watch')
+  await run.says(/3 cases: 2 not as expected/)
+  writeFileSync(join(project, 'topologies/heat.test.yaml'), RIGHT)
+  await run.says(/1 case: as expected/)
+  run.signal('SIGTERM')
+  expect((await run.exit).code).toBe(0)
 })

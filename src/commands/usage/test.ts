@@ -7,9 +7,10 @@ export const test: Usage = (program, { terminal, exit }) => {
     .addOption(directory())
     .option('--filter <text>', 'only cases with this in their name, file or topology')
     .addOption(json())
+    .option('--watch', 'run them again whenever a file of the project changes, until Ctrl-C')
     .addHelpText(
       'after',
-      `${examples('millrace test', 'millrace test --filter store-load', 'millrace test --json | jq .cases')}
+      `${examples('millrace test', 'millrace test --filter store-load --watch', 'millrace test --json | jq .cases')}
 
 Cases stand in topologies/<name>.test.yaml: given these events, and the clock moved on so, then these features,
 outputs and dead letters. The clock is virtual, log and state are in memory. docs/testing.md says how they are written.
