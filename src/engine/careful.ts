@@ -9,7 +9,7 @@ import type { Millis, Reducer } from '../core/model.ts'
 import { type Cause, Computed, evaluate, type NewRows, rowTaker, sayRow, segmentKey } from './compute.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import { rowLetter } from './late.ts'
-import type { OwnCalls } from './own-code.ts'
+import type { Attempt, OwnCalls } from './own-code.ts'
 
 /** The bytes of a key. `main` is undefined where nothing is known of it. */
 export interface Image {
@@ -25,6 +25,12 @@ export interface CarefulWork {
   readonly due: ReadonlySet<string>
   readonly each: boolean
   readonly clock: Millis
+}
+
+/** A key after one more row. */
+interface Taken {
+  readonly image: Image
+  readonly told: Computed
 }
 
 /** Others get their turn after so long. */
@@ -69,9 +75,9 @@ class Careful<S> {
       const { rows } = frame
       for (let row = frame.from; row < rows.length; row++) {
         const key = rows.keys[rows.keyOf[row] as number] as string
-        const failure = this.attempt(key, () => this.take(frame, row, key))
-        if (failure) this.refuse(rowLetter(this.work.topology, frame.source, rows, row, 'part', failure))
-        else this.causes.set(key, { frame, row })
+        const result = this.attempt(key, () => this.take(frame, row, key))
+        if ('answer' in result) this.keep(key, { frame, row }, result.answer)
+        else this.refuse(rowLetter(this.work.topology, frame.source, rows, row, 'part', result.failure))
         await this.breathe()
       }
     }
@@ -81,32 +87,31 @@ class Careful<S> {
     const { images, due, clock } = this.work
     for (const [key, before] of images) {
       if (!this.causes.has(key) && !due.has(key)) continue
-      let told = new Computed()
-      const failure = this.attempt(key, () => {
-        told = new Computed(this.computed.saidAt)
-        const state = this.stateOf(key)
-        evaluate(this.reducer, key, state, clock, this.causes.get(key), told)
+      const result = this.attempt(key, () => {
+        const told = new Computed(this.computed.saidAt)
+        evaluate(this.reducer, key, this.stateOf(key), clock, this.causes.get(key), told)
+        return told
       })
       this.changes(key, before)
-      if (failure) this.giveUp(key, before, failure)
-      else this.tell(told)
+      if ('answer' in result) this.tell(result.answer)
+      else this.giveUp(key, before, result.failure)
       await this.breathe()
     }
   }
 
-  /** Runs; what fails is undone, and answered. */
-  private attempt(key: string, call: () => void, patience?: Millis): RecordError | undefined {
+  /** Runs what changes nothing but the key's state; what fails is undone, and answered. It may be ended at any point. */
+  private attempt<T>(key: string, call: () => T, patience?: Millis): Attempt<T> {
     const result = this.calls.attempt(call, patience)
-    if ('answer' in result) return undefined
+    if ('answer' in result) return result
     this.states.delete(key)
     this.reducer = this.renew()
     // a machine that is short of time may end what is right
     const again = result.failure.code === 'part-timeout' && patience === undefined
-    return again ? this.attempt(key, call, 2 * this.calls.own.timeout) : result.failure
+    return again ? this.attempt(key, call, 2 * this.calls.own.timeout) : result
   }
 
   /** Applies one row, and tries all that may be asked of the key then on a copy. */
-  private take(frame: NewRows, row: number, key: string): void {
+  private take(frame: NewRows, row: number, key: string): Taken {
     const { topology, clock, each } = this.work
     const told = new Computed()
     const state = this.stateOf(key)
@@ -118,7 +123,12 @@ class Careful<S> {
       if (bytes) image.segments.set(name, bytes)
       else image.segments.delete(name)
     evaluate(this.reducer, key, this.decode(image), clock, { frame, row }, new Computed())
+    return { image, told }
+  }
+
+  private keep(key: string, cause: Cause, { image, told }: Taken): void {
     this.images.set(key, image)
+    this.causes.set(key, cause)
     this.computed.emissions.push(...told.emissions)
     for (const [said, at] of told.saidAt) this.computed.saidAt.set(said, at)
     this.computed.late += told.late

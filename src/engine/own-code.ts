@@ -7,6 +7,8 @@ import type { Millis, OwnCode, TaskId } from '../core/model.ts'
 const MOST_TIMEOUTS = 10
 const TIMEOUTS_WITHIN: Millis = 60_000
 
+export type Attempt<T> = { readonly answer: T } | { readonly failure: RecordError }
+
 /** Calls into code of one's own that takes part in a task. */
 export class OwnCalls {
   readonly own: OwnCode
@@ -22,7 +24,7 @@ export class OwnCalls {
   }
 
   /** What the call answers within `limit`, or how it failed. Throws a clear stop when calls fail to answer too often. */
-  attempt<T>(call: () => T, limit = this.own.timeout): { readonly answer: T } | { readonly failure: RecordError } {
+  attempt<T>(call: () => T, limit = this.own.timeout): Attempt<T> {
     try {
       return { answer: guarded(limit, call) }
     } catch (error) {
