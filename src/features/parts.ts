@@ -72,7 +72,11 @@ function loadAll<C, T>(folder: PartFolder): Promise<(readonly [string, Part<C, T
 
 const silent = () => undefined
 /** For parts that are opened to be asked, not to run. */
-export const NOWHERE = { directory: '.', deployment: '', log: { debug: silent, info: silent, warn: silent, error: silent } }
+export const NOWHERE = {
+  directory: '.',
+  deployment: '',
+  log: { debug: silent, info: silent, warn: silent, error: silent },
+}
 
 async function open<C, T>(part: Part<C, T>, config: C): Promise<T> {
   return part.open(config, NOWHERE)
