@@ -87,7 +87,7 @@ const part: Part<Config, Aggregation<Config>> = {
   config,
   example: 'delivered_total: { lifetime: true, as: count, when: event.type == "ORDER_DELIVERED" }',
   notes: `Counts from when the feature was declared, and from where the topology began to read. Only the operator's
-accumulator is kept, a few bytes per key; nothing expires.`,
+accumulator is kept, a few bytes per key for most, kilobytes for some (their notes say it); nothing expires.`,
   open: () => lifetime,
 }
 export default part

@@ -140,8 +140,8 @@ const part: Part<Config, Aggregation<Config>> = {
   config,
   example: 'orders_10m: { window: 10m, as: count, when: event.type == "ORDER_CREATED" }',
   notes: `At time T the events with T - window < time ≤ T count, whatever the order of arrival. Every event is kept for the
-longest of the windows that share \`of\` and \`when\`: 2 to 16 bytes each, more than 512 of them in segments of which only
-changed ones are written. Nothing is ever subtracted, so float sums do not drift. A lengthened window fills up from then on.
+longest of the windows that share \`of\` and \`when\`: 2 to 16 bytes each (for \`first\` and \`last\` up to 8 more), more
+than 512 of them in segments of which only changed ones are written. Nothing is ever subtracted, so float sums do not drift. A lengthened window fills up from then on.
 
 With \`resolution: R\`, time is cut into stretches [k · R, (k + 1) · R), in milliseconds since 1970-01-01T00:00:00Z, and a
 stretch counts as a whole as long as any millisecond of it is in the window. So the events with time ≤ T count that are not
