@@ -60,6 +60,6 @@ function told(names: readonly string[]): string {
       ? `${names[0]} will be computed`
       : `The state holds nothing of this deployment, so ${names.join(', ')} will be computed`
   return `${what} again from the start of the topics.
-Start the workers again now: they take it up when they start. Until it has caught up, the API serves the old features.
+Send the workers SIGHUP, or start them again: then they take it up. Until it has caught up, the API serves the old features.
 `
 }

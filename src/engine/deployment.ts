@@ -6,8 +6,9 @@ import type { Flow, Millis, State, Transport } from '../core/model.ts'
 /** The state's sign of life of the deployment: without it, a group with positions means that the state was emptied. */
 export const DEPLOYMENT_TASK = 'deployment'
 
-/** Where the state keeps, by topology, what was deployed. */
+/** The state keeps the names of all topologies that were deployed as keys of this task, and what is known of each in the meta of another. */
 const DEPLOYED_TASK = 'deployed'
+const deployedTask = (name: string): string => `${DEPLOYED_TASK}/${name}`
 
 /** What is known of a topology that has run. */
 export interface DeployedTopology {
@@ -38,7 +39,6 @@ export interface DeploymentOptions {
 export class Deployment {
   private readonly options: DeploymentOptions
   private stateWasLost = false
-  private last: Promise<unknown> = Promise.resolve()
 
   constructor(options: DeploymentOptions) {
     this.options = options
@@ -72,32 +72,19 @@ export class Deployment {
     const { state, clock } = this.options
     const number = await this.numberOf(flow)
     await untilNotFenced(clock, async () => {
-      const open = await state.open(DEPLOYED_TASK)
-      const [bytes] = await state.read(open, [flow.name])
-      const text = JSON.stringify(deployedAfter(deployedIn(bytes), flow, about, number, clock.now()))
-      if (bytes && Buffer.from(bytes).toString() === text) return
-      await state.commit(open, { position: 0, meta: NOTHING, keys: new Map([[flow.name, Buffer.from(text)]]) })
+      const open = await state.open(deployedTask(flow.name))
+      const meta = Buffer.from(JSON.stringify(deployedAfter(deployedIn(open.meta), flow, about, number, clock.now())))
+      if (meta.equals(open.meta)) return
+      if (open.meta.length === 0) await list(state, clock, flow.name, true)
+      await state.commit(open, { position: 0, meta })
     })
     return number
   }
 
   /** See `TaskContext`. One that has been replaced keeps its number, which is lower than what came after it. */
   async rank(flow: Flow): Promise<number> {
-    const { state, clock } = this.options
-    const current = await this.alone(() =>
-      untilNotFenced(clock, async () => {
-        const [bytes] = await state.read(await state.open(DEPLOYED_TASK), [flow.name])
-        return deployedIn(bytes)?.current
-      }),
-    )
+    const current = deployedIn((await this.options.state.open(deployedTask(flow.name))).meta)?.current
     return current?.generation === flow.generation ? current.rank : this.numberOf(flow)
-  }
-
-  /** One after the other: asked by many tasks at once, each look would fence the others. */
-  private alone<T>(look: () => Promise<T>): Promise<T> {
-    const looked = this.last.then(look)
-    this.last = looked.catch(() => undefined)
-    return looked
   }
 
   private async numberOf(flow: Flow): Promise<number> {
@@ -112,10 +99,16 @@ export class Deployment {
   }
 }
 
-const NOTHING = new Uint8Array(0)
+function deployedIn(meta: Uint8Array): DeployedTopology | undefined {
+  return meta.length === 0 ? undefined : (JSON.parse(Buffer.from(meta).toString()) as DeployedTopology)
+}
 
-function deployedIn(bytes: Uint8Array | undefined): DeployedTopology | undefined {
-  return bytes && (JSON.parse(Buffer.from(bytes).toString()) as DeployedTopology)
+/** Puts a name on the list of those that were deployed, or takes it off. */
+async function list(state: State, clock: WallClock, name: string, isDeployed: boolean): Promise<void> {
+  const keys = new Map([[name, isDeployed ? Buffer.from(name) : null]])
+  await untilNotFenced(clock, async () =>
+    state.commit(await state.open(DEPLOYED_TASK), { position: 0, meta: new Uint8Array(0), keys }),
+  )
 }
 
 function deployedAfter(
@@ -152,25 +145,30 @@ function currentAfter(
 
 /** All topologies that have run, by name. */
 export async function deployedTopologies(state: State, clock: WallClock): Promise<Map<string, DeployedTopology>> {
-  return untilNotFenced(clock, async () => {
-    const found = new Map<string, DeployedTopology>()
-    for await (const page of state.scan(await state.open(DEPLOYED_TASK)))
-      for (const [name, bytes] of page) found.set(name, deployedIn(bytes) as DeployedTopology)
-    return found
+  const names = await untilNotFenced(clock, async () => {
+    const listed: string[] = []
+    for await (const page of state.scan(await state.open(DEPLOYED_TASK))) listed.push(...page.map(([name]) => name))
+    return new Set(listed)
   })
+  const found = new Map<string, DeployedTopology>()
+  for (const name of names) {
+    const topology = deployedIn((await state.open(deployedTask(name))).meta)
+    if (topology) found.set(name, topology)
+  }
+  return found
 }
 
 /** Forgets that a generation has run; with the last one, its topology. */
 export async function forgetDeployed(state: State, clock: WallClock, name: string, generation: string): Promise<void> {
   await state.forget(numberTask({ name, generation }))
   await untilNotFenced(clock, async () => {
-    const open = await state.open(DEPLOYED_TASK)
-    const before = deployedIn((await state.read(open, [name]))[0])
-    if (!before) return
-    const { [generation]: _, ...generations } = before.generations
-    const isLast = Object.keys(generations).length === 0
-    const bytes = isLast ? null : Buffer.from(JSON.stringify({ ...before, generations }))
-    await state.commit(open, { position: 0, meta: NOTHING, keys: new Map([[name, bytes]]) })
+    const open = await state.open(deployedTask(name))
+    const before = deployedIn(open.meta)
+    const { [generation]: _, ...generations } = before?.generations ?? {}
+    if (before && Object.keys(generations).length > 0)
+      return state.commit(open, { position: 0, meta: Buffer.from(JSON.stringify({ ...before, generations })) })
+    await state.forget(deployedTask(name))
+    return list(state, clock, name, false)
   })
 }
 

@@ -4,9 +4,10 @@ import { DEPLOYMENT_TASK } from '../../src/engine/deployment.ts'
 import type { FeatureTopology } from '../../src/features/compile.ts'
 import { askForRebuild, withRebuild } from '../../src/features/rebuild.ts'
 import { checkProject, type Project } from '../../src/project/check.ts'
+import { featuresOf } from '../../src/project/kinds.ts'
 import { MemoryState } from '../../src/testing/memory-state.ts'
 
-const { topologies } = (await checkProject('.')).project as Project
+const topologies = featuresOf(((await checkProject('.')).project as Project).topologies)
 const [topology, other] = topologies as [FeatureTopology, FeatureTopology]
 
 async function stateInUse(): Promise<MemoryState> {
