@@ -4,7 +4,7 @@ import { fieldPath, oneOrMore, topicName } from '../core/config.ts'
 import { duration } from '../core/duration.ts'
 import { addIssues, describe, keysAt, unknownKey } from '../core/issues.ts'
 import type { FeatureValue, Operator } from '../core/model.ts'
-import type { OwnPart } from '../core/own-part.ts'
+import { meantPath, type OwnPart } from '../core/own-part.ts'
 import { nearest } from '../core/suggest.ts'
 import { headShape, topologyName } from '../core/topology.ts'
 import { expression, lets, type Written } from '../core/written.ts'
@@ -190,6 +190,12 @@ const ALIASES: ReadonlyMap<string, string> = new Map([
   ['stdev', 'stddev'],
   ['var', 'variance'],
   ['cnt', 'count'],
+  ...['median', 'quantile', 'p50', 'p90', 'p95', 'p99'].map((name) => [name, 'percentile'] as const),
+  ...['unique', 'nunique', 'count_distinct', 'cardinality'].map((name) => [name, 'distinct'] as const),
+  ...['topk', 'top_k', 'mode'].map((name) => [name, 'top'] as const),
+  ['ema', 'ewma'],
+  ['latest', 'last'],
+  ['earliest', 'first'],
 ])
 
 type Chosen = Pick<FeatureDeclaration, 'as' | 'settings' | 'operator'>
@@ -208,7 +214,8 @@ function chooseOperator(yaml: YamlFile, feature: Path, written: unknown, parts: 
   const operator = typeof as === 'string' ? parts.operators.get(as) : undefined
   if (typeof as !== 'string' || !operator) {
     const meant = ALIASES.get(String(as).toLowerCase())
-    const suggestion = meant !== undefined && names.includes(meant) ? meant : nearest(String(as), names)
+    const suggestion =
+      meantPath(String(as)) ?? (meant !== undefined && names.includes(meant) ? meant : nearest(String(as), names))
     yaml.add(at, { code: 'unknown-part', message: `no operator ${describe(as)}`, expected, suggestion })
     return undefined
   }
@@ -296,7 +303,7 @@ function readOutput(yaml: YamlFile, index: number, written: string | Mapping, pa
       message: `no sink '${kind ?? ''}'`,
       expected: `one of ${names.join(', ')}`,
     } as const
-    yaml.add(at, { ...fault, suggestion: nearest(kind ?? '', names) })
+    yaml.add(at, { ...fault, suggestion: meantPath(kind ?? '') ?? nearest(kind ?? '', names) })
     return undefined
   }
   const settings = typeof written === 'string' ? {} : written

@@ -49,6 +49,7 @@ const WRONG: readonly (readonly [what: string, feature: string, said: string])[]
     '{ last: 5, of: totalCents, as: ^{ percentil: 5 } }',
     "no operator 'percentil' → percentile",
   ],
+  ['an operator of another name', '{ last: 5, of: totalCents, as: ^p95 }', "no operator 'p95' → percentile"],
   ['a list of operators', '{ last: 5, of: totalCents, as: ^[mean] }', 'no operator a list'],
   [
     'a rate over no span of time',
