@@ -1,6 +1,9 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { seeded } from '../../bench/orders.ts'
+import { avroDecoder, avroEncoder } from '../../src/codecs/avro/index.ts'
 import type { Batch, Transport } from '../../src/core/model.ts'
 import { describeWith } from '../services/index.ts'
 import { Deployment, EVENTS, PARTITIONS } from './world.ts'
@@ -18,19 +21,29 @@ key: event.storeId
 to: ${to}
 `
 
+async function* batchesOf(transport: Transport, topic: string): AsyncIterable<Batch> {
+  for (const [partition, { start, end }] of (await transport.ranges(topic)).entries())
+    for (let position = start; position < end; ) {
+      const batch = await transport.read({ topic, partition }, position)
+      yield batch
+      position = batch.next
+    }
+}
+
 /** How many records stand in a topic, and how many names they have. */
 async function namesIn(transport: Transport, topic: string): Promise<{ records: number; names: number }> {
   const names = new Set<string>()
-  let records = 0
-  for (const [partition, { start, end }] of (await transport.ranges(topic)).entries())
-    for (let position = start; position < end; ) {
-      const batch: Batch = await transport.read({ topic, partition }, position)
-      for (const { headers } of batch.records) names.add(String(headers['millrace-id']))
-      records += batch.records.length
-      position = batch.next
-    }
-  return { records, names: names.size }
+  let count = 0
+  for await (const { records } of batchesOf(transport, topic)) {
+    for (const { headers } of records) names.add(String(headers['millrace-id']))
+    count += records.length
+  }
+  return { records: count, names: names.size }
 }
+
+const PLACE = { type: 'record', name: 'Place', fields: [{ name: 'region', type: 'string' }] }
+const silent = () => undefined
+const log = { debug: silent, info: silent, warn: silent, error: silent }
 
 describeWith(
   ['kafka', 'registry', 'redis'],
@@ -57,6 +70,49 @@ describeWith(
       const { records, names } = await namesIn(transport, `${deployment.name}-made`)
       expect(names).toBe(EVENTS)
       expect(records).toBeGreaterThan(EVENTS)
+    })
+
+    test('every worker finds in a compacted topic what was known when it began', PATIENCE, async () => {
+      const { deployment, transport, schemas, schemaId } = await Deployment.onServers(services, {
+        stores: 50,
+        through: (from, to) => `topology: through
+kind: transform
+from: ${from}
+tables: { place: { topic: ${from}-places, key: event.storeId } }
+keep: all
+map: { region: place.region }
+to: ${to}
+`,
+      })
+      const { directory, name } = deployment
+      const places = `${name}-places`
+      await writeFile(join(directory, 'schemas', `${places}.avsc`), JSON.stringify(PLACE))
+      await transport.create({ name: places, partitions: 3, retentionMs: -1, compacted: true })
+      const encoder = avroEncoder({ schema: PLACE, id: await schemas.register(`${places}-value`, PLACE) })
+      for (const round of ['old', 'new'])
+        await transport.write(
+          Array.from({ length: 50 }, (_, store) => ({
+            topic: places,
+            key: `store-${store}`,
+            value: encoder.encode({ region: `${round} store-${store}` }),
+          })),
+        )
+      for (let i = 0; i < 3; i++) await deployment.startWorker()
+      await deployment.produce({ transport, schemaId, partitionOf, count: 10_000 })
+      await deployment.expectExact()
+      const subject = await schemas.latest(`${name}-made-value`)
+      const fields = [['storeId'], ['region']]
+      const decoder = avroDecoder({ registry: schemas, schema: subject?.schema, fields, log })
+      const found = new Map<unknown, unknown>()
+      for await (const { records } of batchesOf(transport, `${name}-made`)) {
+        await decoder.prepare(records)
+        for (const record of records) {
+          const { storeId: store, region } = decoder.record(record)
+          expect(region).toBe(`new ${store}`)
+          found.set(store, region)
+        }
+      }
+      expect(found.size).toBeGreaterThan(40)
     })
   },
 )
