@@ -145,7 +145,8 @@ than 512 of them in segments of which only changed ones are written. Nothing is 
 
 With \`resolution: R\`, time is cut into stretches [k · R, (k + 1) · R), in milliseconds since 1970-01-01T00:00:00Z, and a
 stretch counts as a whole as long as any millisecond of it is in the window. So the events with time ≤ T count that are not
-before the stretch of T - window + 1ms: all that are in the window, and some that left it less than R ago; still a function of the
+before the stretch of T - window + 1ms: all that are in the window, and some that left it less than R ago (a \`rate\` divides by
+\`window\` all the same); still a function of the
 set of events, in any order. Keeps one accumulator of the operator per stretch, at most window / R + 1 of them, however many
 events there are, and results change at most once per R with no new event.`,
   open: () => window,
