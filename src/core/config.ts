@@ -50,6 +50,12 @@ const topic = z
       .union([z.literal('forever').transform(() => -1), duration], 'a duration such as 7d, or forever')
       .optional()
       .describe('How long records are kept where Millrace makes the topic.'),
+    named: z
+      .boolean()
+      .optional()
+      .describe(
+        'A transform of another project writes it: repeats, told by the header `millrace-id`, are dropped. Known of those of this project.',
+      ),
   })
   .refine((topic) => topic.key === undefined || topic.partitions !== undefined, {
     path: ['key'],

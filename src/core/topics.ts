@@ -16,7 +16,7 @@ export interface SourceTopic {
   readonly config: TopicConfig
   readonly time: Expression<'number'> | undefined
   readonly id: Expression<'text'> | undefined
-  /** A topology of this project appends to it: its records carry names, by which repeats are told. */
+  /** A transform appends to it: its records carry names, by which repeats are told. */
   readonly named: boolean
 }
 
@@ -74,7 +74,7 @@ export function topicOf(
 ): FoundTopic {
   const declared = Object.hasOwn(config.topics, name) ? config.topics[name] : undefined
   try {
-    return describeTopic(name, schema, topicType(schema), declared ?? {}, yaml, written.has(name))
+    return describeTopic(name, schema, topicType(schema), declared ?? {}, yaml, declared?.named ?? written.has(name))
   } catch (error) {
     if (!(error instanceof SchemaError)) throw error
     const { code, message, expected, suggestion } = error

@@ -258,6 +258,15 @@ features:
     )
   })
 
+  it('of another project may be told that they are', async () => {
+    const yaml = CITIES.replace('from: lines', 'from: baskets')
+      .replace('by: city', 'by: storeId')
+      .replace('event.product', 'event.id')
+    const files = { 'topologies/cities.yaml': yaml, 'millrace.yaml': 'topics: { baskets: { named: true } }\n' }
+    const { project: found } = await checkProject(await project(files))
+    expect(found?.topologies[0]?.sources.map(({ named }) => named)).toEqual([true])
+  })
+
   it('in a circle are refused', async () => {
     const there = 'topology: there\nkind: transform\nfrom: there\nto: back\n'
     const back = 'topology: back\nkind: transform\nfrom: back\nto: there\n'
