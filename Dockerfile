@@ -34,6 +34,8 @@ LABEL org.opencontainers.image.title="millrace" \
 ENV NODE_ENV=production
 WORKDIR /app
 COPY package.json LICENSE ./
+# what `millrace init` copies
+COPY examples examples
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 WORKDIR /project
