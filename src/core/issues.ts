@@ -49,7 +49,7 @@ export function unknownKey(key: string, known: readonly string[]): Fault {
 function fault(issue: Issue, message: string, found: unknown): Fault {
   if (issue.code === 'custom') {
     const { code, expected, suggestion } = (issue.params ?? {}) as Partial<Fault> & { code?: ProblemCode }
-    if (code === 'bad-part') return { code, message: issue.message, expected }
+    if (code === 'bad-part' || code === 'unknown-key') return { code, message: issue.message, expected, suggestion }
     return code
       ? { code, message: `${message}, ${issue.message}`, expected, suggestion }
       : { code: 'bad-value', message: issue.message, expected }

@@ -1,25 +1,33 @@
 /** Parts of one's own: a TypeScript or JavaScript file of the project, named by its path in YAML. */
 import { createHash } from 'node:crypto'
-import { readFile, realpath, stat } from 'node:fs/promises'
+import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import module from 'node:module'
-import { isAbsolute, relative, resolve } from 'node:path'
+import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Millis } from './model.ts'
 import type { Part } from './part.ts'
+import { nearest } from './suggest.ts'
 
 /** `./parts/median.ts`: a name that is a path, from the project's directory. */
 export function isOwnPart(name: string): boolean {
   return /^\.{1,2}\/.*\.[cm]?[tj]s$/.test(name)
 }
 
+/** The path that was meant by a name that looks like a file. */
+export function meantPath(name: string): string | undefined {
+  return !isOwnPart(name) && isOwnPart(`./${name}`) ? `./${name}` : undefined
+}
+
 /** The file cannot be used as a part: what was found, and what would be right. */
 export class OwnPartFault extends Error {
   readonly expected: string
+  readonly suggestion: string | undefined
 
-  constructor(message: string, expected: string, options?: ErrorOptions) {
+  constructor(message: string, expected: string, options: ErrorOptions & { readonly suggestion?: string } = {}) {
     super(message, options)
     this.name = 'OwnPartFault'
     this.expected = expected
+    this.suggestion = options.suggestion
   }
 }
 
@@ -44,7 +52,7 @@ const SHAPE = 'export default { summary, config, example, open }, as docs/own-pa
 export async function loadOwnPart(directory: string, path: string): Promise<OwnPart> {
   const root = await realpath(resolve(directory))
   const file = await realpath(resolve(root, path)).catch(() => undefined)
-  if (file === undefined) throw new OwnPartFault(`there is no file ${path}`, 'a path from the project directory')
+  if (file === undefined) throw await missing(root, path)
   const inside = relative(root, file)
   if (inside.startsWith('..') || isAbsolute(inside))
     throw new OwnPartFault(`${path} is outside of the project`, 'a file in the project directory')
@@ -52,13 +60,26 @@ export async function loadOwnPart(directory: string, path: string): Promise<OwnP
     .update(await readFile(file))
     .digest('hex')
     .slice(0, 8)
-  const exported = await importFile(file, path, digest)
+  const exported = await importFile(root, file, path, digest)
   const part = partOf(path, exported.default)
   const modified = Math.floor((await stat(file)).mtimeMs)
   return { path, part, name: `${path}@${part.version ?? 1}`, digest, modified }
 }
 
-async function importFile(file: string, path: string, digest: string): Promise<{ readonly default?: unknown }> {
+async function missing(root: string, path: string): Promise<OwnPartFault> {
+  const folder = dirname(path)
+  const names = await readdir(resolve(root, folder)).catch(() => [])
+  const near = nearest(path, names.map((name) => `${folder}/${name}`).filter(isOwnPart))
+  const suggestion = near === undefined ? {} : { suggestion: near }
+  return new OwnPartFault(`there is no file ${path}`, 'a path from the project directory', suggestion)
+}
+
+async function importFile(
+  root: string,
+  file: string,
+  path: string,
+  digest: string,
+): Promise<{ readonly default?: unknown }> {
   hookImports()
   try {
     return await import(`${pathToFileURL(file).href}?${digest}`)
@@ -66,12 +87,15 @@ async function importFile(file: string, path: string, digest: string): Promise<{
     const { message, code, stack = '' } = error as NodeJS.ErrnoException
     const line = error instanceof SyntaxError || code?.includes('TYPESCRIPT') ? /:(\d+)\n/.exec(stack)?.[1] : undefined
     const place = line === undefined ? path : `${path}:${line}`
-    const expected =
-      code === 'ERR_MODULE_NOT_FOUND' ? 'a package that the project has installed' : 'a module that loads'
-    throw new OwnPartFault(`${place} cannot be imported: ${message?.split('\n')[0] ?? error}`, expected, {
-      cause: error,
-    })
+    const found = message?.split('\n')[0]?.replaceAll(`${root}/`, './') ?? String(error)
+    throw new OwnPartFault(`${place} cannot be imported: ${found}`, expectationOf(code, found), { cause: error })
   }
+}
+
+function expectationOf(code: string | undefined, found: string): string {
+  if (code !== 'ERR_MODULE_NOT_FOUND') return 'a module that loads'
+  if (found.includes("'zod'")) return "import { z } from 'millrace'"
+  return found.includes('package') ? 'a package that the project has installed' : 'a file that is there'
 }
 
 function partOf(path: string, value: unknown): Part<unknown, unknown> {

@@ -1,6 +1,7 @@
 /** How a file names a part of one's own, gives it settings, and what is asked of it while a project is checked. */
 import { z } from 'zod'
 import { guarded } from './guard.ts'
+import { keysAt, unknownKey } from './issues.ts'
 import { isOwnPart, type OwnPart, OwnPartFault } from './own-part.ts'
 import type { Path } from './yaml.ts'
 
@@ -29,8 +30,7 @@ export function configured(own: OwnPart, opened: (settings: unknown) => void = (
     const written = given[own.path]
     const parsed = own.part.config.safeParse(written ?? {})
     if (!parsed.success) {
-      for (const issue of parsed.error.issues)
-        context.issues.push({ ...issue, path: [own.path, ...issue.path], input: written } as z.core.$ZodRawIssue)
+      for (const issue of parsed.error.issues) context.issues.push(...placed(issue, own, written))
       return z.NEVER
     }
     try {
@@ -41,6 +41,16 @@ export function configured(own: OwnPart, opened: (settings: unknown) => void = (
       context.issues.push({ code: 'custom', message: error.message, params, input: written, path: [own.path] })
     }
     return parsed.data
+  })
+}
+
+/** Unknown keys are told with the keys there are, which the part's schema alone knows. */
+function placed(issue: z.core.$ZodIssue, { path, part }: OwnPart, input: unknown): z.core.$ZodRawIssue[] {
+  if (issue.code !== 'unrecognized_keys')
+    return [{ ...issue, path: [path, ...issue.path], input } as z.core.$ZodRawIssue]
+  return issue.keys.map((key) => {
+    const { message, ...params } = unknownKey(key, keysAt(part.config, issue.path))
+    return { code: 'custom', message, params, input, path: [path, ...issue.path, key] }
   })
 }
 

@@ -61,7 +61,8 @@ async function loadAll<T>(
       loaded.set(path, take(await loadOwnPart(directory, path)))
     } catch (error) {
       if (!(error instanceof OwnPartFault)) throw error
-      yaml.add(at, { code: 'bad-part', message: error.message, expected: error.expected }, where)
+      const { message, expected, suggestion } = error
+      yaml.add(at, { code: 'bad-part', message, expected, suggestion }, where)
       right = false
     }
   }

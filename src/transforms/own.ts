@@ -28,7 +28,8 @@ export async function ownMaker(yaml: YamlFile, directory: string, written: unkno
     addIssues(yaml, ['use'], settings.error.issues, config)
   } catch (error) {
     if (!(error instanceof OwnPartFault)) throw error
-    yaml.add(mention.at, { code: 'bad-part', message: error.message, expected: error.expected }, mention.where)
+    const { message, expected, suggestion } = error
+    yaml.add(mention.at, { code: 'bad-part', message, expected, suggestion }, mention.where)
   }
   return undefined
 }

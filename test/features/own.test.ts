@@ -92,7 +92,7 @@ it('settings of a part are checked by its own schema, at their place', async () 
   const wrong = '{ window: 1h, of: celsius, as: { ./parts/own.ts: { factor: warm, fcator: 2 } } }'
   expect(await faults(partOf(`() => (${SUM})`), wrong)).toEqual([
     "7:70 bad-value features.sum_1h.as../parts/own.ts.factor is 'warm'",
-    "7:76 unknown-key unknown key 'fcator'",
+    "7:84 unknown-key unknown key 'fcator'",
   ])
   const right = '{ window: 1h, of: celsius, as: { ./parts/own.ts: { factor: 2 } } }'
   expect(await faults(partOf(`() => (${SUM})`), right)).toEqual([])
@@ -158,4 +158,15 @@ dimensions:
   }
   expect(await found('export default 1')).toEqual([['the default export of ./parts/sink.ts is a number'], undefined])
   expect(await found(partOf('() => () => ({})'))).toEqual([[], ['heat-station', 'heat-sky']])
+})
+
+it('says what was probably meant: a path without its ./, another file, another setting', async () => {
+  const meant = async (as: string) => {
+    const feature = `{ window: 1h, of: celsius, as: ${as} }`
+    const files = { 'topologies/heat.yaml': topology(feature), 'parts/own.ts': partOf(`() => (${SUM})`) }
+    return (await checkProject(weatherProject(files))).problems.map(({ suggestion }) => suggestion)
+  }
+  expect(await meant('parts/own.ts')).toEqual(['./parts/own.ts'])
+  expect(await meant('./parts/onw.ts')).toEqual(['./parts/own.ts'])
+  expect(await meant('{ ./parts/own.ts: { fcator: 2 } }')).toEqual(['factor'])
 })
