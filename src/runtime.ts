@@ -190,8 +190,8 @@ export async function createRuntime(
       catalog ??= catalogOf(featuresOf(served()), store)
       return catalog
     },
-    topologies: () => liveTopologies(served(), store, worker.status()),
-    topics: () => liveTopics(served(), transport, registry, [config.engine.deadLetters.topic]),
+    topologies: () => liveTopologies(known(), store, worker.status()),
+    topics: () => liveTopics(known(), transport, registry, [config.engine.deadLetters.topic]),
     store,
     tail,
     http: createHttpMetrics(metrics.registry, () => api.watchers()),

@@ -26,7 +26,9 @@ taken up within seconds (not in a replay). A restart goes on where it was; remov
 is through, its features are served until Ctrl-C. Ctrl-C again stops at once.
 
 A line of --replay is {"topic": "orders", "event": {…}}, with "key" (text) and "timestamp" (ms since 1970) if you like;
-where the topologies read one topic, the bare event will do. Bad lines are reported and passed over.`,
+where the topologies read one topic, the bare event will do. Bad lines are reported and passed over.
+
+Exit codes: 0 ended by Ctrl-C, 1 could not start, or not be fed.`,
     )
     .action(async (options) => exit(await (await import('../dev/index.ts')).dev(options, terminal)))
 }
