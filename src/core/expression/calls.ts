@@ -14,11 +14,12 @@ import {
   type Typed,
 } from './types.ts'
 
-type Apply = (value: never, argument: never) => unknown
+type Apply = (value: never, ...others: never[]) => unknown
 interface Call {
   readonly type: Type
-  /** Types it takes, then the second argument's; a call with one argument has one list. */
+  /** Types of each argument; those from `least` on may be left out. */
   readonly takes: readonly (readonly Type['kind'][])[]
+  readonly least?: number
   readonly apply: (type: Type) => Apply
   /** Types it has an answer for, whatever the value. */
   readonly always: readonly Type['kind'][]
@@ -32,10 +33,21 @@ const test = (apply: (value: string, part: string) => boolean): Call => ({
   always: TEXT,
 })
 
+const text = (apply: (value: string) => string): Call => ({
+  type: STRING,
+  takes: [TEXT],
+  apply: () => apply,
+  always: TEXT,
+})
+
 const CALLS: Readonly<Record<string, Call>> = {
   startsWith: test((value, part) => value.startsWith(part)),
   endsWith: test((value, part) => value.endsWith(part)),
   contains: test(contains),
+  lowerAscii: text((value) => value.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())),
+  upperAscii: text((value) => value.replace(/[a-z]+/g, (letters) => letters.toUpperCase())),
+  trim: text((value) => value.trim()),
+  substring: { type: STRING, takes: [TEXT, ['int'], ['int']], least: 2, apply: () => substring, always: [] },
   size: {
     type: INT,
     takes: [[...TEXT, 'list', 'map']],
@@ -64,10 +76,17 @@ const CALLS: Readonly<Record<string, Call>> = {
   },
 }
 
-const METHODS = ['startsWith', 'endsWith', 'contains', 'size']
+const METHODS = ['startsWith', 'endsWith', 'contains', 'size', 'lowerAscii', 'upperAscii', 'trim', 'substring']
 const WHOLE = /^[+-]?\d{1,19}$/
 const DECIMAL = /^[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,4})?$/
 const whole = (value: number) => (Number.isSafeInteger(value) ? value + 0 : null)
+
+/** By Unicode characters, from `start` to before `end`; null where the text is not so long. */
+function substring(value: string, start: number, end?: number): string | null {
+  const all = Array.from(value)
+  const last = end ?? all.length
+  return start < 0 || start > last || last > all.length ? null : all.slice(start, last).join('')
+}
 
 /** Unicode characters, not UTF-16 units. */
 function characters(text: string): number {
@@ -92,8 +111,8 @@ const REFUSED: Readonly<Record<string, string>> = {
 export function call(name: string, values: readonly Typed[], start: number, method: boolean): Typed {
   const found = Object.hasOwn(CALLS, name) ? CALLS[name] : undefined
   if (!found || (method && !METHODS.includes(name))) throw unknown(name, start)
-  const [value, argument] = values
-  if (values.length !== found.takes.length || !value) {
+  const [value, second, third] = values
+  if (values.length > found.takes.length || values.length < (found.least ?? found.takes.length) || !value) {
     const expected = METHODS.slice(0, 3).includes(name) ? `text.${name}("…")` : `${name}(value)`
     throw new ExpressionError(start, `${name} is given ${values.length - (method ? 1 : 0)} values`, { expected })
   }
@@ -102,11 +121,15 @@ export function call(name: string, values: readonly Typed[], start: number, meth
       throw new ExpressionError(one.start, `${name} does not take ${describe(one.type)}`, {
         expected: [...new Set(found.takes[i]?.map((kind) => (kind === 'enum' ? 'string' : kind)))].join(', '),
       })
-  const apply = found.apply(value.type) as (value: unknown, argument: unknown) => unknown
+  const apply = found.apply(value.type) as (value: unknown, ...others: unknown[]) => unknown
   return {
     type: found.type,
     start,
-    run: argument ? onTwo(value.run, argument.run, apply) : onOne(value.run, apply),
+    run: third
+      ? onThree(value.run, second?.run as Run, third.run, apply)
+      : second
+        ? onTwo(value.run, second.run, apply)
+        : onOne(value.run, apply),
     sure: found.always.includes(value.type.kind) && values.every((one) => one.sure),
   }
 }
@@ -129,10 +152,10 @@ function unknown(name: string, start: number): ExpressionError {
   })
 }
 
-function onOne(run: Run, apply: (value: unknown, argument: unknown) => unknown): Run {
+function onOne(run: Run, apply: (value: unknown) => unknown): Run {
   return (event) => {
     const value = run(event)
-    return value === null ? null : apply(value, undefined)
+    return value === null ? null : apply(value)
   }
 }
 
@@ -141,5 +164,14 @@ function onTwo(first: Run, second: Run, apply: (value: unknown, argument: unknow
     const a = first(event)
     const b = second(event)
     return a === null || b === null ? null : apply(a, b)
+  }
+}
+
+function onThree(first: Run, second: Run, third: Run, apply: (a: unknown, b: unknown, c: unknown) => unknown): Run {
+  return (event) => {
+    const a = first(event)
+    const b = second(event)
+    const c = third(event)
+    return a === null || b === null || c === null ? null : apply(a, b, c)
   }
 }
