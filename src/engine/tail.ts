@@ -16,7 +16,9 @@ export interface TailOptions {
 /** At the end of the log, it looks again after this. */
 const LOOK_EVERY: Millis = 200
 
-export type TailRecord = Partition & InputRecord
+export interface TailRecord extends Partition {
+  readonly record: InputRecord
+}
 
 interface Reading extends Partition {
   position: Position
@@ -36,8 +38,7 @@ export async function* tail(options: TailOptions): AsyncGenerator<TailRecord> {
     for (const partition of partitions) if (partition.waiting.length === 0) await fetch(partition, options)
     const next = oldest(partitions)
     if (next) {
-      const record = next.waiting.shift() as InputRecord
-      yield { topic: next.topic, partition: next.partition, ...record }
+      yield { topic: next.topic, partition: next.partition, record: next.waiting.shift() as InputRecord }
     } else if (follow) await clock.wait(LOOK_EVERY, signal)
     else if (partitions.every(({ position, end = 0 }) => position >= end)) return
   }

@@ -27,7 +27,7 @@ const options = (transport: TailOptions['transport'], more: Partial<TailOptions>
 
 async function timestamps(given: TailOptions): Promise<number[]> {
   const found: number[] = []
-  for await (const { timestamp } of tail(given)) found.push(timestamp)
+  for await (const { record } of tail(given)) found.push(record.timestamp)
   return found
 }
 
@@ -66,8 +66,8 @@ it('does not end while it follows, until the signal', async () => {
   const stop = new AbortController()
   const found: number[] = []
   const reading = (async () => {
-    for await (const { timestamp } of tail(options(transport, { follow: true, signal: stop.signal })))
-      found.push(timestamp)
+    for await (const { record } of tail(options(transport, { follow: true, signal: stop.signal })))
+      found.push(record.timestamp)
   })()
   while (found.length < 1) await sleep(5)
   await write(1, 20)

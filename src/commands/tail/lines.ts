@@ -59,9 +59,9 @@ class Decoders {
     this.registry = registry
   }
 
-  async read(record: TailRecord): Promise<{ readonly event?: Event; readonly shown: object }> {
+  async read({ topic: own, record }: TailRecord): Promise<{ readonly event?: Event; readonly shown: object }> {
     if (record.value === null) return { shown: { value: null } }
-    const topic = record.headers['millrace-source-topic']?.toString() ?? record.topic
+    const topic = record.headers['millrace-source-topic']?.toString() ?? own
     const decoder = await this.decoderOf(topic)
     const bytes = { value: { base64: record.value.toString('base64') } }
     if (!decoder) return { shown: bytes }
@@ -89,7 +89,8 @@ class Decoders {
   }
 }
 
-function lineOf({ partition, position, timestamp, key, headers }: TailRecord, shown: object): string {
+function lineOf({ partition, record }: TailRecord, shown: object): string {
+  const { position, timestamp, key, headers } = record
   const texts = Object.entries(headers).map(([name, value]) => [name, textOf(value)])
   const line = {
     partition,
