@@ -2,8 +2,7 @@
 import { z } from 'zod'
 import { oneOrMore, topicName } from '../core/config.ts'
 import { addIssues, describe } from '../core/issues.ts'
-import type { Named } from '../core/topology.ts'
-import { headShape, topologyName } from '../core/topology.ts'
+import { headShape, type Named, topologyName } from '../core/topology.ts'
 import { expression, lets } from '../core/written.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
 

@@ -46,6 +46,31 @@ describe('a transform', () => {
     await worker.stop()
   })
 
+  it('puts records without a key into the same partition each time', async () => {
+    const world = await createShop()
+    const [source] = transformFlow().sources as [TransformFlow['sources'][number]]
+    const make: typeof source.make = (event, ...others) =>
+      source.make(event, ...others).map((made) => ({ ...made, key: null }))
+    for (let i = 0; i < 12; i++) await send(world, i % SOURCE_PARTITIONS, { key: 'a', at: i, value: 1 })
+    for (const generation of ['once', 'again']) {
+      const worker = world.worker(undefined, transformFlow({ generation, sources: [{ ...source, make }] }))
+      await worker.start()
+      expect(await world.settle(worker)).toBe(true)
+      await worker.stop()
+    }
+    const places = new Map<string, Set<number>>()
+    for (const partition of [0, 1]) {
+      const { records } = await world.transport.read({ topic: MADE, partition }, 0)
+      for (const record of records)
+        places.set(nameIn(record), new Set([...(places.get(nameIn(record)) ?? []), partition]))
+    }
+    expect(places.size).toBe(12)
+    for (const [name, partitions] of places) {
+      const [, from] = /\/(\d)\/\d+\/0$/.exec(name) ?? []
+      expect([name, ...partitions]).toEqual([name, Number(from) % 2])
+    }
+  })
+
   it('goes on where it stands after a graceful stop, with nothing twice', async () => {
     const world = await createShop()
     await sendMany(world, 50)
