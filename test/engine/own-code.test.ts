@@ -37,6 +37,8 @@ function poisonable(slots: readonly string[]): ReturnType<typeof windowReducer> 
 }
 
 const own = { timeout: 150, stops: false }
+/** Where nothing loops, the time that a busy machine may take is no matter. */
+const patient = { timeout: 10_000, stops: false }
 const flow: Partial<FeatureFlow> = { reducer: poisonable as FeatureFlow['reducer'], own }
 
 /** Names, codes and values of the dead letters, each once. */
@@ -161,7 +163,10 @@ it('a key whose memory fails later, with no new event, is given up with its byte
       },
     } satisfies ReturnType<typeof windowReducer>
   }
-  const world = await World.create({ topics: { events: 1 }, flow: { reducer: reducer as FeatureFlow['reducer'], own } })
+  const world = await World.create({
+    topics: { events: 1 },
+    flow: { reducer: reducer as FeatureFlow['reducer'], own: patient },
+  })
   const worker = world.worker()
   await worker.start()
   await sendAll(world, [
@@ -191,7 +196,7 @@ it('with services that fail, late answers and crashes, the end is the same, and 
     const faults: Faults = { random, share: 0.08, late: [] }
     const world = await World.create({
       shuffle: seed % 2 === 0 ? 2 : undefined,
-      flow,
+      flow: { ...flow, own: patient },
       transport: (real) => unreliable(real, ['write'], faults),
       state: (real) => unreliable(real, ['open', 'read', 'commit', 'due'], faults),
       sink: (real) => unreliable(real, ['write'], faults),
