@@ -199,6 +199,7 @@ export class Feed {
         this.offer(lane, batch)
         if (isEnd) await pause(LOOK_EVERY)
       } catch (error) {
+        if (this.closing.signal.aborted) break
         if (error instanceof MillraceError && error.code === 'position-outside-log') {
           this.giveUp(lane, error)
           break
