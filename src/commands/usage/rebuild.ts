@@ -15,8 +15,8 @@ export const rebuild: Usage = (program, { terminal, exit }) => {
       `${examples('millrace rebuild store-load', 'millrace rebuild store-load --wait')}
 
 Needs the services of millrace.yaml. Workers take it up at SIGHUP, or when they are started again; until they have
-caught up, the API serves the old features. What the topics no longer hold is not in the new ones. With embedded state, stop the
-worker first. --wait asks the API for the lag of the process that answers.
+caught up, the API serves the old features. What the topics no longer hold is not in the new ones. With embedded state,
+stop the worker first. --wait asks the API for the lag of the process that answers.
 Exit codes: 0 asked for, with --wait served; 1 not.`,
     )
     .action(async (topology, options) =>
