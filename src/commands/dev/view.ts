@@ -25,7 +25,7 @@ export interface ViewOptions {
 const FRAME_MS = 500
 const RATE_MS = 1_000
 /** Commands for the first entity are worth waiting for this long. */
-const CURLS_PATIENCE_MS = 15_000
+const CURLS_PATIENCE_MS = 30_000
 
 /** Shows what happens until the signal. */
 export async function show({ terminal, signal, notes, ...options }: ViewOptions): Promise<void> {
