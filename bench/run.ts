@@ -1,170 +1,110 @@
 /**
- * `npm run bench -- [--events N] [--runs N] [--profile FOLDER]`: work W1 on real Kafka, schema registry and Redis with
- * one worker. Prints events/s, CPU µs per event and peak memory of the worker, holds the result against the oracle, and
- * writes bench/RESULTS.md. CPU per event holds better than wall time on shared machines.
+ * `npm run bench -- [--work w0|w1|all] [--output coalesced|each|all] [--peers kstreams,flink|none] [--events N] [--runs N] [--rate N]
+ * [--profile FOLDER]`: Millrace and its peers at the same works, on Kafka, a schema registry and Redis of its own. Holds
+ * every run against an oracle and writes bench/RESULTS.md and bench/results.svg. `--rate 0` leaves delays out.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import type { FeatureStore, Registry, Transport } from '../src/core/model.ts'
-import { loadPart, type PartFolder } from '../src/core/part.ts'
-import { checkProject } from '../src/project/check.ts'
-import { starters } from '../test/services/catalog.ts'
-import { Oracle } from './oracle.ts'
-import {
-  differences,
-  orderNumber,
-  orderSchema,
-  produce,
-  type RunningWorker,
-  startWorker,
-  untilDone,
-  writeProject,
-} from './w1.ts'
+import { Missing } from '../test/services/recipe.ts'
+import { type Delays, measureDelays, percentile } from './delay.ts'
+import type { Engine, Figures, Output, Work } from './engine.ts'
+import { millrace } from './millrace.ts'
+import { openPeer, type PeerName, PROGRAMS } from './peers.ts'
+import { type Series, writeReport } from './report.ts'
+import { openSetup, type Setup } from './setup.ts'
+
+const DELAY_SECONDS = 30
 
 const { values: options } = parseArgs({
   options: {
-    events: { type: 'string', default: '2000000' },
-    runs: { type: 'string', default: '5' },
+    work: { type: 'string', default: 'all' },
+    output: { type: 'string', default: 'all' },
+    peers: { type: 'string', default: 'kstreams,flink' },
+    events: { type: 'string', default: '1000000' },
+    runs: { type: 'string', default: '3' },
+    rate: { type: 'string', default: '10000' },
     profile: { type: 'string' },
   },
 })
-const EVENTS = Number(options.events)
-const RUNS = Number(options.runs)
-const PARTITIONS = 8
-const STORES = 10_000
-const TOPIC = 'orders'
-const TICKS_PER_SECOND = 100
 
-interface Figures {
-  readonly eventsPerSecond: number
-  readonly cpuPerEvent: number
-  readonly peakMb: number
-  readonly results: number
+function chosen<T extends string>(name: string, value: string, known: readonly T[]): readonly T[] {
+  if (value === 'all') return known
+  if (value === 'none') return []
+  const names = value.split(',')
+  const wrong = names.find((one) => !known.some((other) => other === one))
+  if (wrong !== undefined) throw new Error(`--${name} ${wrong}: expected ${[...known, 'all'].join(', ')}`)
+  return known.filter((one) => names.includes(one))
 }
 
-const silent = () => undefined
-const log = { debug: silent, info: silent, warn: silent, error: silent }
-
-async function openPart<T>(folder: PartFolder, kind: string, settings: object): Promise<T> {
-  const part = await loadPart<unknown, T>(folder, kind)
-  return part.open(part.config.parse(settings), { directory: tmpdir(), deployment: 'bench', log })
+const wholeNumber = (name: string, value: string): number => {
+  const number = Number(value)
+  if (!Number.isSafeInteger(number) || number < 0) throw new Error(`--${name} ${value}: expected a whole number`)
+  return number
 }
 
-/** User and system time of a process so far, in seconds. */
-async function cpuSeconds(pid: number): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+const works = chosen<Work>('work', options.work, ['w0', 'w1'])
+const outputs = chosen<Output>('output', options.output, ['coalesced', 'each'])
+const peers = chosen<PeerName>('peers', options.peers, Object.keys(PROGRAMS) as PeerName[])
+const events = wholeNumber('events', options.events)
+const runs = wholeNumber('runs', options.runs)
+const rate = wholeNumber('rate', options.rate)
+
+/** What is measured: W0 has one output, a record for each event that it takes. */
+const modes = works.flatMap((work): { work: Work; output: Output }[] =>
+  work === 'w0' ? [{ work, output: 'each' }] : outputs.map((output) => ({ work, output })),
+)
+
+async function enginesOf(setup: Setup, skipped: string[]): Promise<Engine[]> {
+  const engines = [millrace(setup, options.profile)]
+  for (const peer of peers) {
+    try {
+      engines.push(await openPeer(peer, setup))
+    } catch (error) {
+      if (!(error instanceof Missing)) throw error
+      skipped.push(`${PROGRAMS[peer].name} (${error.message})`)
+      console.log(`left out: ${PROGRAMS[peer].name}: ${error.message}`)
+    }
+  }
+  return engines
 }
 
-async function peakMb(pid: number): Promise<number> {
-  const [, kb] = /VmHWM:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? []
-  return Number(kb) / 1024
+/** In turns, so that what changes on the machine meanwhile changes all alike. */
+async function measureAll(engines: readonly Engine[]): Promise<Series[]> {
+  const series: (Series & { runs: Figures[] })[] = []
+  for (const { work, output } of modes) {
+    const able = engines.filter((engine) => engine.about(work, output) !== undefined)
+    const all = able.map((engine) => ({ engine, work, output, runs: [] as Figures[] }))
+    series.push(...all)
+    for (let run = 1; run <= runs; run++)
+      for (const [i, { engine, runs: done }] of all.entries()) {
+        const figures = await engine.run(work, output, `bench-${work}-${output}-${i}-${run}`)
+        done.push(figures)
+        const { eventsPerSecond, cpuPerEvent, servicesCpuPerEvent, peakMb, results } = figures
+        console.log(
+          `${work} ${output}, run ${run}, ${engine.name}: ${Math.round(eventsPerSecond)} events/s, ${cpuPerEvent.toFixed(2)} µs CPU per event (services ${servicesCpuPerEvent.toFixed(2)}), peak ${Math.round(peakMb)} MB, ${results} results`,
+        )
+      }
+  }
+  return series
 }
-
-/** A counter's sum over its labels. */
-async function counter({ url }: RunningWorker, name: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text()
-  return [...text.matchAll(new RegExp(`^${name}\\{[^}]*\\} (\\S+)$`, 'gm'))].reduce(
-    (sum, [, value]) => sum + Number(value),
-    0,
-  )
-}
-
-async function measure(worker: RunningWorker): Promise<Omit<Figures, 'results'>> {
-  while ((await counter(worker, 'millrace_records_in_total')) === 0) await sleep(20)
-  const [startedAt, cpuBefore] = [performance.now(), await cpuSeconds(worker.pid)]
-  while ((await counter(worker, 'millrace_rows_applied_total')) < EVENTS) await sleep(250)
-  const seconds = (performance.now() - startedAt) / 1000
-  const cpu = (await cpuSeconds(worker.pid)) - cpuBefore
-  return { eventsPerSecond: EVENTS / seconds, cpuPerEvent: (cpu * 1e6) / EVENTS, peakMb: await peakMb(worker.pid) }
-}
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number
 
 async function main(): Promise<void> {
-  const services = { kafka: await starters.kafka(), registry: await starters.registry(), redis: await starters.redis() }
-  const directory = await mkdtemp(join(tmpdir(), 'millrace-bench-'))
-  const { brokers } = services.kafka
-  const transport = await openPart<Transport>('transports', 'kafka', { brokers })
-  const registry = await openPart<Registry>('registries', 'confluent', { url: services.registry.url })
+  console.log(`starting services, writing ${events} events …`)
+  const setup = await openSetup(events)
   try {
-    const oracle = new Oracle()
-    await transport.create({ name: TOPIC, partitions: PARTITIONS, retentionMs: -1 })
-    const schemaId = await registry.register(`${TOPIC}-value`, await orderSchema())
-    console.log(`writing ${EVENTS} events …`)
-    await produce({
-      transport,
-      topic: TOPIC,
-      schemaId,
-      count: EVENTS,
-      stores: STORES,
-      partitionOf: (event) => orderNumber(event) % PARTITIONS,
-      oracle,
-    })
-    const runs: Figures[] = []
-    for (let run = 1; run <= RUNS; run++) {
-      const name = `bench${run}`
-      const home = join(directory, name)
-      await writeProject(home, {
-        deployment: name,
-        transport: {
-          kind: 'kafka',
-          brokers,
-          ...(process.env.BENCH_BYTES ? { maxBytesPerPartition: Number(process.env.BENCH_BYTES) } : {}),
-        },
-        registry: { kind: 'confluent', url: services.registry.url },
-        state: { kind: 'redis', url: services.redis.url },
-        store: { kind: 'redis', url: services.redis.url },
-        topics: { [TOPIC]: { time: 'occurredAt' } },
-        engine: { shufflePartitions: PARTITIONS },
-        http: { port: 0 },
-      })
-      const nodeArgs = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`]
-      const worker = await startWorker(home, { nodeArgs })
-      const generation = (await checkProject(home)).project?.topologies[0]?.generation
-      const figures = { ...(await measure(worker)), results: await counter(worker, 'millrace_records_out_total') }
-      await untilDone(transport, name, TOPIC, `${name}.w1.${generation}.shuffle`, 60_000)
-      await worker.stop()
-      const store = await openPart<FeatureStore>('stores', 'redis', { url: services.redis.url, prefix: name })
-      const wrong = await differences(store, `w1@${generation}`, oracle)
-      await store.close()
-      if (wrong.length > 0) throw new Error(`${wrong.length} values are wrong, such as ${wrong.slice(0, 3).join('; ')}`)
-      runs.push(figures)
-      console.log(
-        `run ${run}: ${Math.round(figures.eventsPerSecond)} events/s, ${figures.cpuPerEvent.toFixed(2)} µs CPU per event, peak ${Math.round(figures.peakMb)} MB, ${figures.results} results; all values equal the oracle`,
-      )
+    const skipped: string[] = []
+    const series = await measureAll(await enginesOf(setup, skipped))
+    let delays: Delays | undefined
+    if (rate > 0) {
+      delays = await measureDelays(setup, rate, DELAY_SECONDS)
+      const shown = [0.5, 0.99, 0.999, 1].map((share) => percentile(delays?.samples ?? [], share).toFixed(0))
+      console.log(`delay at ${rate} events/s: p50, p99, p99.9, max: ${shown.join(', ')} ms`)
     }
-    await report(runs)
+    const given = process.argv.slice(2)
+    const command = `npm run bench${given.length > 0 ? ` -- ${given.join(' ')}` : ''}`
+    await writeReport({ command, events, runs, series, delays, skipped })
   } finally {
-    await transport.close()
-    await registry.close()
-    for (const service of Object.values(services)) await service.stop()
-    await rm(directory, { recursive: true, force: true })
+    await setup.close()
   }
-}
-
-async function report(runs: readonly Figures[]): Promise<void> {
-  const of = (pick: (figures: Figures) => number, digits = 0) => {
-    const values = runs.map(pick)
-    return `${median(values).toFixed(digits)} (${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)})`
-  }
-  const text = `# Results
-
-Made by \`npm run bench -- --events ${EVENTS} --runs ${RUNS}\` on ${new Date().toISOString().slice(0, 10)}: ${availableParallelism()} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}; the broker, the registry and Redis run on the same cores.
-
-**W1, store features**: ${EVENTS} Avro events of 138 bytes in 8 partitions keyed by order, over ${STORES} stores of skewed popularity; by store (so through a shuffle topic of 8 partitions): mean and variance of the newest 50, exact 10-minute count, open orders. State and features in Redis, committed with the position. Coalesced: one result per changed store and step. Every final value equals the naive oracle at its own as-of time, in every run.
-
-| worker | events/s | CPU µs per event | peak MB | results out |
-| --- | --- | --- | --- | --- |
-| 1 process, median (min–max) of ${RUNS} | ${of((f) => f.eventsPerSecond)} | ${of((f) => f.cpuPerEvent, 2)} | ${of((f) => f.peakMb)} | ${of((f) => f.results)} |
-
-Time and CPU count from the first record read to the last row applied; the start of the process is left out. CPU is user + system of the worker alone.
-`
-  await writeFile(new URL('RESULTS.md', import.meta.url), text)
 }
 
 await main()

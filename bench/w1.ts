@@ -35,7 +35,7 @@ export interface Produce {
   readonly stores: number
   /** Partition of the n-th event. The events of an order share one as long as it depends on the order alone. */
   readonly partitionOf: (event: OrderEvent, n: number) => number
-  readonly oracle?: Oracle
+  readonly oracle?: Pick<Oracle, 'add'>
   /** Called before the n-th event is written, for changing the topic midway. */
   readonly before?: (n: number) => Promise<void> | undefined
 }
@@ -181,7 +181,11 @@ async function untilPassed(transport: Transport, group: string, topic: string, p
  * Differences between the feature store and the oracle, each value at its own as-of time, which is no older than the
  * store's newest event. Empty: all are right.
  */
-export async function differences(store: FeatureStore, namespace: string, oracle: Oracle): Promise<string[]> {
+export async function differences(
+  store: Pick<FeatureStore, 'read'>,
+  namespace: string,
+  oracle: Oracle,
+): Promise<string[]> {
   const found: string[] = []
   const { ids } = oracle
   for (let at = 0; at < ids.length; at += 500) {
