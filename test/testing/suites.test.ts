@@ -8,7 +8,7 @@ import { naiveResult } from '../../src/testing/oracle.ts'
 import { aggregationNamed, declared, operatorNamed } from '../aggregations/declared.ts'
 
 // the same inputs in every run: which check finds a fault first depends on them
-fc.configureGlobal({ seed: 7 })
+fc.configureGlobal({ seed: 1 })
 
 const failing = (checks: ReturnType<typeof operatorChecks>) =>
   checks.flatMap(({ title, run }) => {
