@@ -32,7 +32,10 @@ export async function measureDelays(setup: Setup, rate: number, seconds: number)
   const schemaId = await registry.register(`${TOPIC}-value`, (await registry.latest('orders-value'))?.schema)
   const encode = await orderEncoder(schemaId)
   const home = join(setup.directory, 'delay')
-  const config = { ...configOf(setup, 'delay'), topics: { [TOPIC]: { time: 'occurredAt', schema: 'schemas/orders.avsc' } } }
+  const config = {
+    ...configOf(setup, 'delay'),
+    topics: { [TOPIC]: { time: 'occurredAt', schema: 'schemas/orders.avsc' } },
+  }
   await writeProject(home, config, (yaml) => yaml.replace('from: orders', `from: ${TOPIC}`))
   const generation = (await checkProject(home)).project?.topologies[0]?.generation
   const store = await openPart<FeatureStore>('stores', 'redis', { url: setup.redisUrl, prefix: 'delay' })

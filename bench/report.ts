@@ -39,7 +39,7 @@ export async function writeReport(report: Report): Promise<void> {
   const text = `# Results
 
 Made by \`${command}\` on ${new Date().toISOString().slice(0, 10)}: ${processor}, Node ${process.version}. The broker (Kafka 4.3.1), the registry, Redis and
-the benchmark itself run on the same cores, engines in turns (A B C, A B C …), each with the machine's cores to itself otherwise. Medians (least–most) of ${runs}.
+the benchmark itself run on the same cores, engines in turns (A B C, A B C …). Medians (least–most) of ${runs}.
 CPU per event holds better than events per second on shared machines.
 
 ![Events per second and CPU per event](results.svg)
@@ -59,7 +59,7 @@ Input: ${events.toLocaleString('en')} Avro events of 138 bytes in ${PARTITIONS} 
   the peers' programs go by order of arrival and have no timers. Kafka Streams and Millrace shuffle durably through the broker, Flink in memory.
   Millrace's state is in Redis, whose CPU is in the column of the services; that of the peers is in their process.
 - Time and CPU count from the first record read; the start of the process is left out. Kafka Streams and Flink end with their last commit or
-  checkpoint and their stop; Millrace with the last result acknowledged and calm for ${150} ms. Peak memory is the resident set of the engine's process.
+  checkpoint and their stop; Millrace with the last result acknowledged. Peak memory is the resident set of the engine's process.
 - One process each: Millrace one worker (JavaScript of one thread), the peers as many threads as there are cores.
 - **Held against an oracle, in every run**: W0 of all engines by number and hash of the records; Millrace's W1 by the final values of every store, and for every update that each
   event has a result of its own name. The peers' W1 by the number of results.
