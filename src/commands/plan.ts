@@ -1,5 +1,5 @@
 import { systemClock } from '../core/clock.ts'
-import type { Log } from '../core/part.ts'
+import { SILENT } from '../core/part.ts'
 import { deployedTopologies } from '../engine/deployment.ts'
 import { withRebuild } from '../features/rebuild.ts'
 import type { Project } from '../project/check.ts'
@@ -103,7 +103,3 @@ function leftText(left: readonly Leftover[], isApplied: boolean): string[] {
   const what = isApplied ? 'To be deleted now:' : 'Old generations, which millrace plan --apply deletes:'
   return ['', what, ...lines]
 }
-
-const silent = () => undefined
-/** Whatever goes wrong is in the error that ends the command. */
-const SILENT: Log = { debug: silent, info: silent, warn: silent, error: silent }

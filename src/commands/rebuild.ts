@@ -1,5 +1,6 @@
 import { systemClock } from '../core/clock.ts'
 import type { State } from '../core/model.ts'
+import { SILENT } from '../core/part.ts'
 import { nearest } from '../core/suggest.ts'
 import { askForRebuild, withRebuild } from '../features/rebuild.ts'
 import { featuresOf } from '../project/kinds.ts'
@@ -9,7 +10,6 @@ import { catchUp } from './catch-up.ts'
 import { explain, type Terminal } from './console.ts'
 import { loadProject } from './project.ts'
 import { reached } from './reach.ts'
-import { SILENT } from './silent.ts'
 
 export interface RebuildOptions extends ApiPlace {
   readonly wait?: boolean

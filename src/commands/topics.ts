@@ -2,11 +2,11 @@ import { liveTopics } from '../api/inventory.ts'
 import { Problem } from '../api/problem.ts'
 import type { TopicAnswer } from '../api/shapes.ts'
 import type { Registry, Transport } from '../core/model.ts'
+import { SILENT } from '../core/part.ts'
 import { openPart } from '../runtime.ts'
 import { ApiError, type ApiPlace, apiAddress, askJson } from './api.ts'
 import { explain, type Terminal } from './console.ts'
 import { loadProject } from './project.ts'
-import { SILENT } from './silent.ts'
 import { columns } from './table.ts'
 
 export interface TopicsOptions extends ApiPlace {

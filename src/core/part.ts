@@ -48,6 +48,12 @@ export interface Log {
   error(fields: object, message: string): void
 }
 
+const silent = () => undefined
+/** For whoever says in another way what goes wrong. */
+export const SILENT: Log = { debug: silent, info: silent, warn: silent, error: silent }
+/** For parts that are opened to be asked, not to run. */
+export const NOWHERE: PartContext = { directory: '.', deployment: '', log: SILENT }
+
 const root = new URL('../', import.meta.url)
 
 /** Names of the parts in a folder, sorted. */

@@ -2,13 +2,13 @@
 import type { Aggregation, FeatureSpec, Operator, Slot } from '../core/model.ts'
 import { isOwnPart, loadOwnPart, type OwnPart, OwnPartFault, requireMethods } from '../core/own-part.ts'
 import { asked, configured, type Mention, namedBy } from '../core/own-use.ts'
+import { NOWHERE } from '../core/part.ts'
 import type { YamlFile } from '../core/yaml.ts'
 import {
   type FeatureParts,
   type LoadedAggregation,
   type LoadedOperator,
   loadedOperator,
-  NOWHERE,
   type OperatorPart,
   type SinkPart,
 } from './parts.ts'

@@ -1,7 +1,7 @@
 /** The parts that declarations name, loaded once: aggregations, operators and sinks. */
 import type { Aggregation, Operator, Sink, SinkContext } from '../core/model.ts'
 import type { OwnPart } from '../core/own-part.ts'
-import { loadPart, type Part, type PartContext, type PartFolder, partNames } from '../core/part.ts'
+import { loadPart, NOWHERE, type Part, type PartContext, type PartFolder, partNames } from '../core/part.ts'
 
 export interface SinkPart extends Part<unknown, (context: SinkContext) => Promise<Sink>>, Ownable {}
 
@@ -68,14 +68,6 @@ export function loadedOperator(part: OperatorPart): LoadedOperator {
 
 function loadAll<C, T>(folder: PartFolder): Promise<(readonly [string, Part<C, T>])[]> {
   return Promise.all(partNames(folder).map(async (name) => [name, await loadPart<C, T>(folder, name)] as const))
-}
-
-const silent = () => undefined
-/** For parts that are opened to be asked, not to run. */
-export const NOWHERE = {
-  directory: '.',
-  deployment: '',
-  log: { debug: silent, info: silent, warn: silent, error: silent },
 }
 
 async function open<C, T>(part: Part<C, T>, config: C): Promise<T> {

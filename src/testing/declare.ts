@@ -1,13 +1,6 @@
 /** Parts as they are opened, and features as they are declared, for tests that have no project. */
 import type { Aggregation, FeatureSpec, Operator, Value } from '../core/model.ts'
-import { loadPart, type Part, type PartContext } from '../core/part.ts'
-
-const silent = () => undefined
-const NOWHERE: PartContext = {
-  directory: '/',
-  deployment: 'test',
-  log: { debug: silent, info: silent, warn: silent, error: silent },
-}
+import { loadPart, NOWHERE, type Part } from '../core/part.ts'
 
 /** An operator with settings as they are written in YAML. Throws what its `config` says of wrong ones. */
 export async function openOperator<C, A, V extends Value>(

@@ -6,7 +6,7 @@ import { avroDecoder, avroEncoder } from '../codecs/avro/index.ts'
 import { parseDuration } from '../core/duration.ts'
 import { MillraceError, RecordError } from '../core/errors.ts'
 import type { Decoder, Encoder, Flow, InputRecord, Millis, Registry, Sink } from '../core/model.ts'
-import type { Log } from '../core/part.ts'
+import { SILENT } from '../core/part.ts'
 import { renderProblems } from '../core/problem.ts'
 import { nearest } from '../core/suggest.ts'
 import { createMetrics } from '../engine/metrics.ts'
@@ -86,8 +86,6 @@ export async function openTopologyTest(project: Project, name: string, start: Mi
   return test
 }
 
-const silent = () => undefined
-const QUIET: Log = { debug: silent, info: silent, warn: silent, error: silent }
 const DEAD_LETTERS = 'dead-letters'
 /** Time before the start in which the topology gets ready. */
 const PRIMING: Millis = 1_000
@@ -161,7 +159,7 @@ export class TopologyTest {
       settings: { ...SETTINGS, skew: this.project.config.engine.skew },
       clock: this.clock,
       metrics: createMetrics(),
-      log: QUIET,
+      log: SILENT,
     })
     await this.worker.start()
     await this.settle()
@@ -180,7 +178,8 @@ export class TopologyTest {
    * Without `at` it arrives at its own event time, or now where that has passed. `at` and timestamp fields may be offsets from the
    * start (`+5m`), ISO 8601 or milliseconds. Fields that have a default, may be null, or are not read by the topology may be left
    * out. `key`: of the record, for topics that are looked up as tables; what stands in a table is found half a second later, so the
-   * clock moves on by that. Sinks of your own are not called. Resolves when all that follows from the event is done. Throws `value-unfit` with all that is wrong with it.
+   * clock moves on by that. Sinks of your own are not called. Resolves when all that follows from the event is done. Throws
+   * `value-unfit` with all that is wrong with it.
    */
   async send(
     topic: string,
@@ -243,7 +242,7 @@ export class TopologyTest {
     if (!latest || records.length === 0) return []
     const { fields } = latest.schema as { fields: readonly { name: string }[] }
     const names = fields.map(({ name }) => [name])
-    const decoder = avroDecoder({ registry: this.registry, schema: latest.schema, fields: names, log: QUIET })
+    const decoder = avroDecoder({ registry: this.registry, schema: latest.schema, fields: names, log: SILENT })
     await decoder.prepare(records)
     return records.map((record) => ({
       key: record.key?.toString() ?? null,
@@ -295,7 +294,7 @@ export class TopologyTest {
     const fields = read.filter((source) => source.topic === topic).flatMap((source) => source.fields)
     const { sources, tables } = this.topology
     const schema = [...sources, ...tables].find(({ name }) => name === topic)?.schema
-    return avroDecoder({ registry: this.registry, schema, fields, log: QUIET, clock: this.clock })
+    return avroDecoder({ registry: this.registry, schema, fields, log: SILENT, clock: this.clock })
   }
 
   /** One partition each, so that what is written has one order. */
@@ -317,7 +316,7 @@ export class TopologyTest {
     const { store, transport, registry, project } = this
     for (const { part, settings } of topology.outputs) {
       if (part.own) continue
-      const open = await part.open(settings, { directory: project.directory, deployment: 'test', log: QUIET })
+      const open = await part.open(settings, { directory: project.directory, deployment: 'test', log: SILENT })
       const sink = await open({
         topology: topology.name,
         namespace: `${topology.name}@${topology.generation}`,

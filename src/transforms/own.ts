@@ -3,6 +3,7 @@ import { addIssues } from '../core/issues.ts'
 import type { Maker } from '../core/model.ts'
 import { loadOwnPart, type OwnPart, OwnPartFault, requireMethods } from '../core/own-part.ts'
 import { asked, configured, namedBy } from '../core/own-use.ts'
+import { NOWHERE } from '../core/part.ts'
 import { type RecordType, SchemaError, topicType } from '../core/schema.ts'
 import type { YamlFile } from '../core/yaml.ts'
 
@@ -33,9 +34,6 @@ export async function ownMaker(yaml: YamlFile, directory: string, written: unkno
   }
   return undefined
 }
-
-const silent = () => undefined
-const NOWHERE = { directory: '.', deployment: '', log: { debug: silent, info: silent, warn: silent, error: silent } }
 
 function makerOf(own: OwnPart, settings: unknown): OwnMaker {
   const maker = asked(own, 'open()', () => own.part.open(settings, NOWHERE)) as Maker

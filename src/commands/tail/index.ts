@@ -1,12 +1,12 @@
 import { ExpressionError } from '../../core/expression/index.ts'
 import type { Registry, Transport } from '../../core/model.ts'
+import { SILENT } from '../../core/part.ts'
 import type { Project } from '../../project/check.ts'
 import { openPart } from '../../runtime.ts'
 import { ApiError, type ApiPlace, apiAddress, ask } from '../api.ts'
 import { explain, type Terminal } from '../console.ts'
 import { splitAt } from '../events.ts'
 import { loadProject } from '../project.ts'
-import { SILENT } from '../silent.ts'
 import { tailLines } from './lines.ts'
 
 export interface TailCommand extends ApiPlace {

@@ -6,9 +6,9 @@ import { systemClock } from '../../core/clock.ts'
 import { RecordError } from '../../core/errors.ts'
 import { compileExpression, ExpressionError } from '../../core/expression/index.ts'
 import type { Decoder, Event, InputRecord, Registry, Transport } from '../../core/model.ts'
+import { SILENT } from '../../core/part.ts'
 import { topicType } from '../../core/schema.ts'
 import { type TailRecord, tail } from '../../engine/tail.ts'
-import { SILENT } from '../silent.ts'
 
 interface Services {
   readonly transport: Transport
