@@ -10,7 +10,6 @@ import { RowBuffer } from './rows.ts'
 import { type Frame, FrameReader, type Source } from './shuffle.ts'
 import { type Attested, type Patience, readable, type TaskContext } from './task.ts'
 
-/** Where a reduce task's frames come from: a shuffle topic, or its own source read directly. */
 export interface Intake {
   /** Topics whose partitions are the task's sources, for the clock. */
   readonly topics: readonly string[]

@@ -15,7 +15,6 @@ import type { TaskContext } from './task.ts'
 /** `highest`: event time that the source has reached with this record, a function of the log up to it. */
 export type Take = (key: string, position: Position, time: Millis, tie: number, event: Event, highest: Millis) => void
 
-/** Record → row, for mappers and for tasks that read their source directly. */
 export class RecordMapper {
   /** Highest event time met; -Infinity before the first. */
   highest = Number.NEGATIVE_INFINITY

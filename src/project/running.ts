@@ -70,8 +70,9 @@ export class Running {
   }
 
   /**
-   * Runs these from now on. What is the same goes on undisturbed, unless it is blocked: it is then opened again. One that cannot be taken up is among `refused` then, and tried
-   * again now and then; what ran under its name goes on. Rejects when the state does not answer; that is tried again, too.
+   * Runs these from now on. What is the same goes on undisturbed, unless it is blocked: it is then opened again. One that cannot
+   * be taken up is among `refused` then, and tried again now and then; what ran under its name goes on. Rejects when the state does
+   * not answer; that is tried again, too.
    */
   take(topologies: readonly AnyTopology[]): Promise<void> {
     this.wanted = topologies
