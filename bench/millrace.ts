@@ -14,9 +14,7 @@ import { Taken } from './w0.ts'
 import { differences, type RunningWorker, startWorker, writeProject } from './w1.ts'
 
 const HERE = fileURLToPath(new URL('.', import.meta.url))
-const LOOK_EVERY_MS = 50
-/** Counters that do not change for so many looks have come to rest. */
-const CALM_LOOKS = 3
+const LOOK_EVERY_MS = 100
 const PATIENCE_MS = 300_000
 
 /** `profile`: folder for CPU profiles. */
@@ -74,17 +72,17 @@ async function writeW0(setup: Setup, home: string, run: string): Promise<void> {
   await writeFile(join(home, 'millrace.yaml'), stringify(configOf(setup, run)))
 }
 
-/** Sums over labels of the counters of a worker, by name without `millrace_`. */
-async function counters({ url }: RunningWorker): Promise<(name: string) => number> {
+/** Sums over labels of the counters of a worker, by name without `millrace_`; only those with this label, where one is given. */
+async function counters({ url }: RunningWorker): Promise<(name: string, label?: string) => number> {
   const text = await (await fetch(`${url}/metrics`)).text()
-  return (name) =>
-    [...text.matchAll(new RegExp(`^millrace_${name}\\{[^}]*\\} (\\S+)$`, 'gm'))].reduce(
+  return (name, label = '') =>
+    [...text.matchAll(new RegExp(`^millrace_${name}\\{[^}]*${label}[^}]*\\} (\\S+)$`, 'gm'))].reduce(
       (sum, [, value]) => sum + Number(value),
       0,
     )
 }
 
-/** From the first record read until all are worked off and the last result is acknowledged. */
+/** From the first record read until the last result is acknowledged, and the state of W1 committed. */
 async function measure({ events, pids, taken }: Setup, worker: RunningWorker, work: Work): Promise<Figures> {
   const deadline = Date.now() + PATIENCE_MS
   const services = async () => (await cpuSeconds(pids.broker)) + (await cpuSeconds(pids.redis))
@@ -92,20 +90,19 @@ async function measure({ events, pids, taken }: Setup, worker: RunningWorker, wo
   const [startedAt, cpuBefore, servicesBefore] = [performance.now(), await cpuSeconds(worker.pid), await services()]
   const look = async () => {
     const counted = await counters(worker)
-    const done = work === 'w0' ? counted('records_out_total') >= taken.count : counted('rows_applied_total') >= events
+    // a step is counted once it is committed
+    const done =
+      work === 'w0'
+        ? counted('records_out_total') >= taken.count
+        : counted('batch_records_sum', 'role="reduce"') >= events
     const [at, cpu, servicesCpu] = [performance.now(), await cpuSeconds(worker.pid), await services()]
     return { at, cpu, servicesCpu, done, results: counted('records_out_total') }
   }
   let seen = await look()
-  for (let calm = 0; calm < CALM_LOOKS; ) {
+  while (!seen.done) {
     if (Date.now() > deadline) throw new Error(`not done in time:\n${worker.output.slice(-20).join('\n')}`)
-    await sleep(seen.done ? LOOK_EVERY_MS : 4 * LOOK_EVERY_MS)
-    const next = await look()
-    if (seen.done && next.results === seen.results) calm++
-    else {
-      calm = 0
-      seen = next
-    }
+    await sleep(LOOK_EVERY_MS)
+    seen = await look()
   }
   return {
     eventsPerSecond: events / ((seen.at - startedAt) / 1000),

@@ -59,7 +59,7 @@ Input: ${events.toLocaleString('en')} Avro events of 138 bytes in ${PARTITIONS} 
   the peers' programs go by order of arrival and have no timers. Kafka Streams and Millrace shuffle durably through the broker, Flink in memory.
   Millrace's state is in Redis, whose CPU is in the column of the services; that of the peers is in their process.
 - Time and CPU count from the first record read; the start of the process is left out. Kafka Streams and Flink end with their last commit or
-  checkpoint and their stop; Millrace with the last result acknowledged. Peak memory is the resident set of the engine's process.
+  checkpoint and their stop; Millrace with the last result acknowledged and, in W1, the last commit. Peak memory is the resident set of the engine's process.
 - One process each: Millrace one worker (JavaScript of one thread), the peers as many threads as there are cores.
 - **Held against an oracle, in every run**: W0 of all engines by number and hash of the records; Millrace's W1 by the final values of every store, and for every update that each
   event has a result of its own name. The peers' W1 by the number of results.
