@@ -1,5 +1,4 @@
 /** Opens the parts that a project names and puts them together: what `run` and `dev` share. Closing retraces opening. */
-
 import { catalogOf, type EntityCatalog } from './api/catalog.ts'
 import { readyTopologies } from './api/health.ts'
 import { liveTopics, liveTopologies } from './api/inventory.ts'

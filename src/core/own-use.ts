@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { guarded } from './guard.ts'
 import { keysAt, unknownKey } from './issues.ts'
+import { isMapping } from './mapping.ts'
 import { isOwnPart, type OwnPart, OwnPartFault } from './own-part.ts'
 import type { Path } from './yaml.ts'
 
@@ -63,8 +64,4 @@ export function asked<T>(own: OwnPart, what: string, call: () => T): T {
     const message = `${what} of ${own.path} fails: ${error instanceof Error ? error.message : error}`
     throw new OwnPartFault(message, 'a part that works', { cause: error })
   }
-}
-
-function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

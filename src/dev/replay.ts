@@ -5,6 +5,7 @@ import { PassThrough, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { MillraceError } from '../core/errors.ts'
+import { isMapping } from '../core/mapping.ts'
 import type { Draft, Millis } from '../core/model.ts'
 import { nearest } from '../core/suggest.ts'
 import { type Line, linesOf } from './lines.ts'
@@ -171,7 +172,7 @@ function recordOf(line: Line, topics: readonly string[]): ReplayRecord {
   } catch (error) {
     throw new Error(`not JSON (${(error as Error).message}); expected ${expected}`)
   }
-  if (!isObject(value)) throw new Error(`found ${kindOf(value)}, expected ${expected}`)
+  if (!isMapping(value)) throw new Error(`found ${kindOf(value)}, expected ${expected}`)
   if (!isEnvelope(value)) {
     if (bare) return { topic: topics[0] as string, event: value, key: undefined, timestamp: undefined }
     throw new Error(`found an object with ${Object.keys(value).join(', ') || 'nothing'}, expected ${expected}`)
@@ -182,7 +183,7 @@ function recordOf(line: Line, topics: readonly string[]): ReplayRecord {
     const hint = near === undefined ? '' : `; did you mean '${near}'?`
     throw new Error(`unknown topic ${JSON.stringify(topic)}${hint} (there are ${topics.join(', ')})`)
   }
-  if (!isObject(event)) throw new Error(`"event" is ${kindOf(event)}, expected an object`)
+  if (!isMapping(event)) throw new Error(`"event" is ${kindOf(event)}, expected an object`)
   if (key !== undefined && typeof key !== 'string') throw new Error(`"key" is ${kindOf(key)}, expected text`)
   if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && (timestamp as number) >= 0))
     throw new Error(`"timestamp" is ${JSON.stringify(timestamp)}, expected whole ms since 1970`)
@@ -193,10 +194,6 @@ const ENVELOPE = new Set(['topic', 'event', 'key', 'timestamp'])
 
 function isEnvelope(value: Readonly<Record<string, unknown>>): boolean {
   return 'topic' in value && 'event' in value && Object.keys(value).every((name) => ENVELOPE.has(name))
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function kindOf(value: unknown): string {

@@ -1,7 +1,6 @@
 /** Times of events as people write them. */
+import { isMapping, type Mapping } from '../core/mapping.ts'
 import { nonNull, type RecordType } from '../core/schema.ts'
-
-type Values = Readonly<Record<string, unknown>>
 
 const ISO = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d))?$/
 
@@ -9,13 +8,13 @@ const ISO = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d))?
  * The event with the ISO 8601 texts of its timestamp fields, also of records within, as milliseconds. A time of day needs
  * its zone. Throws an Error that names a timestamp field with another value, or without one where it must have one.
  */
-export function withTimes(event: Values, type: RecordType, path = ''): Values {
+export function withTimes(event: Mapping, type: RecordType, path = ''): Mapping {
   const changed: Record<string, unknown> = {}
   for (const field of type.fields) {
     const { type: inner, nullable } = nonNull(field.type)
     const value = event[field.name]
     const place = `${path}${field.name}`
-    if (inner.kind === 'record' && isObject(value)) changed[field.name] = withTimes(value, inner, `${place}.`)
+    if (inner.kind === 'record' && isMapping(value)) changed[field.name] = withTimes(value, inner, `${place}.`)
     if (inner.kind !== 'timestamp') continue
     if (value === undefined && !nullable && !('default' in field)) throw new Error(`${place} is missing`)
     if (value !== undefined && !(value === null && nullable)) changed[field.name] = millisOf(value, place)
@@ -30,8 +29,4 @@ function millisOf(value: unknown, place: string): number {
   const found = JSON.stringify(value)
   const cut = found.length > 40 ? `${found.slice(0, 40)}…` : found
   throw new Error(`${place}: expected milliseconds since 1970 or an ISO 8601 time; found ${cut}`)
-}
-
-function isObject(value: unknown): value is Values {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { fieldPath, oneOrMore, topicName } from '../core/config.ts'
 import { duration } from '../core/duration.ts'
 import { addIssues, describe, keysAt, unknownKey } from '../core/issues.ts'
+import { isMapping, type Mapping } from '../core/mapping.ts'
 import type { FeatureValue, Operator } from '../core/model.ts'
 import { meantPath, type OwnPart } from '../core/own-part.ts'
 import { nearest } from '../core/suggest.ts'
@@ -79,7 +80,7 @@ export interface FeatureDeclaration {
 
 /** Reads one file; undefined when it is not a declaration at all. Whatever is wrong is among `yaml.problems`. */
 export function readDeclaration(yaml: YamlFile, parts: FeatureParts): Declaration | undefined {
-  if (typeof yaml.value !== 'object' || yaml.value === null || Array.isArray(yaml.value)) {
+  if (!isMapping(yaml.value)) {
     const expected = 'a mapping with topology, kind, from, entity, by and features'
     yaml.add([], { code: 'bad-value', message: `the file is ${describe(yaml.value)}`, expected })
     return undefined
@@ -311,10 +312,4 @@ function readOutput(yaml: YamlFile, index: number, written: string | Mapping, pa
   if (parsed.success) return { kind, settings: parsed.data, part }
   addIssues(yaml, at, parsed.error.issues, part.config)
   return undefined
-}
-
-type Mapping = Readonly<Record<string, unknown>>
-
-function isMapping(value: unknown): value is Mapping {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { addIssues } from '../core/issues.ts'
+import { isMapping } from '../core/mapping.ts'
 import { topologyName } from '../core/topology.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
 import { topologyShape } from './declaration.ts'
@@ -42,7 +43,3 @@ export function dimensionsOf(yaml: YamlFile): readonly YamlFile[] {
 
 const NONE = { message: 'there are no dimensions', params: { expected: 'at least one' } }
 const isSome = (dimensions: object): boolean => Object.keys(dimensions).length > 0
-
-function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}

@@ -1,4 +1,5 @@
 /** Aggregations, operators and sinks of one's own, taken up beside those that come with Millrace. */
+import { isMapping } from '../core/mapping.ts'
 import type { Aggregation, FeatureSpec, Operator, Slot } from '../core/model.ts'
 import { isOwnPart, loadOwnPart, type OwnPart, OwnPartFault, requireMethods } from '../core/own-part.ts'
 import { asked, configured, type Mention, namedBy } from '../core/own-use.ts'
@@ -145,8 +146,4 @@ function ownSlots(own: OwnPart, opened: Aggregation, features: readonly FeatureS
 
 function ownSink(own: OwnPart): SinkPart {
   return { ...(own.part as SinkPart), config: configured(own), own }
-}
-
-function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -5,6 +5,7 @@ import { duration } from '../core/duration.ts'
 import { ERRORS } from '../core/errors.ts'
 import { addIssues, describe } from '../core/issues.ts'
 import { DRAFT, type JsonSchema, jsonSchemaOf } from '../core/json-schema.ts'
+import { isMapping } from '../core/mapping.ts'
 import type { Millis } from '../core/model.ts'
 import { topicType } from '../core/schema.ts'
 import { nearest } from '../core/suggest.ts'
@@ -138,8 +139,7 @@ export function readCases(yaml: YamlFile, project: Pick<Project, 'topologies'>):
   if (yaml.problems.length > 0) return []
   const parsed = casesShape.safeParse(yaml.value)
   if (!parsed.success) {
-    if (typeof yaml.value === 'object' && yaml.value !== null && !Array.isArray(yaml.value))
-      addIssues(yaml, [], parsed.error.issues, casesShape)
+    if (isMapping(yaml.value)) addIssues(yaml, [], parsed.error.issues, casesShape)
     else {
       const expected = 'a mapping with topology and cases'
       yaml.add([], { code: 'bad-value', message: `the file is ${describe(yaml.value)}`, expected })

@@ -1,5 +1,6 @@
 /** Events as tests write them, made whole by the topic's schema. */
 import { describe } from '../core/issues.ts'
+import { isMapping } from '../core/mapping.ts'
 import type { Flow, Millis } from '../core/model.ts'
 import type { Fault } from '../core/problem.ts'
 import { type AvroField, type AvroType, branchOf, nonNull, type RecordType } from '../core/schema.ts'
@@ -240,8 +241,4 @@ function emptyOf(type: AvroType): unknown {
     default:
       return branchOf(inner) === 'null' ? null : 0
   }
-}
-
-function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

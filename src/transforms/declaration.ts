@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { oneOrMore, topicName } from '../core/config.ts'
 import { addIssues, describe } from '../core/issues.ts'
+import { isMapping } from '../core/mapping.ts'
 import { headShape, type Named, topologyName } from '../core/topology.ts'
 import { expression, lets } from '../core/written.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
@@ -69,7 +70,7 @@ export type Declaration = z.output<typeof transformShape>
 
 /** Undefined when it is not a declaration at all. Whatever is wrong is among `yaml.problems`. */
 export function readDeclaration(yaml: YamlFile): Declaration | undefined {
-  if (typeof yaml.value !== 'object' || yaml.value === null || Array.isArray(yaml.value)) {
+  if (!isMapping(yaml.value)) {
     const expected = 'a mapping with topology, kind, from and to'
     yaml.add([], { code: 'bad-value', message: `the file is ${describe(yaml.value)}`, expected })
     return undefined

@@ -1,3 +1,4 @@
+import { isMapping, type Mapping } from '../../core/mapping.ts'
 import { type AvroField, type AvroType, branchOf, type RecordType, type TimeType } from '../../core/schema.ts'
 import { DAY_MS, decimalOf, isTime } from './numbers.ts'
 
@@ -40,21 +41,21 @@ function convert(type: AvroType, json: unknown): unknown {
     case 'array':
       return Array.isArray(json) ? whole(json, (item) => convert(type.items, item)) : UNFIT
     case 'map':
-      return isObject(json) ? dictionary(type.items, json) : UNFIT
+      return isMapping(json) ? dictionary(type.items, json) : UNFIT
     case 'record':
-      return isObject(json) ? record(type, json) : UNFIT
+      return isMapping(json) ? record(type, json) : UNFIT
     default:
       return isTime(type) && Number.isSafeInteger(json) ? inMillis(type, json as number) : UNFIT
   }
 }
 
-function dictionary(items: AvroType, json: Record<string, unknown>): unknown {
+function dictionary(items: AvroType, json: Mapping): unknown {
   const entries: Record<string, unknown> = Object.create(null)
   for (const [key, value] of Object.entries(json)) entries[key] = convert(items, value)
   return Object.values(entries).includes(UNFIT) ? UNFIT : entries
 }
 
-function record(type: RecordType, json: Record<string, unknown>): unknown {
+function record(type: RecordType, json: Mapping): unknown {
   const values = whole(type.fields, (field) => {
     if (Object.hasOwn(json, field.name)) return convert(field.type, json[field.name])
     return 'default' in field ? convert(field.type, field.default) : UNFIT
@@ -66,10 +67,6 @@ function record(type: RecordType, json: Record<string, unknown>): unknown {
 function whole<T>(items: readonly T[], each: (item: T) => unknown): unknown {
   const values = items.map(each)
   return values.includes(UNFIT) ? UNFIT : values
-}
-
-function isObject(json: unknown): json is Record<string, unknown> {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
 }
 
 function inMillis(type: TimeType, value: number): number {
