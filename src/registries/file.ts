@@ -13,6 +13,7 @@ import {
 import { dirname, join, relative, resolve } from 'node:path'
 import { z } from 'zod'
 import { MillraceError } from '../core/errors.ts'
+import { canonicalJson } from '../core/fingerprint.ts'
 import type { Registry } from '../core/model.ts'
 import type { Log, Part } from '../core/part.ts'
 import { mismatch } from '../core/resolution.ts'
@@ -90,7 +91,7 @@ class FileRegistry implements Registry {
     this.index = this.load()
     this.takeUp([subject])
     const before = this.newest(subject)
-    if (before !== undefined && canonical(this.index.schemas[before]) === canonical(schema)) return before
+    if (before !== undefined && canonicalJson(this.index.schemas[before]) === canonicalJson(schema)) return before
     const fault =
       this.declared(subject) !== undefined
         ? `${this.shown(this.fileOf(subject))} declares another`
@@ -115,7 +116,7 @@ class FileRegistry implements Registry {
       const schema = this.declared(subject)
       if (schema === undefined) return false
       const before = this.newest(subject)
-      if (before !== undefined && canonical(this.index.schemas[before]) === canonical(schema)) return false
+      if (before !== undefined && canonicalJson(this.index.schemas[before]) === canonicalJson(schema)) return false
       const found = validated(schema, 'config-invalid', this.shown(this.fileOf(subject)))
       const fault = before === undefined ? undefined : mismatch(parseSchema(this.index.schemas[before]), found, 'all')
       if (fault !== undefined)
@@ -127,9 +128,9 @@ class FileRegistry implements Registry {
   }
 
   private add(subject: string, schema: unknown): number {
-    const text = canonical(schema)
+    const text = canonicalJson(schema)
     let id = createHash('sha256').update(text).digest().readUInt32BE(0) >>> 1
-    while (Object.hasOwn(this.index.schemas, id) && canonical(this.index.schemas[id]) !== text) id++
+    while (Object.hasOwn(this.index.schemas, id) && canonicalJson(this.index.schemas[id]) !== text) id++
     this.index.schemas[id] = schema
     const versions = Object.hasOwn(this.index.subjects, subject) ? (this.index.subjects[subject] ?? []) : []
     this.index.subjects[subject] = [...versions.filter((version) => version !== id), id]
@@ -222,15 +223,6 @@ function validated(schema: unknown, code: 'config-invalid' | 'schema-incompatibl
     if (error instanceof SchemaError) throw new MillraceError(code, `${what} is wrong: ${error.message}`)
     throw error
   }
-}
-
-/** The same for the same content, whatever its layout and the order of its keys. */
-function canonical(json: unknown): string {
-  return JSON.stringify(json, (_, value: unknown) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
-  )
 }
 
 function isMissing(error: unknown): boolean {
