@@ -9,6 +9,7 @@ import type { Draft, Event, FeatureFlow, FlowSource, Millis, OpenState, Position
 import type { DeadLetter } from './dead-letters.ts'
 import { Inbox } from './inbox.ts'
 import { RecordMapper } from './mapper.ts'
+import { mapTask } from './names.ts'
 import { beginning } from './place.ts'
 import { RowBuffer } from './rows.ts'
 import { encodeFrame, encodeLayout, FRAME_BYTES, FRAME_ROWS, type FrameHead, type Source } from './shuffle.ts'
@@ -66,7 +67,7 @@ export class MapTask implements Task {
     this.topic = topic
     this.partition = partition
     this.context = context
-    this.id = `map/${flow.name}@${flow.generation}/${topic}/${partition}`
+    this.id = mapTask(flow, topic, partition)
     const { plan } = flow.sources.find((source) => source.topic === topic) as FlowSource
     this.layout = encodeLayout(plan.columns)
     this.rowBytes = ROW_BYTES + plan.columns.reduce((bytes, { kind }) => bytes + (kind === 'number' ? 8 : 1), 0)

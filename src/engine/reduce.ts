@@ -10,6 +10,7 @@ import { type Cause, type Computed, compute, type NewRows, segmentKey } from './
 import { Inbox } from './inbox.ts'
 import type { Intake } from './intake.ts'
 import { KeyCache } from './keys.ts'
+import { reduceTask } from './names.ts'
 import { Outputs } from './outputs.ts'
 import { OwnCalls } from './own-code.ts'
 import { Sources } from './sources.ts'
@@ -70,9 +71,8 @@ export class ReduceTask<S = unknown> implements Task {
     intake: Intake,
     context: TaskContext,
   ) {
-    const name = (p: number) => `reduce/${flow.name}@${flow.generation}/${p}`
-    this.id = name(partition)
-    this.all = Array.from({ length: tasks }, (_, p) => name(p))
+    this.id = reduceTask(flow, partition)
+    this.all = Array.from({ length: tasks }, (_, p) => reduceTask(flow, p))
     this.flow = flow
     this.generation = generation
     this.partition = partition

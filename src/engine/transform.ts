@@ -18,6 +18,7 @@ import type {
 import type { DeadLetter } from './dead-letters.ts'
 import { Inbox, type Slice } from './inbox.ts'
 import { asRecordError } from './mapper.ts'
+import { transformTask } from './names.ts'
 import { OwnCalls } from './own-code.ts'
 import { beginning, placeIn } from './place.ts'
 import { NAME_HEADER, nameOf, Repeats } from './repeats.ts'
@@ -64,7 +65,7 @@ export class TransformTask implements Task {
     this.topic = topic
     this.partition = partition
     this.context = context
-    this.id = `transform/${flow.name}@${flow.generation}/${topic}/${partition}`
+    this.id = transformTask(flow, topic, partition)
     this.from = flow.sources.find((source) => source.topic === topic) as TransformSource
     this.tables = [...new Set(flow.tables.map((table) => table.topic))]
     this.calls = flow.own && new OwnCalls(flow.own, this.id, context.clock)

@@ -18,6 +18,7 @@ import { Feed } from './feed.ts'
 import { DirectIntake, ShuffleIntake } from './intake.ts'
 import { MapTask } from './map.ts'
 import type { Metrics } from './metrics.ts'
+import { shuffleTopic } from './names.ts'
 import { ReduceTask } from './reduce.ts'
 import { Tables } from './tables.ts'
 import type { Attested, Condition, EngineSettings, Task, TaskContext, TaskRunner } from './task.ts'
@@ -106,7 +107,7 @@ export class Worker {
 
   /** Name of a flow's shuffle topic. */
   shuffleTopic(flow: Flow): string {
-    return `${this.options.deployment}.${flow.name}.${flow.generation}.shuffle`
+    return shuffleTopic(this.options.deployment, flow)
   }
 
   // ------------------------------------------------------------- flows

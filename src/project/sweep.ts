@@ -2,6 +2,7 @@
 import type { WallClock } from '../core/clock.ts'
 import type { FeatureStore, State, TaskId, Transport } from '../core/model.ts'
 import { type DeployedTopology, forgetDeployed } from '../engine/deployment.ts'
+import { mapTask, reduceTask, shuffleTopic, transformTask } from '../engine/names.ts'
 import { forgetRebuild } from '../features/rebuild.ts'
 import type { OldGeneration } from './plan.ts'
 
@@ -25,17 +26,20 @@ export async function remainsOf(
   deployment: string,
   { transport }: Pick<SweepServices, 'transport'>,
 ): Promise<Remains> {
-  const namespace = `${topology}@${generation}`
+  const of = { name: topology, generation }
   const { sources = [], shuffle, direct = 0 } = deployed.generations[generation] ?? {}
   const topics = await transport.topics(sources)
-  const reduces = Array.from({ length: shuffle ?? direct }, (_, partition) => `reduce/${namespace}/${partition}`)
-  const others = ['map', 'transform'].flatMap((role) =>
+  const reduces = Array.from({ length: shuffle ?? direct }, (_, partition) => reduceTask(of, partition))
+  const others = [mapTask, transformTask].flatMap((taskOf) =>
     [...topics].flatMap(([topic, { partitions }]) =>
-      Array.from({ length: partitions }, (_, partition) => `${role}/${namespace}/${topic}/${partition}`),
+      Array.from({ length: partitions }, (_, partition) => taskOf(of, topic, partition)),
     ),
   )
-  const name = `${deployment}.${topology}.${generation}.shuffle`
-  return { namespace, shuffle: shuffle === undefined ? undefined : name, tasks: [...reduces, ...others] }
+  return {
+    namespace: `${topology}@${generation}`,
+    shuffle: shuffle === undefined ? undefined : shuffleTopic(deployment, of),
+    tasks: [...reduces, ...others],
+  }
 }
 
 /** May be repeated after a failure: what is known of the generation goes last. */
