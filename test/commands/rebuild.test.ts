@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { SILENT } from '../../src/core/part.ts'
 import { checkProject, type Project } from '../../src/project/check.ts'
 import {
   createRuntime,
@@ -11,10 +11,9 @@ import {
   type Services,
   sourceEncoders,
 } from '../../src/runtime.ts'
+import { freePort } from '../services/recipe.ts'
 import { call, exampleProject, start } from './cli.ts'
 
-const silent = () => undefined
-const log = { debug: silent, info: silent, warn: silent, error: silent }
 const NOON = Date.UTC(2026, 0, 5, 12)
 const POLL = { timeout: 20_000 }
 
@@ -28,23 +27,15 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
 /** A worker of the project, for the time of `job`. */
 async function running<T>(
   job: (runtime: Runtime, services: Services, project: Project, url: string) => Promise<T>,
 ): Promise<T> {
   const { project } = (await checkProject(folder)) as { project: Project }
-  const services = await openServices(project, log)
+  const services = await openServices(project, SILENT)
   try {
     await createTopics(project, services.transport)
-    const runtime = await createRuntime(project, services, log)
+    const runtime = await createRuntime(project, services, SILENT)
     const url = await runtime.start()
     try {
       return await job(runtime, services, project, url)
@@ -107,7 +98,9 @@ describe('rebuild', () => {
     })
     const { code, out, error } = await call('rebuild', 'courier-deliveries', '-d', folder)
     expect({ code, error }).toEqual({ code: 0, error: '' })
-    expect(out).toMatch(/courier-deliveries.* will be computed again from the start[\s\S]*Start the workers again/)
+    expect(out).toMatch(
+      /courier-deliveries.* will be computed again from the start[\s\S]*Send the workers SIGHUP, or start them again/,
+    )
     await running(async (runtime, services, project, url) => {
       await deliver(services, project, 700, 1_400)
       await expect.poll(() => totals(url), POLL).toEqual(Array(7).fill(200))

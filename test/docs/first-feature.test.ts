@@ -1,11 +1,11 @@
 /** The guide is run as it stands: each block of commands says what stands below it. */
 import { spawn } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freePort } from '../services/recipe.ts'
 
 const root = join(import.meta.dirname, '../..')
 const guide = await readFile(join(root, 'docs/first-feature.md'), 'utf8')
@@ -99,12 +99,4 @@ function start(command: string) {
       await ended
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((listening) => server.once('listening', listening))
-  const { port } = server.address() as AddressInfo
-  await new Promise((closed) => server.close(closed))
-  return port
 }

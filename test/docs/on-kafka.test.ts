@@ -1,14 +1,13 @@
 /** docs/on-kafka.md is run as it stands, and what operations.md says of dead letters. */
 import { spawn } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, Partitioners } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWith, uniqueName } from '../services/index.ts'
+import { freePort } from '../services/recipe.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -134,12 +133,4 @@ function serve(command: string, environment: Readonly<Record<string, string>> = 
       await ended
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((listening) => server.once('listening', listening))
-  const { port: free } = server.address() as AddressInfo
-  await new Promise((closed) => server.close(closed))
-  return free
 }

@@ -12,7 +12,7 @@ import type {
   State,
   Transport,
 } from '../../src/core/model.ts'
-import type { Log } from '../../src/core/part.ts'
+import { type Log, SILENT } from '../../src/core/part.ts'
 import { createMetrics } from '../../src/engine/metrics.ts'
 import type { EngineSettings } from '../../src/engine/task.ts'
 import { Worker } from '../../src/engine/worker.ts'
@@ -116,9 +116,6 @@ export const SETTINGS: EngineSettings = {
   retryMax: 1_000,
 }
 
-const silent = () => undefined
-export const quiet: Log = { debug: silent, info: silent, warn: silent, error: silent }
-
 /** Everything one deployment needs, in memory, on a clock that the test moves. Events are JSON. */
 export class World {
   readonly clock = new VirtualClock()
@@ -214,7 +211,7 @@ export class World {
       settings: { ...SETTINGS, ...this.options.settings },
       clock: this.clock,
       metrics: this.metrics,
-      log: this.options.log ?? quiet,
+      log: this.options.log ?? SILENT,
     })
   }
 

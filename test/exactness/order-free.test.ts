@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { hash53 } from '../../src/core/key.ts'
 import type { Decoder, FeatureValue, Sink, Value } from '../../src/core/model.ts'
+import { SILENT } from '../../src/core/part.ts'
 import { createMetrics } from '../../src/engine/metrics.ts'
 import { Worker } from '../../src/engine/worker.ts'
 import type { FeatureTopology } from '../../src/features/compile.ts'
@@ -16,7 +17,7 @@ import { MemoryStore } from '../../src/testing/memory-store.ts'
 import { MemoryTransport } from '../../src/testing/memory-transport.ts'
 import { NAIVE_OPERATORS } from '../../src/testing/naive-operators.ts'
 import { naiveResult } from '../../src/testing/oracle.ts'
-import { quiet, SETTINGS } from '../engine/world.ts'
+import { SETTINGS } from '../engine/world.ts'
 
 const HERE = new URL('./order-free/', import.meta.url)
 
@@ -225,7 +226,7 @@ async function compute(
     settings: SETTINGS,
     clock,
     metrics: createMetrics(),
-    log: quiet,
+    log: SILENT,
   })
   await worker.start()
   const shuffled = events.map((event) => [order.next().value as number, event] as const).sort((a, b) => a[0] - b[0])

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { seeded } from '../../bench/orders.ts'
 import { avroDecoder, avroEncoder } from '../../src/codecs/avro/index.ts'
 import type { Batch, Transport } from '../../src/core/model.ts'
+import { SILENT } from '../../src/core/part.ts'
 import { describeWith } from '../services/index.ts'
 import { Deployment, EVENTS, PARTITIONS } from './world.ts'
 
@@ -42,8 +43,6 @@ async function namesIn(transport: Transport, topic: string): Promise<{ records: 
 }
 
 const PLACE = { type: 'record', name: 'Place', fields: [{ name: 'region', type: 'string' }] }
-const silent = () => undefined
-const log = { debug: silent, info: silent, warn: silent, error: silent }
 
 describeWith(
   ['kafka', 'registry', 'redis'],
@@ -102,7 +101,7 @@ to: ${to}
       await deployment.expectExact()
       const subject = await schemas.latest(`${name}-made-value`)
       const fields = [['storeId'], ['region']]
-      const decoder = avroDecoder({ registry: schemas, schema: subject?.schema, fields, log })
+      const decoder = avroDecoder({ registry: schemas, schema: subject?.schema, fields, log: SILENT })
       const found = new Map<unknown, unknown>()
       for await (const { records } of batchesOf(transport, `${name}-made`)) {
         await decoder.prepare(records)

@@ -15,14 +15,12 @@ import {
   writeProject,
 } from '../../bench/w1.ts'
 import type { FeatureStore, Registry, Transport } from '../../src/core/model.ts'
-import { loadPart } from '../../src/core/part.ts'
+import { loadPart, SILENT } from '../../src/core/part.ts'
 import { checkProject } from '../../src/project/check.ts'
 import { uniqueName } from '../services/index.ts'
 
 export const STORES = 10_000
 export const PARTITIONS = 8
-const silent = () => undefined
-const log = { debug: silent, info: silent, warn: silent, error: silent }
 
 /** How many events: all two million with CI=true, fewer on a developer's machine; `W1_EVENTS` overrides. */
 export const EVENTS = Number(process.env.W1_EVENTS ?? (process.env.CI === 'true' ? 2_000_000 : 200_000))
@@ -40,7 +38,7 @@ export async function openPart<T>(
   directory = tmpdir(),
 ): Promise<T> {
   const part = await loadPart<unknown, T>(folder, kind)
-  return part.open(part.config.parse(settings), { directory, deployment: 'test', log })
+  return part.open(part.config.parse(settings), { directory, deployment: 'test', log: SILENT })
 }
 
 /** Generation of the one topology of a project that computes features. */

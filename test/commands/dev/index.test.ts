@@ -7,13 +7,12 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { avroDecoder } from '../../../src/codecs/avro/index.ts'
 import type { InputRecord } from '../../../src/core/model.ts'
+import { SILENT } from '../../../src/core/part.ts'
 import { checkProject, type Project } from '../../../src/project/check.ts'
 import { createRuntime, openServices, type Services } from '../../../src/runtime.ts'
 import { call, exampleProject, type Running, start } from '../cli.ts'
 
 const sh = promisify(execFile)
-const silent = () => undefined
-const log = { debug: silent, info: silent, warn: silent, error: silent }
 
 let folder: string
 beforeEach(() => {
@@ -110,14 +109,14 @@ it('shows live features, prints commands that work, stops cleanly and goes on wh
 /** Lets a worker read to the end what is in the log; every lifetime total is then what a count over the log says. */
 async function deliveredByCourier(): Promise<ReadonlyMap<string, number>> {
   const { project } = await checkProject(folder)
-  const services = await openServices(project as Project, log)
+  const services = await openServices(project as Project, SILENT)
   try {
     const counted = await countDeliveries(services, project as Project)
     const here = {
       ...(project as Project),
       config: { ...(project as Project).config, http: { host: '127.0.0.1', port: 0 } },
     }
-    const runtime = await createRuntime(here, services, log)
+    const runtime = await createRuntime(here, services, SILENT)
     await runtime.start()
     const { generation } = runtime.topologies.find(({ name }) => name === 'courier-deliveries') ?? {}
     const ids = [...counted.keys()]
@@ -138,7 +137,7 @@ async function countDeliveries(
   { topologies }: Project,
 ): Promise<Map<string, number>> {
   const schema = topologies.flatMap(({ sources }) => sources).find(({ name }) => name === 'orders')?.schema
-  const decoder = avroDecoder({ registry, schema, fields: [['type'], ['courierId']], log })
+  const decoder = avroDecoder({ registry, schema, fields: [['type'], ['courierId']], log: SILENT })
   const counts = new Map<string, number>()
   for (const record of await recordsOf(transport, 'orders')) {
     await decoder.prepare([record])
