@@ -40,6 +40,11 @@ interface Aborted {
   readonly first: Position
 }
 
+/** What batches of one answer may still decompress to. */
+interface Room {
+  bytes: number
+}
+
 interface Codec {
   decompress(bytes: Buffer): Promise<Buffer>
 }
@@ -50,6 +55,8 @@ type Decompress = (bytes: Buffer, options: { maxOutputLength: number }) => Promi
 const DECOMPRESS: Readonly<Record<number, Decompress>> = { 1: promisify(gunzip), 4: promisify(zstdDecompress) }
 /** So large no batch is; larger ones were made to fill the memory of whoever reads them. */
 const MOST_DECOMPRESSED = 256 << 20
+/** What batches of one answer are decompressed to; those beyond are left for the next request, but the first of each partition. */
+const MOST_AT_ONCE = 128 << 20
 const NO_HEADERS: Readonly<Record<string, Buffer>> = Object.freeze({})
 const internal = createRequire(import.meta.url)
 
@@ -60,17 +67,18 @@ export async function readFetch(bytes: Buffer, version: number): Promise<FetchAn
   const clientSideThrottleTime = from.int32()
   const errorCode = version >= 7 ? from.int16() : 0
   if (version >= 7) from.int32() // id of a fetch session: none was asked for
+  const room: Room = { bytes: MOST_AT_ONCE }
   const responses: { topicName: string; partitions: PartitionAnswer[] }[] = []
   for (let topics = from.int32(); topics > 0; topics--) {
     const topicName = from.text(from.int16())
     const partitions: PartitionAnswer[] = []
-    for (let left = from.int32(); left > 0; left--) partitions.push(await readPartition(from, version))
+    for (let left = from.int32(); left > 0; left--) partitions.push(await readPartition(from, version, room))
     responses.push({ topicName, partitions })
   }
   return { throttleTime: 0, clientSideThrottleTime, errorCode, responses }
 }
 
-async function readPartition(from: Reader, version: number): Promise<PartitionAnswer> {
+async function readPartition(from: Reader, version: number, room: Room): Promise<PartitionAnswer> {
   const partition = from.int32()
   const errorCode = from.int16()
   const highWatermark = String(from.int64())
@@ -79,20 +87,20 @@ async function readPartition(from: Reader, version: number): Promise<PartitionAn
   const aborted: Aborted[] = []
   for (let left = from.int32(); left > 0; left--) aborted.push({ producer: from.bigint(), first: from.int64() })
   const preferredReadReplica = version >= 11 ? from.int32() : -1
-  const set = await readRecordSet(from.block(from.int32()), aborted)
+  const set = await readRecordSet(from.block(from.int32()), aborted, room)
   const messages = set ? [set] : []
   return { partition, errorCode, highWatermark, abortedTransactions: [], preferredReadReplica, messages }
 }
 
 /** Undefined when there is not one whole batch. The last one may be cut off. */
-async function readRecordSet(bytes: Buffer, aborted: Aborted[]): Promise<RecordSet | undefined> {
+async function readRecordSet(bytes: Buffer, aborted: Aborted[], room: Room): Promise<RecordSet | undefined> {
   aborted.sort((a, b) => a.first - b.first)
   const records: InputRecord[] = []
   const dropped = new Set<bigint>()
   let last: Position | undefined
   for (let at = 0; at + HEAD_BYTES <= bytes.length; ) {
     const end = at + 12 + bytes.readInt32BE(at + 8)
-    if (end > bytes.length) break
+    if (end > bytes.length || (room.bytes <= 0 && last !== undefined)) break
     if (bytes[at + 16] !== 2) throw new Error(`message format ${bytes[at + 16]} is older than Kafka 0.11`)
     const batch = new Reader(bytes, at, end)
     const base = batch.int64()
@@ -109,6 +117,7 @@ async function readRecordSet(bytes: Buffer, aborted: Aborted[]): Promise<RecordS
       batch.at = at + 36
       const count = batch.int32()
       const body = attributes & COMPRESSED ? new Reader(await decompressed(attributes, batch.rest())) : batch
+      if (body !== batch) room.bytes -= body.bytes.length
       readRecords(body, count, base, first, attributes & APPEND_TIME ? newest : undefined, records)
     }
     at = end
@@ -264,7 +273,7 @@ class Reader {
 
   private move(length: number): number {
     this.at += length
-    if (!(this.at <= this.end)) throw new Error('a Fetch answer ends too early')
+    if (!(length >= 0 && this.at <= this.end)) throw new Error('a Fetch answer ends too early')
     return this.at
   }
 }

@@ -225,4 +225,23 @@ describe('an answer to a Fetch request', () => {
     await expect(readFetch(old, 11)).rejects.toThrow('older than Kafka 0.11')
     await expect(readFetch(good, 3)).rejects.toThrow('Kafka 0.11')
   })
+
+  it('is read in parts where its batches decompress to more than a reader may hold', async () => {
+    const large = compressed(stored([{ key: null, value: Buffer.alloc(65 << 20), timestamp: 1 }]), 4, zstdCompressSync)
+    const sets = [0, 1, 2].map((base) => {
+      const batch = Buffer.from(large)
+      batch.writeBigInt64BE(BigInt(base), 0)
+      return batch
+    })
+    const set = Buffer.concat(sets)
+    const { responses } = await readFetch(answer([{ set }, { set }]), 11)
+    expect(responses[0]?.partitions.map(({ messages }) => messages[0]?.offset)).toEqual(['1', '0'])
+  })
+
+  it('is refused where a header leads back to what was read already', async () => {
+    const batch = stored([{ key: null, value: null, timestamp: 1, headers: { aaaaaaaa: Buffer.alloc(0) } }])
+    // one record whose headers are so many that they never end, each with a name of -2 bytes and a value of none
+    Buffer.from([0xfe, 0xff, 0xff, 0xff, 0x81, 0x80, 0x00, 0x03]).copy(batch, 61 + 6)
+    await expect(read(batch)).rejects.toThrow('ends too early')
+  })
 })
