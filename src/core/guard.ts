@@ -20,8 +20,16 @@ export function guarded<T>(limit: Millis, call: () => T): T {
     if (error instanceof MillraceError) throw error
     if (error instanceof Error && (error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')
       throw new RecordError('part-timeout', `no answer within ${limit} ms`)
-    throw new RecordError('part-failed', error instanceof Error ? error.message : String(error), { cause: error })
+    throw new RecordError('part-failed', told(error), { cause: error })
   } finally {
     place[CALL] = outer
   }
+}
+
+/** Asks nothing of a thing that is no error: it might fail again, or not answer. */
+function told(thrown: unknown): string {
+  if (typeof thrown !== 'object' && typeof thrown !== 'function') return String(thrown)
+  const message = thrown instanceof Error ? Object.getOwnPropertyDescriptor(thrown, 'message')?.value : undefined
+  if (typeof message === 'string') return message
+  return thrown instanceof Error ? 'an error without a message' : 'something was thrown that is no Error'
 }

@@ -48,6 +48,34 @@ it.each([
     'undefined',
   ],
   [
+    'what cannot be made a text',
+    () => {
+      throw Object.create(null)
+    },
+    'no Error',
+  ],
+  [
+    'what never says its text',
+    () => {
+      throw {
+        toString() {
+          throw new Error('asked')
+        },
+      }
+    },
+    'no Error',
+  ],
+  [
+    'an error whose message fails',
+    () => {
+      const message = () => {
+        throw new Error('asked')
+      }
+      throw Object.defineProperty(new Error(), 'message', { get: message })
+    },
+    'without a message',
+  ],
+  [
     'no end of calls',
     () => {
       const again = (): number => again() + 1
