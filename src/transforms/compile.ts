@@ -1,5 +1,6 @@
 /** From a declaration to a flow: everything checked against the schemas, every expression a closure. */
 import type { Config } from '../core/config.ts'
+import { RecordError } from '../core/errors.ts'
 import type { Expected } from '../core/expression/index.ts'
 import { fingerprint } from '../core/fingerprint.ts'
 import { described, misfit } from '../core/fit.ts'
@@ -30,6 +31,8 @@ export interface TransformTopology extends Topology {
  */
 const GENERATION = 'once'
 const RETENTION_MS = 7 * 86_400_000
+/** What is made of one record is held in memory at once: a long list of which each element keeps the whole record would fill it. */
+const MOST_MADE_BYTES = 64 << 20
 
 interface Route {
   readonly topic: string
@@ -199,6 +202,7 @@ function sourceOf(
       if (!takes(scope)) return []
       const items = listOf ? ((listOf(scope) ?? []) as readonly unknown[]) : [undefined]
       const all: Made[] = []
+      let bytes = 0
       for (const [i, item] of items.entries()) {
         const here = listOf ? withTables({ ...scope, item }, ofItem, lookup) : scope
         let value: Event | null | undefined
@@ -207,7 +211,14 @@ function sourceOf(
           value ??= fill(here)
           if (value === null) break
           const index = i * ways.length + way
-          all.push({ topic, index, key: keyOf ? keyOf(here) : record.key, value: encoder.encode(value) })
+          const made = encoder.encode(value)
+          bytes += made.length
+          if (bytes > MOST_MADE_BYTES)
+            throw new RecordError(
+              'record-too-large',
+              `more than ${MOST_MADE_BYTES} bytes are made of its ${items.length} items`,
+            )
+          all.push({ topic, index, key: keyOf ? keyOf(here) : record.key, value: made })
         }
       }
       return all

@@ -1,4 +1,5 @@
 /** The record that a transform makes: its fields, how each is filled from every source topic, and its schema. */
+import { RecordError } from '../core/errors.ts'
 import type { Expected, Expression } from '../core/expression/index.ts'
 import type { Event, Maker } from '../core/model.ts'
 import { type AvroField, type AvroType, nonNull, type RecordType, SchemaError } from '../core/schema.ts'
@@ -75,10 +76,24 @@ export function ownRecord({ type, maker }: OwnMaker, sources: readonly SourceTop
   const whole = new Map(sources.map((source) => [source.name, source.type.fields.map(({ name }) => [name])]))
   return {
     type,
-    fill: () => (scope) => maker.make(scope as Parameters<Maker['make']>[0]),
+    fill: () => (scope) => {
+      for (const name in scope) freeze(scope[name])
+      const made: unknown = maker.make(scope as Parameters<Maker['make']>[0])
+      if (!(made instanceof Promise)) return made as Event | null
+      // what it says is not waited for; unheard, a rejection would end the process
+      made.catch(() => undefined)
+      throw new RecordError('part-failed', 'make() gives a promise: it has to give the record itself')
+    },
     uses: (topic) => [{ fields: whole.get(topic) ?? [] }],
     placeOf: () => ['use'],
   }
+}
+
+/** Events and what tables hold are shared with others: code of one's own may look, and fails where it changes them. */
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || Object.isFrozen(value)) return
+  Object.freeze(value)
+  for (const inner of Object.values(value)) freeze(inner)
 }
 
 const nothing = () => null

@@ -293,3 +293,14 @@ features:
     ])
   })
 })
+
+it('of a record, no more is made than memory holds', async () => {
+  const text = 'topology: lines\nkind: transform\nfrom: baskets\nflatten: event.items\nkeep: [note, items]\nto: lines\n'
+  const topology = await compiled(text)
+  const basket = (items: number) => ({
+    note: 'n'.repeat(1 << 16),
+    items: Array.from({ length: items }, () => ({ product: 'p', cents: 1 })),
+  })
+  expect(make(topology, basket(2))).toHaveLength(2)
+  expect(() => make(topology, basket(2_000))).toThrow(expect.objectContaining({ code: 'record-too-large' }))
+})

@@ -56,6 +56,28 @@ it('an event that it fails on, or gives no answer to, is a dead letter; those ar
   ])
 })
 
+it.each([
+  ['changes it', 'event.celsius = 0', 'read only'],
+  ['changes a list in it', "event.sensors.push('x')", 'not extensible'],
+])('an event is shared with other topologies: code of one’s own that %s fails on it', async (_, change, reason) => {
+  const part = PART.replace('make: ({ event }) => {', `make: ({ event }) => { ${change};`)
+  const test = await open({ 'parts/convert.ts': part })
+  await test.send('readings', { celsius: 10 })
+  expect(await test.outputs('fahrenheit')).toEqual([])
+  expect(test.deadLetters()).toEqual([
+    { code: 'part-failed', reason: expect.stringContaining(reason), topic: 'readings' },
+  ])
+})
+
+it('a promise is no record, and one that rejects ends nothing', async () => {
+  const test = await open({ 'parts/convert.ts': PART.replace('make: ({', 'make: async ({') })
+  await test.send('readings', { celsius: 1000 })
+  expect(await test.outputs('fahrenheit')).toEqual([])
+  expect(test.deadLetters()).toEqual([
+    { code: 'part-failed', reason: expect.stringContaining('promise'), topic: 'readings' },
+  ])
+})
+
 it('stops at such an event where that was chosen', async () => {
   const test = await open({ 'millrace.yaml': yaml('failures: stop') })
   await test.send('readings', { celsius: 0 })
