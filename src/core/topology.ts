@@ -12,6 +12,14 @@ export const topologyName = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name of a-z, 0-9 and -, beginning with a letter, at most 63 long')
 
+/** Of the Avro record that a topology writes: `StoreLoad` of `store-load`. */
+export function recordName(topology: string): string {
+  return topology
+    .split('-')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')
+}
+
 /** Keys that every kind has. */
 export const headShape = {
   start: start.optional(),

@@ -19,7 +19,7 @@ import type {
 } from '../core/model.ts'
 import { OwnPartFault } from '../core/own-part.ts'
 import { compileField, type SourceTopic } from '../core/topics.ts'
-import type { Topology } from '../core/topology.ts'
+import { recordName, type Topology } from '../core/topology.ts'
 import { isOfType, itemsOf } from '../core/values.ts'
 import { type Compiled, canonicalOf, compileLets, compileWritten, type NamesOn, outermost } from '../core/written.ts'
 import type { YamlFile } from '../core/yaml.ts'
@@ -303,10 +303,7 @@ export function outputSchema(
   const { name, entity, description, keyFields, features } = topology
   return {
     type: 'record',
-    name: name
-      .split('-')
-      .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-      .join(''),
+    name: recordName(name),
     namespace: 'millrace',
     doc: description ?? `Features of ${entity}, by ${name}.`,
     fields: [

@@ -6,6 +6,7 @@ import { type AvroField, type AvroType, nonNull, type RecordType, SchemaError } 
 import { isSameType, schemaJson } from '../core/schema-json.ts'
 import { nearest } from '../core/suggest.ts'
 import type { SourceTopic } from '../core/topics.ts'
+import { recordName } from '../core/topology.ts'
 import { type Compiled, compileWritten, type NamesOn } from '../core/written.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
 import type { Declaration } from './declaration.ts'
@@ -121,7 +122,7 @@ function keptFields(
 
 function recordType(
   yaml: YamlFile,
-  { topology, description }: Declaration,
+  { topology }: Declaration,
   sources: readonly SourceTopic[],
   fields: readonly Field[],
 ): RecordType | undefined {
@@ -157,11 +158,5 @@ function recordType(
     yaml.add([at], { code: 'invalid-schema', message: error.message, expected: error.expected })
     return undefined
   }
-  return description === undefined ? type : { ...type }
+  return type
 }
-
-const recordName = (topology: string) =>
-  topology
-    .split('-')
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join('')
