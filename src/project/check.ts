@@ -57,14 +57,14 @@ interface TopologyFile {
   readonly modified: number
 }
 
-/** Is a file in the folder of the topologies one of them? Their test cases stand there too. */
+/** Is a file in the folder of the topologies one of them? Their test cases stand there too, and what editors hide there. */
 export function isTopologyFile(name: string): boolean {
-  return /\.ya?ml$/.test(name) && !isTestFile(name)
+  return /^[^.].*\.ya?ml$/.test(name) && !isTestFile(name)
 }
 
 /** Does a file in the folder of the topologies hold test cases? */
 export function isTestFile(name: string): boolean {
-  return /\.test\.ya?ml$/.test(name)
+  return /^[^.].*\.test\.ya?ml$/.test(name)
 }
 
 /** Undefined when there is no such folder. */

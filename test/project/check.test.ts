@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -400,4 +400,10 @@ describe('problems', () => {
       "a.yaml:2:3: unknown key 'b'\n    expected one of c\n    did you mean c?\na.yaml:2:3: unknown key 'b'",
     )
   })
+})
+
+it('leaves alone what editors hide beside the topologies', async () => {
+  const directory = await project({ 'topologies/README.md': '', 'topologies/.a.yaml': 'half written: [' })
+  await symlink('somebody@somewhere.1', join(directory, 'topologies/.#a.yaml'))
+  expect((await checkProject(directory)).problems).toEqual([])
 })
