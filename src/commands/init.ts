@@ -1,4 +1,4 @@
-import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Terminal } from './console.ts'
@@ -66,14 +66,14 @@ async function write(
   }
   for (const path of paths) {
     await mkdir(dirname(join(directory, path)), { recursive: true })
-    await writeFile(join(directory, path), files.get(path) as string)
+    await writeFile(join(directory, path), files.get(path) as string, { flag: 'wx' })
     out.write(`  made ${join(directory, path)}\n`)
   }
   return true
 }
 
 function stands(path: string): Promise<boolean> {
-  return access(path).then(
+  return lstat(path).then(
     () => true,
     () => false,
   )

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
@@ -57,6 +57,16 @@ it('makes a part for a transform that works as it is', async () => {
   const topology = 'topology: comments\nkind: transform\nfrom: ratings\nuse: ./parts/mine.ts\nto: comments\n'
   writeFileSync(join(project, 'topologies/comments.yaml'), topology)
   expect((await call('check', '-d', project)).out).toBe('2 topologies are right: comments, store-ratings\n')
+})
+
+it('writes nothing through a link that leads nowhere yet', async () => {
+  const project = join(folder(), 'mine')
+  mkdirSync(join(project, 'parts'), { recursive: true })
+  symlinkSync('../../elsewhere.ts', join(project, 'parts/rare.ts'))
+  const { code, error } = await call('init', 'part', 'rare', '--kind', 'operator', '-d', project)
+  expect(code).toBe(1)
+  expect(error).toContain(`there is already ${join(project, 'parts/rare.ts')}`)
+  expect(existsSync(join(project, '../elsewhere.ts'))).toBe(false)
 })
 
 it('refuses a name that is none, and a kind that is none', async () => {
