@@ -572,6 +572,8 @@ export interface ReadTopic {
   readonly topic: string
   /** Paths of the fields it reads, e.g. `['courier', 'id']`; a worker decodes the union over its flows. */
   readonly fields: readonly (readonly string[])[]
+  /** Those of the fields that the declaration names; all of them when left out. A test has to give a value for these. */
+  readonly asked?: readonly (readonly string[])[]
 }
 
 export interface FlowSource extends ReadTopic {

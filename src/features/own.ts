@@ -1,4 +1,5 @@
 /** Aggregations, operators and sinks of one's own, taken up beside those that come with Millrace. */
+import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { isMapping } from '../core/mapping.ts'
 import type { Aggregation, FeatureSpec, Operator, Slot } from '../core/model.ts'
 import { isOwnPart, loadOwnPart, type OwnPart, OwnPartFault, requireMethods } from '../core/own-part.ts'
@@ -98,6 +99,15 @@ function checkOperator({ path }: OwnPart, operator: Operator): void {
     throw new OwnPartFault(
       `${path} says ${JSON.stringify(nothing)} over no events, its 'empty' ${operator.empty}`,
       'result(create()) to be the same as empty',
+    )
+  const writer = new ByteWriter()
+  operator.encode(operator.create(), writer)
+  const reader = new ByteReader(writer.take())
+  const back = operator.result(operator.decode(reader), Number.NaN)
+  if (back !== operator.empty || reader.left > 0)
+    throw new OwnPartFault(
+      `${path} does not read back what it writes of no events`,
+      'decode to read exactly what encode writes',
     )
 }
 

@@ -106,7 +106,7 @@ const SETTINGS = {
   maxRows: 1_000,
   maxKeys: 500,
   maxKeysBehind: 500,
-  cacheKeys: 1,
+  cacheKeys: 0,
   tableBytes: 1 << 20,
   retryMin: 1,
   retryMax: 10,

@@ -16,7 +16,7 @@ export interface EventFault {
 
 interface Completion {
   readonly type: RecordType
-  /** Paths of the fields that the topology reads: `['courier', 'id']`. */
+  /** Paths of the fields that the topology reads by name: `['courier', 'id']`. */
   readonly reads: readonly (readonly string[])[]
   /** What offsets count from. */
   readonly start: Millis
@@ -49,10 +49,8 @@ export function prepareEvent(
   const given = new Map<string, unknown>()
   if (time !== undefined) given.set(time, arrives)
   if (idField !== undefined) given.set(idField, id)
-  const read = flow.sources.find(({ topic }) => topic === source.name)?.fields ?? []
-  // who takes whole events, whatever is in them, names no field that a test would have to give
-  const isWhole = source.type.fields.every(({ name }) => read.some((path) => path.length === 1 && path[0] === name))
-  const reads = isWhole ? [] : read
+  const read = flow.sources.find(({ topic }) => topic === source.name)
+  const reads = read?.asked ?? read?.fields ?? []
   return { event: completeEvent(event, { type: source.type, reads, start, given }, faults), arrives }
 }
 

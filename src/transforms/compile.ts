@@ -177,8 +177,9 @@ function sourceOf(
     ...[on(flatten), on(where), on(key)],
     ...tables.map((table) => on(table.key)),
     ...routes.map(({ when }) => on(when)),
-    ...made.uses(name),
   ]
+  const fieldsWith = (ofRecord: ReturnType<MadeRecord['uses']>) =>
+    outermost([...used, ...ofRecord].flatMap((expression) => expression?.fields ?? []))
   const fill = made.fill(name)
   const takes = where ? (on(where)?.evaluate ?? never) : always
   const listOf = flatten && (on(flatten)?.evaluate ?? nothing)
@@ -196,7 +197,8 @@ function sourceOf(
   return {
     topic: name,
     named,
-    fields: outermost(used.flatMap((expression) => expression?.fields ?? [])),
+    fields: fieldsWith(made.uses(name)),
+    asked: fieldsWith(made.asks(name)),
     make: (event, record, lookup) => {
       const scope = withTables({ event }, ofEvent, lookup)
       if (!takes(scope)) return []

@@ -25,6 +25,8 @@ export interface MadeRecord {
   /** Makes a record of what expressions may name; null for none. */
   readonly fill: (topic: string) => (scope: Readonly<Record<string, unknown>>) => Event | null
   readonly uses: (topic: string) => readonly Pick<Expression<Expected>, 'fields'>[]
+  /** Those of `uses` that the declaration names; what is taken because the event has it is not among them. */
+  readonly asks: (topic: string) => readonly Pick<Expression<Expected>, 'fields'>[]
   /** Where in the file a field is declared. */
   readonly placeOf: (field: string) => Path
 }
@@ -68,6 +70,8 @@ export function compileRecord(
       }
     },
     uses: (topic) => fields.flatMap(({ compiled }) => compiled.get(topic) ?? []),
+    // `keep: all` stands at one place for all fields
+    asks: (topic) => fields.flatMap(({ at, compiled }) => (at.length > 1 && compiled.get(topic)) || []),
     placeOf,
   }
 }
@@ -86,6 +90,7 @@ export function ownRecord({ type, maker }: OwnMaker, sources: readonly SourceTop
       throw new RecordError('part-failed', 'make() gives a promise: it has to give the record itself')
     },
     uses: (topic) => [{ fields: whole.get(topic) ?? [] }],
+    asks: () => [],
     placeOf: () => ['use'],
   }
 }

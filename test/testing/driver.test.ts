@@ -86,6 +86,70 @@ it('fills fields that nobody reads, and refuses an event that lacks one that is 
   await expect(test.send('reading', reading(1))).rejects.toThrow("heat does not read 'reading', it reads readings")
 })
 
+it('refuses an event that lacks a field that is read, also where every field is read', async () => {
+  const every = `topology: heat
+kind: features
+from: readings
+entity: station
+by: station.id
+features:
+  reading: { lifetime: true, of: readingId, as: last }
+  celsius: { lifetime: true, of: celsius, as: last }
+  sky: { lifetime: true, of: sky, as: last }
+  wind: { lifetime: true, of: wind, as: last }
+  sensors: { lifetime: true, as: count, when: size(event.sensors) > 0 }
+to: [store]
+`
+  const test = await open({ 'topologies/heat.yaml': every })
+  await expect(test.send('readings', {})).rejects.toMatchObject({
+    code: 'value-unfit',
+    message: expect.stringMatching(/'station\.id'.*'celsius'.*'sky'.*'sensors'/),
+  })
+})
+
+it('has states written and read back at every step, those of operators of one\'s own too', async () => {
+  const forgetful = `import { z } from 'millrace'
+export default {
+  summary: 'Sum that decode loses half of.', config: z.strictObject({}), example: '',
+  open: () => ({
+    of: 'required', takes: 'numbers', type: 'double', empty: 0,
+    create: () => ({ sum: 0 }), add: (acc, value) => { acc.sum += value }, merge: (acc, other) => { acc.sum += other.sum },
+    result: ({ sum }) => sum, encode: ({ sum }, to) => to.double(sum), decode: (from) => ({ sum: from.double() / 2 }),
+  }),
+}
+`
+  const test = await open({
+    'parts/forgetful.ts': forgetful,
+    'topologies/heat.yaml': `topology: heat
+kind: features
+from: readings
+entity: station
+by: station.id
+features:
+  sum: { lifetime: true, of: celsius, as: ./parts/forgetful.ts }
+to: [store]
+`,
+  })
+  await test.send('readings', reading(8))
+  await test.send('readings', reading(0))
+  await test.send('readings', reading(0))
+  expect((await test.features('north'))?.values).toEqual({ sum: 2 })
+})
+
+it.each([
+  ['all that `keep: all` takes may be left out', 'keep: all', undefined],
+  ['not what is kept by name', 'keep: [sky]', "'sky'"],
+  ['not what map reads', 'map: { warm: event.celsius > 20.0 }', "'celsius'"],
+  ['not what where reads', 'keep: all\nwhere: event.celsius > 20.0', "'celsius'"],
+  ['not what the key reads', 'keep: all\nkey: event.station.id', "'station.id'"],
+])('of the fields of an event for a transform, %s', async (_, written, missing) => {
+  const transform = `topology: heat\nkind: transform\nfrom: readings\n${written}\nto: warm\n`
+  const test = await open({ 'topologies/heat.yaml': transform })
+  const sent = test.send('readings', {})
+  if (missing === undefined) await sent
+  else await expect(sent).rejects.toThrow(`the event has no ${missing}, which the topology reads`)
+})
+
 it('refuses a project that is wrong and a topology that it does not have', async () => {
   const directory = weatherProject()
   await expect(testTopology({ directory, topology: 'heet' })).rejects.toThrow("no topology 'heet', there are heat")
