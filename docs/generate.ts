@@ -35,11 +35,11 @@ function cliPage(): string {
   return page(
     'Command line',
     'What `millrace <command> --help` says. In a clone of the repository, `npm run -s millrace -- <command>` is the same as',
-    '`millrace <command>`.',
+    '`millrace <command>`; paths are relative to the folder where you call it, also below the root of the clone.',
     '',
     'Exit codes are the same for every command: 0 done, 1 not done (said on stderr), 2 wrong usage, 130 ended by a second Ctrl-C.',
     'Answers stand on stdout, everything else on stderr. What `--json` prints is one JSON document, or one a line where a command',
-    'goes on; `jq` takes both.',
+    'goes on; `jq` takes both. A command whose stdout is closed (`| head`) ends quietly, with what it holds closed in order.',
     '',
     ...sections,
   )

@@ -10,14 +10,21 @@ module.enableCompileCache()
 /** One Ctrl-C may come twice: to the process group, and handed on by what started us (npm, timeout). In ms. */
 const SAME_MS = 500
 
-/** Aborted by the first signal; a second one ends the process at once. */
+/** Aborted by the first signal, and when nobody reads what is said any more; a second signal ends the process at once. */
 function stopSignal(): AbortSignal {
   const stop = new AbortController()
-  let firstAt = 0
+  let firstAt: number | undefined
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (!stop.signal.aborted) firstAt = performance.now()
-      else if (performance.now() - firstAt > SAME_MS) process.exit(130)
+      if (firstAt !== undefined && performance.now() - firstAt > SAME_MS) process.exit(130)
+      firstAt ??= performance.now()
+      stop.abort()
+    })
+  }
+  // `| head` has seen enough: a quiet end, with everything closed
+  for (const out of [process.stdout, process.stderr]) {
+    out.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
       stop.abort()
     })
   }
@@ -26,6 +33,10 @@ function stopSignal(): AbortSignal {
   process.channel?.unref()
   return stop.signal
 }
+
+const { callersFolder } = await import('./commands/npm.ts')
+const stoodIn = callersFolder(process.env, process.cwd())
+if (stoodIn !== undefined) process.chdir(stoodIn)
 
 const terminal: Terminal = {
   out: process.stdout,

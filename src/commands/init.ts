@@ -2,6 +2,7 @@ import { lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Terminal } from './console.ts'
+import { calledBy } from './npm.ts'
 import { PART_KINDS, type PartKind } from './usage/init.ts'
 
 /** What is made are the examples, so that it is tried as they are. */
@@ -17,14 +18,15 @@ export async function initProject(directory: string, terminal: Terminal): Promis
   }
   if (!(await stands(join(directory, '.gitignore')))) files.set('.gitignore', '.millrace/\n')
   if (!(await write(directory, files, terminal))) return 1
+  const millrace = calledBy(terminal.environment)
   const at = directory === '.' ? '' : ` -d ${directory}`
   terminal.out.write(`
 A project: ratings of stores become features. Next:
-  millrace check${at}
-  millrace test${at}
-  millrace dev${at} --replay ${join(directory, 'events.ndjson')}
+  ${millrace} check${at}
+  ${millrace} test${at}
+  ${millrace} dev${at} --replay ${join(directory, 'events.ndjson')}
 and in another terminal, while that runs:
-  millrace features get store S-1${at}
+  ${millrace} features get store S-1${at}
 `)
   return 0
 }
@@ -46,7 +48,7 @@ export async function initPart(
   terminal.out.write(`
 It works as it is: change it to what you need, and name it in a topology:
   ${use.replaceAll('NAME', name)}
-millrace check says what is wrong with it; docs/own-parts.md says what it must do.
+${calledBy(terminal.environment)} check says what is wrong with it; docs/own-parts.md says what it must do.
 `)
   return 0
 }

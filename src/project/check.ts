@@ -1,6 +1,6 @@
 /** Reads a project's files and says everything that is wrong with them, without a broker. */
 import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { type Config, readConfig } from '../core/config.ts'
 import { describe } from '../core/issues.ts'
 import { type Problem, sortProblems } from '../core/problem.ts'
@@ -41,8 +41,8 @@ export async function checkProject(
   if (topologies === undefined && (text === undefined || yaml.problems.length === 0)) {
     const message =
       text === undefined
-        ? `neither millrace.yaml nor a folder ${config.topologies} is here`
-        : `there is no folder ${config.topologies}`
+        ? `neither millrace.yaml nor a folder ${config.topologies} is in ${resolve(directory)}`
+        : `there is no folder ${resolve(directory, config.topologies)}`
     yaml.add(['topologies'], { code: 'file-unreadable', message, expected: 'topology files (*.yaml) in it' })
   }
   files.push(...(topologies ?? []).map(({ file }) => file))

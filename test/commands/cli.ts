@@ -20,6 +20,8 @@ export interface Running {
   /** Resolves with the first match on stdout; rejects when the process ends before, with all that it said. */
   says(pattern: RegExp): Promise<RegExpExecArray>
   signal(name: NodeJS.Signals): void
+  /** Reads no more of stdout, as `head` does. */
+  deafen(): void
   readonly exit: Promise<Exit>
 }
 
@@ -56,6 +58,7 @@ export function start(...args: readonly string[]): Running {
       return promise.finally(() => waiting.delete(look))
     },
     signal: (name) => child.kill(name),
+    deafen: () => child.stdout.destroy(),
     exit,
   }
 }

@@ -1,4 +1,4 @@
-import { access, constants, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { access, constants, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { MillraceError } from '../../core/errors.ts'
 import type { Project } from '../../project/check.ts'
@@ -54,10 +54,25 @@ async function requireReadable(path: string): Promise<void> {
   })
 }
 
+/** A new one, named by this process; those that killed processes left behind go. */
 async function replayFolder(directory: string): Promise<string> {
   const parent = join(directory, '.millrace')
   await mkdir(parent, { recursive: true })
-  return relative(directory, await mkdtemp(join(parent, 'replay-')))
+  for (const name of await readdir(parent)) {
+    const [, pid] = /^replay-(\d+)-/.exec(name) ?? []
+    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(parent, name), { recursive: true, force: true })
+  }
+  return relative(directory, await mkdtemp(join(parent, `replay-${process.pid}-`)))
+}
+
+/** Our own pid is that of an earlier process of a container which was started again. */
+function isAlive(pid: number): boolean {
+  if (pid === process.pid) return false
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
 }
 
 async function start(

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { ExpressionError } from '../../core/expression/index.ts'
 import type { Registry, Transport } from '../../core/model.ts'
 import { SILENT } from '../../core/part.ts'
@@ -23,7 +24,7 @@ export async function tailTopic(topic: string, options: TailCommand, terminal: T
     const lines = await linesOf(topic, options, terminal)
     if (!lines) return 1
     for await (const line of lines) {
-      if (!out.write(`${line}\n`)) await new Promise((resolve) => out.once('drain', resolve))
+      if (!out.write(`${line}\n`)) await once(out, 'drain', { signal })
       if (signal.aborted) break
     }
     return 0

@@ -23,7 +23,8 @@ Log, schemas, state and features are embedded, in .millrace/, whatever kinds of 
 store millrace.yaml names for \`millrace run\`; its other settings hold. Topology files and schemas that you edit are
 taken up within seconds (not in a replay). A restart goes on where it was; remove
 .millrace/ to start afresh. A replay always starts afresh, beside the rest, and leaves nothing behind. When the file
-is through, its features are served until Ctrl-C. Ctrl-C again stops at once.
+is through, its features are served until Ctrl-C; from its last event on time goes at the pace of the wall clock, so
+windows empty by and by. Sinks of your own are really called, in a replay too. Ctrl-C again stops at once.
 
 A line of --replay is {"topic": "orders", "event": {…}}, with "key" (text) and "timestamp" (ms since 1970) if you like;
 where the topologies read one topic, the bare event will do. Bad lines are reported and passed over.

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -206,6 +206,19 @@ it('replays a file of old events into the windows of then, tells bad lines, and 
   // as npm and the terminal do it
   dev.signal('SIGINT')
   dev.signal('SIGINT')
+  expect(await dev.exit).toMatchObject({ code: 0, error: '' })
+  expect(readdirSync(join(folder, '.millrace'))).toEqual([])
+})
+
+it('ends quietly when nobody reads what it says, and a replay sweeps what killed ones left behind', async () => {
+  const file = join(folder, 'events.ndjson')
+  writeFileSync(file, `${order(0)}\n`)
+  const left = join(folder, '.millrace/replay-4194305-left')
+  mkdirSync(left, { recursive: true })
+  const dev = start('dev', '-d', folder, '--port', '0', '--replay', file)
+  await dev.says(/^millrace dev at/m)
+  expect(existsSync(left)).toBe(false)
+  dev.deafen()
   expect(await dev.exit).toMatchObject({ code: 0, error: '' })
   expect(readdirSync(join(folder, '.millrace'))).toEqual([])
 })
