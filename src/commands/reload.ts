@@ -73,7 +73,8 @@ function refuseProblems(problems: readonly Problem[], runtime: Pick<Runtime, 're
   for (const problem of problems)
     log.error({ reason: renderProblems([problem]) }, 'wrong file; what ran before goes on')
   const [first] = problems
-  runtime.refuse(`${problems.length} faults, the first at ${first?.file}:${first?.line}:${first?.column}`)
+  const faults = problems.length === 1 ? '1 fault' : `${problems.length} faults, the first`
+  runtime.refuse(`${faults} at ${first?.file}:${first?.line}:${first?.column}; what ran before goes on`)
 }
 
 /** What is only read at the start. */

@@ -67,7 +67,9 @@ function changeOf(topology: AnyTopology, before: DeployedTopology | undefined, a
   if (isSame && definition === now.definition) return { ...change, verdict: 'unchanged', notes: [] }
   const [was, is] = [now.about as About, aboutOf(topology)]
   const breaks = breaksOf(was, is)
-  const notes = isSame ? withinGeneration(was, is) : [otherGeneration(generation in before.generations)]
+  const notes = isSame
+    ? withinGeneration(was, is)
+    : [otherGeneration(generation in before.generations), ...(is.kind === 'features' ? [OTHER_MEANING] : [])]
   const verdict = breaks.length > 0 ? 'breaking' : isSame ? 'safe' : 'rebuild'
   return { ...change, verdict, notes: [...breaks, ...notes] }
 }
@@ -96,11 +98,17 @@ function withinGeneration(was: About, is: About): string[] {
     if (memory === undefined || before?.memory === memory) return before ? [] : [`feature ${name} is added`]
     if (remembered.has(memory)) return before ? [] : [`feature ${name} is added, over what is remembered already`]
     return before
-      ? [`feature ${name} is remembered in another way: it counts from now on`]
+      ? [`feature ${name} is computed in another way: it counts from now on, and means something else to its readers`]
       : [`feature ${name} is added: it counts from now on`]
   })
-  return notes.length > 0 ? notes : ['nothing that is remembered changes']
+  return notes.length > 0 ? notes : [SAME_MEMORY]
 }
+
+/** Only what is remembered is compared: the length of a window is no part of it. */
+const SAME_MEMORY =
+  'what is remembered stays; a feature whose window, `as` or default changed means something else to its readers, ' +
+  'and a window made longer fills as time passes'
+const OTHER_MEANING = 'what `from`, `by` or `where` now say, the values mean: readers get others under the same names'
 
 const otherGeneration = (isKnown: boolean): string =>
   isKnown

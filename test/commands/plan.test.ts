@@ -102,7 +102,9 @@ it('says of each edit what it does, and carries out what is left to do', PATIENC
   expect(await planned()).toMatchObject({
     code: 0,
     verdict: 'safe',
-    notes: ['feature city_seen is remembered in another way: it counts from now on'],
+    notes: [
+      'feature city_seen is computed in another way: it counts from now on, and means something else to its readers',
+    ],
   })
   write('city-load', CITY.replace('city_seen', 'city_known'))
   expect(await planned()).toMatchObject({

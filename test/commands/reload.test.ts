@@ -44,7 +44,7 @@ it('takes up a topology that is added, refuses a wrong edit, and gives up one th
   await expect.poll(takenUp).toBe('0')
   expect(await topologies()).toContain('city-load')
   const ready = await (await fetch(`${url}/health/ready`)).json()
-  expect(JSON.stringify(ready)).toContain('1 faults, the first at topologies/city-load.yaml:5:5')
+  expect(JSON.stringify(ready)).toContain('1 fault at topologies/city-load.yaml:5:5; what ran before goes on')
   rmSync(join(folder, 'topologies/city-load.yaml'))
   await run.says(/"topology":"city-load".*"msg":"removed; its state stays"/)
   await expect.poll(takenUp).toBe('1')

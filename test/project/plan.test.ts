@@ -30,7 +30,10 @@ const only = (before: ReadonlyMap<string, DeployedTopology>, alias?: string) => 
 
 describe('a plan', () => {
   it('calls a changed definition safe where nothing that is read or remembered changes', () => {
-    expect(only(deployed(load))).toMatchObject({ verdict: 'safe', notes: ['nothing that is remembered changes'] })
+    expect(only(deployed(load))).toMatchObject({
+      verdict: 'safe',
+      notes: [expect.stringMatching(/^what is remembered stays; /)],
+    })
   })
 
   it('calls a feature of another type breaking', () => {

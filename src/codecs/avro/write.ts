@@ -14,7 +14,7 @@ export class Misfit extends Error {
   constructor(value: unknown, expected: string) {
     super()
     this.name = 'Misfit'
-    this.found = `${shown(value)} is not ${expected}`
+    this.found = value === undefined ? `it is missing; expected ${expected}` : `${shown(value)} is not ${expected}`
     this.path = ''
   }
 
@@ -206,7 +206,6 @@ function fail(value: unknown, expected: string): never {
 
 /** Enough to find the fault; texts are cut, since they may be personal. */
 function shown(value: unknown): string {
-  if (value === undefined) return 'nothing'
   if (typeof value === 'string') return JSON.stringify(value.length > 32 ? `${value.slice(0, 32)}…` : value)
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
   return String(value)

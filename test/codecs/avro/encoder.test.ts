@@ -46,7 +46,7 @@ describe('encoding', () => {
 
   it.each([
     ['a symbol that there is not', { id: 'a', kind: 'Z' }, 'kind: "Z" is not one of A, B'],
-    ['a missing field', {}, 'id: nothing is not a text'],
+    ['a missing field', {}, 'id: it is missing; expected a text'],
     ['a fraction for an int', { id: 'a', store: { id: 's', n: 1.5 } }, 'store.n: 1.5 is not a whole number of 32 bits'],
     ['a text inside a list', { id: 'a', items: [{}, { x: '1' }] }, 'items[1]["x"]: "1" is not a number'],
     ['a list for a record', { id: 'a', store: 7 }, 'store: 7 is not a record Store'],
