@@ -8,7 +8,8 @@ import { RecordMapper } from './mapper.ts'
 import { beginning, placeIn } from './place.ts'
 import { RowBuffer } from './rows.ts'
 import { type Frame, FrameReader, type Source } from './shuffle.ts'
-import { type Attested, type Patience, readable, type TaskContext } from './task.ts'
+import { Silence } from './silence.ts'
+import { type Patience, readable, type TaskContext } from './task.ts'
 
 export interface Intake {
   /** Topics whose partitions are the task's sources, for the clock. */
@@ -27,6 +28,8 @@ export interface Intake {
    * Throws `topic-mismatch` when the topic has other partitions than it had.
    */
   silence?(position: Position): Promise<Millis | undefined>
+  /** See `Task`. */
+  readonly trouble?: string | undefined
   /** Has the log been read to its end since it was opened? Undefined where the frames say that of the logs behind it. */
   readonly live?: boolean
   encode(): Uint8Array
@@ -95,7 +98,7 @@ export class DirectIntake implements Intake {
   private patiently!: Patience
   private source!: Source
   private mapper!: RecordMapper
-  private silentSince: Millis | undefined
+  private readonly silent: Silence
 
   constructor(flow: FeatureFlow, partition: number, context: TaskContext) {
     const { topic } = flow.sources[0] as FlowSource
@@ -104,6 +107,7 @@ export class DirectIntake implements Intake {
     this.topic = topic
     this.partition = partition
     this.context = context
+    this.silent = new Silence({ topic, partition }, context)
     this.take = Math.min(context.settings.maxRecords, 65_535)
   }
 
@@ -117,7 +121,7 @@ export class DirectIntake implements Intake {
     this.refuseOther(info.partitions)
     this.source = { topic: this.topic, partition: this.partition, incarnation: info.incarnation }
     this.mapper = new RecordMapper(this.flow, this.source, this.context)
-    this.silentSince = undefined
+    this.silent.end()
     this.live = false
     if (meta.length > 0) readable(state.task, () => this.takeOver(new ByteReader(meta)))
     return placeIn(this.source, state, patiently, this.context, (range) =>
@@ -144,7 +148,7 @@ export class DirectIntake implements Intake {
   }
 
   async frames(slice: Slice): Promise<readonly Frame[]> {
-    this.silentSince = undefined
+    this.silent.end()
     await this.patiently('fetching schemas', () => slice.batch.ready())
     const rows = new RowBuffer((this.flow.sources[0] as FlowSource).plan, slice.to - slice.from)
     const reached = new Float64Array(slice.to - slice.from)
@@ -184,28 +188,14 @@ export class DirectIntake implements Intake {
   }
 
   async silence(position: Position): Promise<Millis | undefined> {
-    let attested: Attested
-    try {
-      attested = await this.context.ends(this.topic)
-    } catch (error) {
-      this.context.log.warn(
-        { topology: this.flow.name, topic: this.topic, partition: this.partition, position, reason: String(error) },
-        'the end of the log is unknown; silence cannot be told',
-      )
-      this.silentSince = undefined
-      return undefined
-    }
-    const { at, ranges } = attested
-    this.refuseOther(ranges.length)
-    if (position < (ranges[this.partition]?.end ?? Number.POSITIVE_INFINITY)) {
-      this.silentSince = undefined
-      return undefined
-    }
-    this.live = true
-    this.silentSince ??= at
-    if (at - this.silentSince < this.context.settings.idle) return undefined
-    const paced = this.mapper.paced(at)
+    const silent = await this.silent.after(position, (ranges) => this.refuseOther(ranges.length))
+    this.live ||= silent !== undefined
+    const paced = silent?.isLong ? this.mapper.paced(silent.at) : Number.NaN
     return Number.isNaN(paced) ? undefined : paced
+  }
+
+  get trouble(): string | undefined {
+    return this.silent.trouble
   }
 
   encode(): Uint8Array {

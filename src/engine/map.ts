@@ -13,7 +13,8 @@ import { mapTask } from './names.ts'
 import { beginning } from './place.ts'
 import { RowBuffer } from './rows.ts'
 import { encodeFrame, encodeLayout, FRAME_BYTES, FRAME_ROWS, type FrameHead, type Source } from './shuffle.ts'
-import { CHECK_EVERY, type Patience, placeOf, readable, type Task, type TaskContext } from './task.ts'
+import { Silence } from './silence.ts'
+import { CHECK_EVERY, type Patience, readable, type Task, type TaskContext } from './task.ts'
 
 /** What a row takes in a frame besides columns: position, time, tie, index of its key. */
 const ROW_BYTES = 26
@@ -58,7 +59,7 @@ export class MapTask implements Task {
   private after: number[] = []
   private committedAt: Millis = 0
   private saidAt: Millis[] = []
-  private silentSince: Millis | undefined
+  private readonly silence: Silence
   private live = false
 
   constructor(flow: FeatureFlow, shuffle: string, topic: string, partition: number, context: TaskContext) {
@@ -67,11 +68,16 @@ export class MapTask implements Task {
     this.topic = topic
     this.partition = partition
     this.context = context
+    this.silence = new Silence({ topic, partition }, context)
     this.id = mapTask(flow, topic, partition)
     const { plan } = flow.sources.find((source) => source.topic === topic) as FlowSource
     this.layout = encodeLayout(plan.columns)
     this.rowBytes = ROW_BYTES + plan.columns.reduce((bytes, { kind }) => bytes + (kind === 'number' ? 8 : 1), 0)
     this.targets = Array.from({ length: flow.shuffle as number }, () => new RowBuffer(plan, FRAME_ROWS))
+  }
+
+  get trouble(): string | undefined {
+    return this.silence.trouble
   }
 
   async open(patiently: Patience): Promise<Position> {
@@ -89,7 +95,7 @@ export class MapTask implements Task {
     this.mapper = new RecordMapper(this.flow, this.source, this.context)
     this.saidAt = this.targets.map(() => 0)
     this.after = this.targets.map(() => -1)
-    this.silentSince = undefined
+    this.silence.end()
     this.live = false
     for (const rows of this.targets) rows.clear()
     const { position } = this.state
@@ -154,7 +160,7 @@ export class MapTask implements Task {
     this.finishFrames(frames, slice.next, stamp, started)
     if (frames.length > 0) await this.patiently('writing frames', () => transport.write(frames))
     this.done = slice.next
-    this.silentSince = undefined
+    this.silence.end()
     const role = this.role
     const topology = this.flow.name
     metrics.batchRecords.observe({ topology, role }, slice.to - slice.from)
@@ -218,35 +224,14 @@ export class MapTask implements Task {
   }
 
   async tick(): Promise<void> {
-    const { clock, settings } = this.context
+    const { clock } = this.context
     if (this.inbox.waiting === 0) {
-      const end = await this.silence()
-      if (end !== undefined && end - (this.silentSince as Millis) >= settings.idle) await this.beat(end)
+      const silent = await this.silence.after(this.done)
+      this.live ||= silent !== undefined
+      if (silent?.isLong) await this.beat(silent.at)
     }
     if (this.position !== this.done && clock.now() - this.committedAt >= COMMIT_EVERY) await this.commit()
     else if (clock.now() - this.committedAt >= CHECK_EVERY) await this.look()
-  }
-
-  /** Wall time up to which the log is known to have been silent; undefined when it is not, or can't be read. */
-  private async silence(): Promise<Millis | undefined> {
-    let attested: { at: Millis; ranges: readonly { end: Position }[] }
-    try {
-      attested = await this.context.ends(this.topic)
-    } catch (error) {
-      this.context.log.warn(
-        { ...placeOf(this), reason: String(error) },
-        'the end of the log is unknown; silence cannot be told',
-      )
-      this.silentSince = undefined
-      return undefined
-    }
-    if (this.done < (attested.ranges[this.partition]?.end ?? Number.POSITIVE_INFINITY)) {
-      this.silentSince = undefined
-      return undefined
-    }
-    this.live = true
-    this.silentSince ??= attested.at
-    return attested.at
   }
 
   private async beat(at: Millis): Promise<void> {

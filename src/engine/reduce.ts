@@ -89,6 +89,10 @@ export class ReduceTask<S = unknown> implements Task {
     return this.sources.clock
   }
 
+  get trouble(): string | undefined {
+    return this.intake.trouble
+  }
+
   get cachedKeys(): number {
     return this.cache.size
   }

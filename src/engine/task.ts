@@ -75,6 +75,8 @@ export interface Task {
   readonly done: Position
   /** Event time it has reached, -Infinity before the first; left out by tasks that have no clock of their own. */
   readonly clock?: Millis
+  /** What it cannot reach, while it goes on with what it can; undefined when there is nothing. */
+  readonly trouble?: string | undefined
   /** Keys in memory; left out by tasks that keep none. */
   readonly cachedKeys?: number
   /** Claims the state; answers where to read from. */
@@ -95,6 +97,9 @@ export const placeOf = ({ id, flow, position }: Pick<Task, 'id' | 'flow' | 'posi
   position,
 })
 
+/** What is waited for has not failed: it takes longer. */
+export class NotYet extends Error {}
+
 /** Repeats a call until it succeeds, with growing pauses. Fencing, clear stops and the task's end pass through. */
 export type Patience = <T>(what: string, call: () => Promise<T>) => Promise<T>
 
@@ -104,6 +109,9 @@ export const CHECK_EVERY: Millis = 5_000
 export type Condition = 'opening' | 'running' | 'waiting' | 'blocked' | 'stopped'
 
 class Stopped extends Error {}
+
+/** Logged of a task once what it warned of is over. */
+export const RUNS_AGAIN = 'task runs again'
 
 /** Runs one task until it is stopped or blocked. */
 export class TaskRunner {
@@ -248,6 +256,7 @@ export class TaskRunner {
       }
       if (clock.now() >= tickAt) {
         await this.task.tick()
+        this.look()
         tickAt = clock.now() + settings.heartbeat
       }
       if (this.ended.signal.aborted) throw new Stopped()
@@ -270,17 +279,33 @@ export class TaskRunner {
         if (this.draining) throw new Stopped()
         this.condition = this.condition === 'opening' ? 'opening' : 'waiting'
         this.reason = `${what}: ${messageOf(error)}`
-        metrics.retries.inc({ topology: this.task.flow.name })
-        log.warn(
-          { ...placeOf(this.task), code: codeOf(error), reason: messageOf(error) },
-          `${what} failed; trying again`,
-        )
+        if (error instanceof NotYet) {
+          log.debug({ ...placeOf(this.task), reason: error.message }, `${what} takes longer`)
+        } else {
+          metrics.retries.inc({ topology: this.task.flow.name })
+          log.warn(
+            { ...placeOf(this.task), code: codeOf(error), reason: messageOf(error) },
+            `${what} failed; trying again`,
+          )
+        }
         await clock.wait(pause, this.hurry.signal)
       }
     }
   }
 
+  /** A task with nothing to do waits, too, for what it cannot reach. */
+  private look(): void {
+    const { trouble } = this.task
+    if (trouble === undefined) {
+      if (this.condition === 'waiting') this.running()
+      return
+    }
+    this.condition = 'waiting'
+    this.reason = trouble
+  }
+
   private running(): void {
+    if (this.reason !== undefined) this.context.log.info(placeOf(this.task), RUNS_AGAIN)
     this.condition = 'running'
     this.reason = undefined
   }
