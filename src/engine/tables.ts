@@ -4,9 +4,10 @@
  * read to where it ended at that moment.
  */
 import type { WallClock } from '../core/clock.ts'
-import { ClearStop, MillraceError, RecordError } from '../core/errors.ts'
+import { ClearStop, RecordError } from '../core/errors.ts'
 import type { Batch, Decoder, Event, InputRecord, Millis, Position, Range, Transport } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
+import { NotYet } from './task.ts'
 
 export interface TablesOptions {
   readonly transport: Pick<Transport, 'ranges' | 'read'>
@@ -32,7 +33,7 @@ export class Tables {
     this.options = options
   }
 
-  /** Resolves once the tables have been read; rejects when that takes long. Throws `table-too-large` for ever once they are. */
+  /** Resolves once the tables have been read; throws `NotYet` when that takes long. Throws `table-too-large` for ever once they are. */
   async ready(topics: readonly string[]): Promise<void> {
     for (const topic of topics) {
       const table = this.tables.get(topic) ?? new Table(topic, this.options, this.size)
@@ -81,7 +82,7 @@ class Table {
   async ready(): Promise<void> {
     if (!this.fault && !this.read.signal.aborted) await this.options.clock.wait(WAIT, this.read.signal)
     if (this.fault) throw this.fault
-    if (!this.read.signal.aborted) throw new MillraceError('transport-failed', `table ${this.topic}: ${this.reason}`)
+    if (!this.read.signal.aborted) throw new NotYet(`table ${this.topic}: ${this.reason}`)
   }
 
   async close(): Promise<void> {
