@@ -100,7 +100,7 @@ export const ERRORS = {
   fenced: { what: 'Another worker has taken this task over.', todo: 'Nothing: the task goes on there.' },
   'transport-failed': {
     what: 'The log could not be read or written.',
-    todo: 'Look at the broker; Millrace tries again.',
+    todo: 'Look at the broker, or at the folder of an embedded log (its rights, its disk); what runs tries again.',
   },
   'registry-failed': {
     what: 'The schema registry could not be reached or answered with an error.',
@@ -112,7 +112,7 @@ export const ERRORS = {
   },
   'store-failed': {
     what: 'The state or feature store could not be read or written.',
-    todo: 'Look at the store; Millrace tries again.',
+    todo: 'Look at the store, or at the folder of an embedded one (its rights, its disk); what runs tries again.',
   },
   'disk-full': { what: 'No room is left on the device.', todo: 'Free room, then start again: nothing was lost.' },
   'log-corrupt': {
