@@ -15,8 +15,8 @@ export const ERRORS = {
     todo: 'Look at the original bytes in the dead-letter topic; mend the producer and send the record again.',
   },
   'record-too-large': {
-    what: 'The record is larger, deeper or has more items than the configured limit.',
-    todo: 'Raise the limit if the record is legitimate, else mend the producer.',
+    what: 'The record is larger, deeper or has more items than the configured limit, or what was made of it is larger than its topic takes.',
+    todo: 'Raise the limit (of a topic of Kafka: `max.message.bytes`) if the record is legitimate, else mend the producer.',
   },
   'schema-unknown': {
     what: 'The record names a schema id that the registry does not have.',

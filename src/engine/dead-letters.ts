@@ -1,5 +1,6 @@
 import type { RecordError } from '../core/errors.ts'
 import type { Draft, InputRecord, Transport } from '../core/model.ts'
+import { writeFitting } from '../core/write-fitting.ts'
 import type { Metrics } from './metrics.ts'
 import { type Source, sourceName } from './shuffle.ts'
 
@@ -37,6 +38,18 @@ export function deadLetterDraft(topic: string, { topology, source, record, name,
   }
 }
 
+/** Keys that are longer are left out, too. */
+const LONGEST_KEY = 1_024
+
+/** Of a letter that the log never takes: where it came from and why, and what was left out. */
+function withoutValue({ record, ...letter }: DeadLetter, topic: string): Draft {
+  const { key, value } = record
+  const lean = { ...record, key: key && key.length > LONGEST_KEY ? null : key, value: null, headers: {} }
+  const draft = deadLetterDraft(topic, { ...letter, record: lean })
+  const leftOut = `value of ${value?.length ?? 0} bytes: the log takes no record so large`
+  return { ...draft, headers: { ...draft.headers, 'millrace-left-out': leftOut } }
+}
+
 /** Writes dead letters and counts them; resolves when all are durable. Rejects when they can't be written: the task waits, it never skips. */
 export class DeadLetters {
   readonly topic: string
@@ -51,7 +64,10 @@ export class DeadLetters {
 
   async write(letters: readonly DeadLetter[]): Promise<void> {
     if (letters.length === 0) return
-    await this.transport.write(letters.map((letter) => deadLetterDraft(this.topic, letter)))
+    const drafts = letters.map((letter) => [deadLetterDraft(this.topic, letter)])
+    const refused = await writeFitting(this.transport, drafts)
+    const lean = letters.filter((_, i) => refused.has(i)).map((letter) => withoutValue(letter, this.topic))
+    if (lean.length > 0) await this.transport.write(lean)
     for (const { topology, error } of letters) this.metrics.deadLetters.inc({ topology, code: error.code })
   }
 }

@@ -15,6 +15,7 @@ import type {
   TransformFlow,
   TransformSource,
 } from '../core/model.ts'
+import { writeFitting } from '../core/write-fitting.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import { Inbox, type Slice } from './inbox.ts'
 import { asRecordError } from './mapper.ts'
@@ -56,8 +57,10 @@ export class TransformTask implements Task {
   /** Partitions of the topics it writes: a record without a key has to go to the same one each time. */
   private partitions: ReadonlyMap<string, number> = new Map()
   private committedAt: Millis = 0
-  private drafts: Draft[] = []
+  /** What waits to be written, by the record it was made of. */
+  private made: { readonly record: InputRecord; readonly drafts: Draft[] }[] = []
   private dead: DeadLetter[] = []
+  private count = 0
   private bytes = 0
 
   constructor(flow: TransformFlow, topic: string, partition: number, context: TaskContext) {
@@ -135,13 +138,13 @@ export class TransformTask implements Task {
           const records = made?.[i - from] ?? this.makeOf(slice, i)
           if (records instanceof RecordError) throw records
           if (records.length === 0) skipped.filtered++
-          for (const one of records) this.add(record, one)
+          else this.made.push({ record, drafts: records.map((one) => this.draft(record, one)) })
         } catch (error) {
           const { flow, source } = this
           this.dead.push({ topology: flow.name, source, record, error: asRecordError(error) })
         }
       }
-      if (this.drafts.length >= MOST_DRAFTS || this.bytes >= MOST_BYTES) await this.flush()
+      if (this.count >= MOST_DRAFTS || this.bytes >= MOST_BYTES) await this.flush()
     }
     const { name: topology } = this.flow
     metrics.recordsIn.inc({ topology, topic: this.topic }, to - from)
@@ -187,25 +190,33 @@ export class TransformTask implements Task {
     return made
   }
 
-  private add({ position, timestamp }: InputRecord, { topic, index, key, value }: Made): void {
+  private draft({ position, timestamp }: InputRecord, { topic, index, key, value }: Made): Draft {
     const partition = key === null ? { partition: this.partition % (this.partitions.get(topic) as number) } : {}
     const headers = { [NAME_HEADER]: nameOf(this.flow.name, this.source, position, index) }
-    this.drafts.push({ topic, ...partition, key, value, timestamp, headers })
+    this.count++
     this.bytes += value.length
+    return { topic, ...partition, key, value, timestamp, headers }
   }
 
+  /** A record of which something is made that its topic never takes becomes a dead letter. */
   private async flush(): Promise<void> {
     const { deadLetters, metrics, transport } = this.context
-    const { drafts, dead } = this
+    const { dead, flow, made, source } = this
+    const groups = made.map(({ drafts }) => drafts)
+    const refused = await this.patiently('writing records', () => writeFitting(transport, groups))
+    for (const [i, { record, drafts }] of made.entries()) {
+      const why = refused.get(i)
+      if (why) dead.push({ topology: flow.name, source, record, error: new RecordError(why.code, why.message) })
+      else for (const { topic } of drafts) metrics.recordsOut.inc({ topology: flow.name, to: topic })
+    }
     if (dead.length > 0) await this.patiently('writing dead letters', () => deadLetters.write(dead))
-    if (drafts.length > 0) await this.patiently('writing records', () => transport.write(drafts))
-    for (const { topic } of drafts) metrics.recordsOut.inc({ topology: this.flow.name, to: topic })
     this.drop()
   }
 
   private drop(): void {
-    this.drafts = []
+    this.made = []
     this.dead = []
+    this.count = 0
     this.bytes = 0
   }
 

@@ -3,6 +3,7 @@ import { RecordError } from '../core/errors.ts'
 import { entityParts } from '../core/key.ts'
 import type { Draft, Emission, EmissionBatch, Encoder, FeatureValue, Sink, SinkContext } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
+import { writeFitting } from '../core/write-fitting.ts'
 
 const config = z.strictObject({
   topic: z.string().describe('Name of the topic; made when it does not exist.'),
@@ -19,17 +20,20 @@ export async function openTopicSink({ topic }: Config, context: SinkContext): Pr
   const encoder = await context.encoder(`${topic}-value`, schema)
   return {
     write: async (batch) => {
-      const drafts: Draft[] = []
+      const drafts: [Draft][] = []
+      const indexes: number[] = []
       const refused: { index: number; code: string; reason: string }[] = []
       for (const [index, emission] of batch.emissions.entries()) {
         try {
-          drafts.push(draft(topic, namespace, batch, emission, encoder, context))
+          drafts.push([draft(topic, namespace, batch, emission, encoder, context)])
+          indexes.push(index)
         } catch (error) {
           if (!(error instanceof RecordError)) throw error
           refused.push({ index, code: error.code, reason: error.message })
         }
       }
-      await transport.write(drafts)
+      for (const [i, { code, message }] of await writeFitting(transport, drafts))
+        refused.push({ index: indexes[i] as number, code, reason: message })
       return { safe: batch.upto, refused }
     },
     close: async () => undefined,

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { seeded } from '../../bench/orders.ts'
-import type { Event, TransformFlow } from '../../src/core/model.ts'
+import { MillraceError } from '../../src/core/errors.ts'
+import { partitionOf } from '../../src/core/key.ts'
+import type { Draft, Event, TransformFlow, Transport } from '../../src/core/model.ts'
 import type { Worker } from '../../src/engine/worker.ts'
 import {
   createShop,
@@ -23,6 +25,22 @@ async function sendMany(world: World, count: number): Promise<void> {
     const event: TestEvent = { key: keys[i % 4] as string, at: world.clock.now() - ((i * 31) % 5_000), value: i % 11 }
     await send(world, i % SOURCE_PARTITIONS, event)
   }
+}
+
+/** A log that, like Kafka, writes what comes before a record that it refuses in the same partition, and all of other partitions. */
+function refusingAbove({ limit, all = false }: { limit: number; all?: boolean }, real: Transport): Transport {
+  const isRefused = ({ topic, key, value }: Draft) =>
+    (all || topic === MADE) && (key?.length ?? 0) + (value?.length ?? 0) > limit
+  const write = async (drafts: readonly Draft[]) => {
+    const stopped = new Set<number>()
+    for (const draft of drafts) {
+      const partition = draft.partition ?? partitionOf(String(draft.key), 2)
+      if (isRefused(draft)) stopped.add(partition)
+      if (!stopped.has(partition)) await real.write([draft])
+    }
+    if (stopped.size > 0) throw new MillraceError('record-too-large', 'too large')
+  }
+  return Object.assign(Object.create(real) as Transport, { write })
 }
 
 describe('a transform', () => {
@@ -137,6 +155,51 @@ describe('a transform', () => {
         .map(({ key }) => String(key))
         .sort(),
     ).toEqual(['a0', 'c0'])
+    await worker.stop()
+  })
+
+  it('puts a record of which something is made that the log never takes into the dead letters, and goes on in order', async () => {
+    const world = await createShop({ transport: (real) => refusingAbove({ limit: 1_000 }, real) })
+    const key = 'k'.repeat(600)
+    for (let i = 0; i < 9; i++)
+      await send(world, 0, { key: i % 4 === 2 ? `${i}${key}` : `${i}`, at: i, value: 2 }, { key: 'z', at: i, value: 0 })
+    const worker = world.worker(undefined, transformFlow())
+    await worker.start()
+    expect(await world.settle(worker)).toBe(true)
+    const letters = world.transport.records('test.dead-letters')
+    expect(letters.map(({ headers }) => String(headers['millrace-error-code']))).toEqual(
+      Array(2).fill('record-too-large'),
+    )
+    expect(letters.map(({ value }) => value)).toEqual(
+      [4, 12].map((position) => world.transport.records(SOURCE)[position]?.value),
+    )
+    const made = [...(await firstOfEachName(world)).values()]
+    expect(made).toHaveLength(14)
+    for (const partition of [0, 1]) {
+      const { records } = await world.transport.read({ topic: MADE, partition }, 0)
+      const positions = records.map((record) => Number(nameIn(record).split('/').at(-2)))
+      const firsts = positions.filter((at, i) => positions.slice(0, i).every((before) => before !== at))
+      expect(firsts).toEqual([...firsts].sort((a, b) => a - b))
+    }
+    await worker.stop()
+  })
+
+  it('of a record too large for the dead letters, too, keeps where it is and why', async () => {
+    const world = await createShop({ transport: (real) => refusingAbove({ limit: 1_000, all: true }, real) })
+    await world.write([{ topic: SOURCE, partition: 0, key: 'me', value: Buffer.from('{'.repeat(2_000)), timestamp: 1 }])
+    const worker = world.worker(undefined, transformFlow())
+    await worker.start()
+    expect(await world.settle(worker)).toBe(true)
+    const [letter] = world.transport.records('test.dead-letters')
+    expect(letter).toMatchObject({ key: Buffer.from('me'), value: null })
+    const headers = Object.fromEntries(
+      Object.entries(letter?.headers ?? {}).map(([name, text]) => [name, String(text)]),
+    )
+    expect(headers).toMatchObject({
+      'millrace-error-code': 'record-malformed',
+      'millrace-source-position': '0',
+      'millrace-left-out': 'value of 2000 bytes: the log takes no record so large',
+    })
     await worker.stop()
   })
 

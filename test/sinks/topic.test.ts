@@ -1,14 +1,19 @@
 import avro from 'avsc'
 import { expect, it } from 'vitest'
 import { avroEncoder } from '../../src/codecs/avro/index.ts'
-import type { FeatureType, FeatureValue } from '../../src/core/model.ts'
+import { MillraceError } from '../../src/core/errors.ts'
+import type { Draft, FeatureType, FeatureValue } from '../../src/core/model.ts'
 import { outputSchema } from '../../src/features/compile.ts'
 import { openTopicSink } from '../../src/sinks/topic.ts'
 import { MemoryStore } from '../../src/testing/memory-store.ts'
 import { MemoryTransport } from '../../src/testing/memory-transport.ts'
 
 /** What other programs read of one result, by an Avro library that is not ours. */
-async function published(types: Readonly<Record<string, FeatureType>>, values: readonly FeatureValue[]) {
+async function published(
+  types: Readonly<Record<string, FeatureType>>,
+  values: readonly FeatureValue[],
+  transport = new MemoryTransport(() => 0),
+) {
   const names = Object.keys(types)
   const features = names.map((name) => ({
     name,
@@ -19,7 +24,6 @@ async function published(types: Readonly<Record<string, FeatureType>>, values: r
     description: undefined,
   }))
   const schema = outputSchema({ name: 'it', entity: 'store', description: undefined, keyFields: ['id'], features })
-  const transport = new MemoryTransport(() => 0)
   const sink = await openTopicSink(
     { topic: 'out' },
     {
@@ -72,4 +76,16 @@ it('refuses what does not fit the schema, by its place, and nothing else', async
   expect(answer.refused).toEqual([
     { index: 0, code: 'value-unfit', reason: 'count: "three" is not a whole number within 2^53' },
   ])
+})
+
+it('refuses what the topic never takes, being too large', async () => {
+  class Small extends MemoryTransport {
+    override async write(drafts: readonly Draft[]): Promise<void> {
+      if (drafts.some(({ value }) => (value?.length ?? 0) > 100))
+        throw new MillraceError('record-too-large', 'too large')
+      await super.write(drafts)
+    }
+  }
+  const { answer } = await published({ city: 'string' }, ['x'.repeat(200)], new Small(() => 0))
+  expect(answer).toEqual({ safe: 1, refused: [{ index: 0, code: 'record-too-large', reason: 'too large' }] })
 })

@@ -18,19 +18,36 @@ const MAX_REQUEST_BYTES = 32 << 20
 /** Upper bound of what a record costs beside key, value and headers. */
 const RECORD_OVERHEAD_BYTES = 40
 
+/** Kafka's codes for a batch, or a record in it, that is larger than `max.message.bytes` of the topic. */
+const TOO_LARGE: readonly (number | undefined)[] = [10, 18]
+
+/** Written in one request. */
+interface Chunk {
+  readonly messages: Message[]
+  bytes: number
+}
+
 /** What one partition is to get, in order. */
 interface Lane {
   readonly topic: string
   readonly partition: number
-  readonly chunks: { readonly messages: Message[]; bytes: number }[]
+  readonly chunks: Chunk[]
 }
 
+/** Rejects with `record-too-large` when all else is written but what follows such a record in its partition. */
 export async function write(client: Client, drafts: readonly Draft[], timeout: number): Promise<void> {
   if (drafts.length === 0) return
   const names = new Set(drafts.map((draft) => draft.topic))
   const topics = await client.patiently('writing', () => client.topicsNamed(names))
   const lanes = lanesOf(drafts, topics)
-  while (lanes.size > 0) await client.patiently('writing', () => writeRound(client, lanes, timeout))
+  const refused: Lane[] = []
+  while (lanes.size > 0) await client.patiently('writing', () => writeRound(client, lanes, timeout, refused))
+  const [first] = refused
+  if (first) {
+    const { topic, chunks } = first
+    const found = `a record of ${chunks[0]?.bytes} bytes is more than topic ${topic} takes (max.message.bytes)`
+    throw new MillraceError('record-too-large', found)
+  }
 }
 
 function lanesOf(drafts: readonly Draft[], topics: ReadonlyMap<string, TopicMetadata>): Set<Lane> {
@@ -70,7 +87,18 @@ function append({ chunks }: Lane, message: Message, bytes: number): void {
   } else chunks.push({ messages: [message], bytes })
 }
 
-function sizeOf({ key, value, headers }: Draft): number {
+/** In halves; one message is what cannot be divided. */
+function divide({ chunks }: Lane): boolean {
+  const messages = chunks[0]?.messages ?? []
+  if (messages.length < 2) return false
+  const middle = messages.length >> 1
+  const halves = [messages.slice(0, middle), messages.slice(middle)]
+  const bytesOf = (half: readonly Message[]) => half.reduce((sum, message) => sum + sizeOf(message), 0)
+  chunks.splice(0, 1, ...halves.map((half) => ({ messages: half, bytes: bytesOf(half) })))
+  return true
+}
+
+function sizeOf({ key, value, headers }: Pick<Draft, 'key' | 'value' | 'headers'>): number {
   let bytes = RECORD_OVERHEAD_BYTES + lengthOf(key) + lengthOf(value)
   for (const name in headers) bytes += 10 + Buffer.byteLength(name) + lengthOf(headers[name] as string | Buffer)
   return bytes
@@ -81,8 +109,11 @@ function lengthOf(part: string | Buffer | null): number {
   return typeof part === 'string' ? Buffer.byteLength(part) : part.length
 }
 
-/** The next chunk of every lane, one request per leader. What was acknowledged leaves the lanes, also when this rejects. */
-async function writeRound(client: Client, lanes: Set<Lane>, timeout: number): Promise<void> {
+/**
+ * The next chunk of every lane, one request per leader. What was acknowledged leaves the lanes, also when this rejects. A lane
+ * that holds what is too large goes to `refused`, with that at its head.
+ */
+async function writeRound(client: Client, lanes: Set<Lane>, timeout: number, refused: Lane[]): Promise<void> {
   const topics = await client.topicsNamed(new Set([...lanes].map((lane) => lane.topic)))
   const byLeader = new Map<number, { lanes: Lane[]; bytes: number }>()
   for (const lane of lanes) {
@@ -102,6 +133,10 @@ async function writeRound(client: Client, lanes: Set<Lane>, timeout: number): Pr
       if (code === 0) {
         lane.chunks.shift()
         if (lane.chunks.length === 0) lanes.delete(lane)
+      } else if (TOO_LARGE.includes(code)) {
+        if (divide(lane)) continue
+        lanes.delete(lane)
+        refused.push(lane)
       } else if (code === undefined)
         failure = new Error(`broker ${leader} says nothing of ${lane.topic}/${lane.partition}`)
       else failure = errorOf(code)
