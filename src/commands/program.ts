@@ -86,6 +86,8 @@ function programFor(terminal: Terminal, exit: (code: number) => void): Command {
     .configureOutput({
       writeOut: (text) => terminal.out.write(text),
       writeErr: (text) => terminal.error(text.trimEnd()),
+      outputError: (text, write) =>
+        write(text.includes('too many arguments') ? `${text}(the directory of a project follows -d)\n` : text),
       getOutHelpWidth: () => (terminal.out.isTTY && terminal.out.columns) || 100,
     })
     .exitOverride()

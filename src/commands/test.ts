@@ -103,12 +103,12 @@ async function inWords(cases: readonly TestCase[], project: Project, { out }: Te
   return wrong === 0 ? 0 : 1
 }
 
-function told({ file, start }: TestCase, { line, column, what, expected, actual, asOf }: Failure): string {
+function told({ file, start }: TestCase, { line, column, what, expected, actual, asOf, hint }: Failure): string {
   const since = asOf === undefined ? '' : `, as of ${new Date(asOf).toISOString()} (${offsetText(asOf, start)})`
   return `      ${file.file}:${line}:${column}: ${what}
           expected ${shown(expected)}
           actual   ${shown(actual)}${since}
-`
+${hint === undefined ? '' : `          ${hint}\n`}`
 }
 
 function shown(value: unknown): string {

@@ -15,6 +15,7 @@ import type { AnyTopology } from '../project/kinds.ts'
 import { DEFAULT_START } from './driver.ts'
 import { type EventFault, prepareEvent } from './event.ts'
 import { absoluteMoment, MOMENT_EXPECTED, momentOf } from './moment.ts'
+import { isTolerance, toleranceFault } from './tolerance.ts'
 
 const values = z.record(z.string(), z.unknown())
 
@@ -231,16 +232,26 @@ function checkEvents(yaml: YamlFile, { topology, start, steps }: TestCase): void
 function checkExpectation(yaml: YamlFile, path: Path, expect: Expectation, topology: AnyTopology): void {
   const features = topology.kind === 'features' ? topology.features.map(({ name }) => name) : []
   for (const [id, named] of Object.entries(expect.features ?? {}))
-    for (const name of Object.keys(named ?? {})) known(yaml, [...path, 'features', id, name], 'feature', name, features)
+    for (const [name, value] of Object.entries(named ?? {})) {
+      known(yaml, [...path, 'features', id, name], 'feature', name, features)
+      checkTolerance(yaml, [...path, 'features', id, name], value)
+    }
   const written = fieldsOfOutputs(topology)
   for (const [topic, records] of Object.entries(expect.outputs ?? {})) {
     known(yaml, [...path, 'outputs', topic], 'output topic', topic, [...written.keys()])
     for (const [i, record] of records.entries())
-      for (const name of Object.keys(record ?? {}))
+      for (const [name, value] of Object.entries(record ?? {})) {
         known(yaml, [...path, 'outputs', topic, i, name], 'field', name, written.get(topic) ?? [name])
+        checkTolerance(yaml, [...path, 'outputs', topic, i, name], value)
+      }
   }
   for (const [i, { code }] of (expect.deadLetters ?? []).entries())
     known(yaml, [...path, 'deadLetters', i, 'code'], 'error code', code, Object.keys(ERRORS), 'value')
+}
+
+function checkTolerance(yaml: YamlFile, path: Path, value: unknown): void {
+  const fault = isTolerance(value) ? toleranceFault(value) : undefined
+  if (fault) yaml.add(path, fault)
 }
 
 /** Names of the fields by output topic. */

@@ -5,6 +5,7 @@ import type { Project } from '../project/check.ts'
 import type { Step, TestCase } from './cases.ts'
 import { openTopologyTest, type TestedDeadLetter, type TopologyTest } from './driver.ts'
 import { momentOf } from './moment.ts'
+import { isAbout, isTolerance, toleranceHint } from './tolerance.ts'
 
 export interface Failure {
   readonly line: number
@@ -15,6 +16,8 @@ export interface Failure {
   readonly actual: unknown
   /** The actual value holds as of this time. */
   readonly asOf?: Millis
+  /** How the case may say what it means. */
+  readonly hint?: string
 }
 
 /** Empty when all is as expected. Each case has a world of its own, so none sees another. */
@@ -64,7 +67,10 @@ class Run {
     const features = topology.kind === 'features' ? topology.features : []
     const values = found?.values ?? Object.fromEntries(features.map(({ name, default: none }) => [name, none]))
     for (const [name, value] of Object.entries(expected))
-      if (!this.matches(value, values[name])) this.add([...path, name], `${id} ${name}`, value, values[name], asOf)
+      if (!this.matches(value, values[name])) {
+        const hint = toleranceHint(features.find((feature) => feature.name === name)?.as, value, values[name])
+        this.add([...path, name], `${id} ${name}`, value, values[name], asOf, hint)
+      }
   }
 
   private async outputs(
@@ -114,10 +120,10 @@ class Run {
       )
   }
 
-  /** Numbers may differ by 1e-9 of their magnitude; a time may be written as an offset or as ISO 8601. */
+  /** Numbers may differ by 1e-9 of their magnitude, or by what the case says; a time may be written as an offset or as ISO 8601. */
   private matches(expected: unknown, actual: unknown): boolean {
-    if (typeof expected === 'number' && typeof actual === 'number')
-      return Math.abs(actual - expected) <= 1e-9 * Math.max(1, Math.abs(expected))
+    if (typeof actual === 'number' && (typeof expected === 'number' || isTolerance(expected)))
+      return isAbout(expected, actual)
     if (typeof expected === 'string' && typeof actual === 'number')
       return momentOf(expected, this.testCase.start) === actual
     if (Array.isArray(expected))
@@ -135,9 +141,9 @@ class Run {
     return expected === (actual ?? null)
   }
 
-  add(path: Path, what: string, expected: unknown, actual: unknown, asOf?: Millis): void {
-    const place = this.testCase.file.place(path)
-    this.failures.push({ ...place, what, expected, actual, ...(asOf === undefined ? {} : { asOf }) })
+  add(path: Path, what: string, expected: unknown, actual: unknown, asOf?: Millis, hint?: string): void {
+    const more = { ...(asOf === undefined ? {} : { asOf }), ...(hint === undefined ? {} : { hint }) }
+    this.failures.push({ ...this.testCase.file.place(path), what, expected, actual, ...more })
   }
 
   close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { appendFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { call, exampleProject } from './cli.ts'
@@ -67,4 +67,20 @@ it('says that a folder is no project', async () => {
   expect(code).toBe(1)
   const said = `millrace.yaml:1:1: neither millrace.yaml nor a folder topologies is in ${join(project, 'schemas')}\n`
   expect(out).toContain(said)
+})
+
+it('an empty folder of topologies is a fault, which says what to do', async () => {
+  const empty = join(project, 'empty')
+  mkdirSync(join(empty, 'topologies'), { recursive: true })
+  const { code, out } = await call('check', '-d', empty)
+  expect(code).toBe(1)
+  expect(out).toContain(`millrace.yaml:1:1: there is no topology in ${join(empty, 'topologies')}\n`)
+  expect(out).toContain('`millrace init` writes a first one')
+  expect(JSON.parse((await call('check', '-d', empty, '--json')).out).problems).toHaveLength(1)
+})
+
+it('a directory in the place of an option is told where it goes', async () => {
+  const { code, error } = await call('check', project)
+  expect(code).toBe(2)
+  expect(error).toContain('(the directory of a project follows -d)')
 })

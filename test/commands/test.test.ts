@@ -82,6 +82,32 @@ it('says what was expected, what is, as of when, and where that stands', async (
 `)
 })
 
+it('takes numbers within what the case says, and hints at that where a percentile is nearly as expected', async () => {
+  const written = (expected: string) => ({
+    'topologies/heat.yaml': `topology: heat
+kind: features
+from: readings
+entity: station
+by: station.id
+features:
+  p50: { lifetime: true, of: celsius, as: { percentile: 50 } }
+to: [store]
+`,
+    'topologies/heat.test.yaml': `topology: heat
+cases:
+  - case: the median
+    given:
+      - { readings: { station: { id: north }, celsius: 10 } }
+      - { readings: { station: { id: north }, celsius: 50 } }
+      - { readings: { station: { id: north }, celsius: 90 } }
+    expect: { features: { north: { p50: ${expected} } } }
+`,
+  })
+  const run = async (expected: string) => (await call('test', '-d', weatherProject(written(expected)))).out
+  expect(await run('{ about: 50, within: 1% }')).toContain('1 case: as expected')
+  expect(await run('50')).toContain('          percentile is an estimate: { about: 50, within: 1% }\n')
+})
+
 it('answers in JSON, and only what is asked for', async () => {
   const project = weatherProject({ 'topologies/heat.test.yaml': WRONG })
   const { code, out } = await call('test', '-d', project, '--json', '--filter', 'values')

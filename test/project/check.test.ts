@@ -41,6 +41,12 @@ features:
 
 /** What is wrong, how it comes about in RIGHT (this text, that instead), and what is said. */
 const WRONG: readonly (readonly [string, string, string, string])[] = [
+  [
+    'a percentile as a share',
+    'as: count',
+    'of: totalCents, as: { percentile: 0.9 }',
+    '7:54 features.made.as.percentile is 0.9, a share → percentile: 90',
+  ],
   ['an unknown key', 'by: storeId', 'by: storeId\nwher: event.city == "A"', "6:1 unknown key 'wher' → where"],
   ['an unknown kind', 'kind: features', 'kind: feature', "2:7 kind is 'feature' → features"],
   ['a missing key', 'entity: store\n', '', "1:1 'entity' is missing"],

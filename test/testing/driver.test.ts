@@ -107,7 +107,7 @@ to: [store]
   })
 })
 
-it('has states written and read back at every step, those of operators of one\'s own too', async () => {
+it("has states written and read back at every step, those of operators of one's own too", async () => {
   const forgetful = `import { z } from 'millrace'
 export default {
   summary: 'Sum that decode loses half of.', config: z.strictObject({}), example: '',

@@ -9,6 +9,18 @@ const config = z.strictObject({
     .number()
     .min(0)
     .max(100)
+    .superRefine((percentile, context) => {
+      if (percentile > 0 && percentile < 1)
+        context.addIssue({
+          code: 'custom',
+          message: 'a share',
+          params: {
+            code: 'bad-value',
+            expected: '0, or 1 to 100: the percentile',
+            suggestion: `percentile: ${Number((percentile * 100).toPrecision(12))}`,
+          },
+        })
+    })
     .describe('Which one, 0 to 100: 50 is the median, 99.9 the slowest of a thousand.'),
 })
 type Config = z.output<typeof config>
