@@ -34,7 +34,9 @@ export interface ReplayResult {
   readonly events: number
   /** Lines that were not. */
   readonly bad: number
-  /** The first three of them. */
+  /** How many kinds of faults they have; those beyond a hundred are not told apart. */
+  readonly kinds: number
+  /** The first of each kind, three at most. */
   readonly faults: readonly { readonly line: number; readonly fault: string }[]
   /** False when the signal came first. */
   readonly complete: boolean
@@ -59,6 +61,7 @@ const LINE_BYTES = 8 * 1024 * 1024
 const PROGRESS_MS = 500
 const FAULTS_SHOWN = 3
 const FAULT_LENGTH = 500
+const KINDS = 100
 const SHAPE = '{"topic": "…", "event": {…}}, with "key" (text) and "timestamp" (ms since 1970) if you like'
 
 /** Replays `path`; one that ends in `.gz` is unpacked. Throws `replay-unreadable`. Memory does not grow with the file. */
@@ -66,6 +69,7 @@ export async function replayFile(path: string, options: ReplayOptions): Promise<
   const { signal, now } = options
   const startedAt = now()
   const faults: { line: number; fault: string }[] = []
+  const kinds = new Set<string>()
   let drafts: Draft[] = []
   let events = 0
   let bad = 0
@@ -92,6 +96,9 @@ export async function replayFile(path: string, options: ReplayOptions): Promise<
     } catch (error) {
       bad++
       const fault = shown(error instanceof Error ? error.message : String(error))
+      const kind = kindOfFault(fault)
+      if (kinds.has(kind) || kinds.size === KINDS) return
+      kinds.add(kind)
       if (faults.length < FAULTS_SHOWN) faults.push({ line: line.number, fault })
     }
   }
@@ -121,7 +128,12 @@ export async function replayFile(path: string, options: ReplayOptions): Promise<
     source.close()
   }
   tell()
-  return { events, bad, faults, complete }
+  return { events, bad, kinds: kinds.size, faults, complete }
+}
+
+/** The fault without the values it was found with. */
+function kindOfFault(fault: string): string {
+  return fault.replace(/\(.*?\)(?=; expected)|"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?/g, '…')
 }
 
 /** Short, and with nothing that a terminal would obey: it may repeat what stands in the file. */

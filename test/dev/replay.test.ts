@@ -43,7 +43,7 @@ describe('replaying a file', () => {
       { topic: 'orders', event: { n: 1 }, key: 'k-1', timestamp: 1 },
       { topic: 'acceptances', event: { n: 2 }, key: undefined, timestamp: undefined },
     ])
-    expect(result).toEqual({ events: 2, bad: 0, faults: [], complete: true })
+    expect(result).toEqual({ events: 2, bad: 0, kinds: 0, faults: [], complete: true })
   })
 
   it('takes bare events where there is one topic, and wrapped ones too', async () => {
@@ -92,17 +92,18 @@ describe('replaying a file', () => {
     expect(records.map((record) => record.event.n)).toEqual([1, 3])
   })
 
-  it('counts what the encoder refuses, and shows the first three', async () => {
+  it('counts what the encoder refuses, and shows the first of each kind, three at most', async () => {
     const lines = Array.from({ length: 9 }, (_, i) => order(i))
     const { result } = await replay(lines.join('\n'), {
       encode(record) {
-        if (record.event.n !== 8) throw new Error(`storeId: expected string in ${record.key}`)
+        if (record.event.n !== 8)
+          throw new Error(`${'abcd'[Number(record.event.n) % 4]}: expected string in ${record.key}`)
         return { topic: 'orders', key: null, value: null }
       },
     })
-    expect(result).toMatchObject({ events: 1, bad: 8 })
+    expect(result).toMatchObject({ events: 1, bad: 8, kinds: 4 })
     expect(result.faults.map((fault) => fault.line)).toEqual([1, 2, 3])
-    expect(result.faults[0]?.fault).toBe('storeId: expected string in k-0')
+    expect(result.faults[0]?.fault).toBe('a: expected string in k-0')
   })
 
   it('says faults short, and with nothing in them that a terminal would obey', async () => {
@@ -138,7 +139,7 @@ describe('replaying a file', () => {
   it('handles an empty file', async () => {
     const told: ReplayProgress[] = []
     const { result } = await replay('', { progress: (progress) => told.push(progress) })
-    expect(result).toEqual({ events: 0, bad: 0, faults: [], complete: true })
+    expect(result).toEqual({ events: 0, bad: 0, kinds: 0, faults: [], complete: true })
     expect(told.at(-1)?.percent).toBe(100)
   })
 

@@ -1,7 +1,7 @@
 /** What feeds `millrace dev`: the simulated city, or a file of events. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Draft, Encoder, Event, Transport } from '../../core/model.ts'
+import type { Draft, Encoder, Event, Millis, Transport } from '../../core/model.ts'
 import { storesOf } from '../../dev/city/index.ts'
 import { number } from '../../dev/frame.ts'
 import { replayFile } from '../../dev/replay.ts'
@@ -75,17 +75,21 @@ export class Feed {
   async replay(path: string): Promise<void> {
     const { project, encoders, notes, signal } = this.options
     const sources = new Map(project.topologies.flatMap(({ sources }) => sources).map((topic) => [topic.name, topic]))
-    const { events, bad, faults, complete } = await replayFile(path, {
+    const inSeconds = new Set<string>()
+    const { events, bad, kinds, faults, complete } = await replayFile(path, {
       topics: [...encoders.keys()],
       encode: ({ topic, event: written, key, timestamp }) => {
         const source = sources.get(topic)
         const event = source ? withTimes(written, source.type) : written
-        return {
-          topic,
-          key: key ?? null,
-          value: this.encode(topic, event),
-          timestamp: timestamp ?? source?.time?.evaluate(event) ?? Date.now(),
+        const value = this.encode(topic, event)
+        const time = source?.time?.evaluate(event)
+        if (source && looksLikeSeconds(time) && !inSeconds.has(topic)) {
+          inSeconds.add(topic)
+          const field = source.time?.fields[0]?.join('.')
+          const when = new Date(time).toISOString()
+          notes.add(`${field} of ${topic} looks like seconds: as milliseconds, which it is taken for, it is ${when}`)
         }
+        return { topic, key: key ?? null, value, timestamp: timestamp ?? time ?? Date.now() }
       },
       write: (drafts) => this.write(drafts),
       progress: ({ percent, bad, secondsLeft }) => {
@@ -101,7 +105,7 @@ export class Feed {
       notes.progress = undefined
       if (bad > 0)
         throw new Error(
-          [`nothing was replayed of ${path}: ${badLines(bad, told.length, 'below')}`, ...told].join('\n  '),
+          [`nothing was replayed of ${path}: ${badLines(bad, told.length, kinds, 'below')}`, ...told].join('\n  '),
         )
       notes.add(`nothing was replayed: ${path} has no events`)
       return
@@ -111,7 +115,7 @@ export class Feed {
     while (complete && !signal.aborted && !(await this.options.caughtUp()))
       await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined)
     notes.progress = undefined
-    const wrong = bad > 0 ? `; ${badLines(bad, told.length, 'above')}` : ''
+    const wrong = bad > 0 ? `; ${badLines(bad, told.length, kinds, 'above')}` : ''
     if (complete) notes.add(`replayed ${number(events)} ${events === 1 ? 'event' : 'events'} of ${path}${wrong}`)
   }
 
@@ -127,8 +131,13 @@ export class Feed {
   }
 }
 
-/** `4 lines are bad (the first 3 are above)` */
-function badLines(bad: number, told: number, where: string): string {
-  const which = bad > told ? `the first ${told} are ${where}` : where
-  return `${bad === 1 ? '1 line is' : `${number(bad)} lines are`} bad (${which})`
+/** `4 lines are bad (one of each kind is above)` */
+function badLines(bad: number, told: number, kinds: number, where: string): string {
+  const each = kinds > told ? `of ${number(kinds)} kinds, ${told} are ${where}` : `one of each kind is ${where}`
+  return `${bad === 1 ? '1 line is' : `${number(bad)} lines are`} bad (${bad > told ? each : where})`
+}
+
+/** The seconds of 2000 and later, taken for milliseconds, lie in 1970; nobody's events do, but those made up for a test. */
+function looksLikeSeconds(time: Millis | null | undefined): time is Millis {
+  return time !== undefined && time !== null && time >= Date.UTC(2000) / 1_000 && time < Date.UTC(1980)
 }

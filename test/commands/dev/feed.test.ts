@@ -41,16 +41,25 @@ const bad = (count: number) => Array.from({ length: count }, () => 'nonsense')
 it.each([
   [0, ''],
   [1, '; 1 line is bad (above)'],
-  [3, '; 3 lines are bad (above)'],
-  [4, '; 4 lines are bad (the first 3 are above)'],
-  [30, '; 30 lines are bad (the first 3 are above)'],
+  [3, '; 3 lines are bad (one of each kind is above)'],
+  [30, '; 30 lines are bad (one of each kind is above)'],
 ])('with %d bad lines the summary stands last, below the faults that are shown', async (count, said) => {
   const { notes, path, replayed } = feedOf([...bad(count), ...good(26)])
   await replayed
   expect(notes.progress).toBeUndefined()
   expect(notes.newest).toEqual([
-    ...Array.from({ length: Math.min(3, count) }, (_, i) => expect.stringContaining(`${path}:${i + 1}: not JSON`)),
+    ...Array.from({ length: Math.min(1, count) }, (_, i) => expect.stringContaining(`${path}:${i + 1}: not JSON`)),
     `replayed 26 events of ${path}${said}`,
+  ])
+})
+
+it('tells once of event times that look like seconds, with their field', async () => {
+  const seconds = Array.from({ length: 3 }, (_, i) => JSON.stringify({ occurredAt: 1_772_366_400 + i }))
+  const { notes, replayed } = feedOf([...good(1), ...seconds])
+  await replayed
+  expect(notes.newest).toEqual([
+    'occurredAt of orders looks like seconds: as milliseconds, which it is taken for, it is 1970-01-21T12:19:26.400Z',
+    expect.stringMatching(/^replayed 4 events/),
   ])
 })
 
@@ -76,9 +85,7 @@ it('says that the file is replayed once the features have caught up', async () =
 it('fails when every line is bad, and shows the first', async () => {
   const { replayed, path } = feedOf(bad(30))
   await expect(replayed).rejects.toThrow(
-    new RegExp(
-      `^nothing was replayed of ${path}: 30 lines are bad \\(the first 3 are below\\)\n.*:1: .*\n.*:2: .*\n.*:3: .*$`,
-    ),
+    new RegExp(`^nothing was replayed of ${path}: 30 lines are bad \\(one of each kind is below\\)\n.*:1: .*$`),
   )
 })
 

@@ -228,7 +228,7 @@ it('fails when every line of the file is bad', async () => {
   writeFileSync(file, 'a\nb\nc\nd\n')
   const { code, error } = await call('dev', '-d', folder, '--port', '0', '--replay', file)
   expect(code).toBe(1)
-  expect(error).toMatch(/nothing was replayed of .*: 4 lines are bad \(the first 3 are below\)\n.*:1: not JSON/)
+  expect(error).toMatch(/nothing was replayed of .*: 4 lines are bad \(one of each kind is below\)\n.*:1: not JSON/)
 })
 
 it('refuses a file that is not there before anything is started', async () => {
