@@ -43,7 +43,8 @@ export function addIssues(
 
 export function unknownKey(key: string, known: readonly string[]): Fault {
   const expected = known.length > 0 ? `one of ${known.join(', ')}` : undefined
-  return { code: 'unknown-key', message: `unknown key '${key}'`, expected, suggestion: nearest(key, known) }
+  const meant = ['where', 'when'].find((name) => key === 'filter' && known.includes(name))
+  return { code: 'unknown-key', message: `unknown key '${key}'`, expected, suggestion: nearest(key, known) ?? meant }
 }
 
 function fault(issue: Issue, message: string, found: unknown): Fault {

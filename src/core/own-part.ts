@@ -15,7 +15,9 @@ export function isOwnPart(name: string): boolean {
 
 /** The path that was meant by a name that looks like a file. */
 export function meantPath(name: string): string | undefined {
-  return !isOwnPart(name) && isOwnPart(`./${name}`) ? `./${name}` : undefined
+  if (isOwnPart(name)) return undefined
+  if (isOwnPart(`./${name}`)) return `./${name}`
+  return /^\.\/.*\/?[^./]+$/.test(name) ? `${name}.ts` : undefined
 }
 
 /** The file cannot be used as a part: what was found, and what would be right. */

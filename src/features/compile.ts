@@ -81,7 +81,9 @@ export function compileTopology(
       yaml.add(['features', name], { code: 'duplicate-name', message, expected: 'another name' }, 'key')
     }
   const described = compiled.flatMap((one) => one?.described ?? [])
-  if (described.length === compiled.length) for (const ratio of declaration.ratios) checkRatio(yaml, ratio, described)
+  // a ratio of a feature that is wrong itself has no fault of its own
+  const declared = Object.keys((yaml.value as { features: object }).features).length - declaration.ratios.length
+  if (described.length === declared) for (const ratio of declaration.ratios) checkRatio(yaml, ratio, described)
   if (yaml.problems.length > before) return undefined
 
   const { topology: name, entity, by, from, tags, owner, description, to: outputs } = declaration

@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Config, readConfig } from '../core/config.ts'
 import { describe } from '../core/issues.ts'
+import { isMapping } from '../core/mapping.ts'
 import { type Problem, sortProblems } from '../core/problem.ts'
 import { nearest } from '../core/suggest.ts'
 import { type RemoteSchema, readText } from '../core/topics.ts'
@@ -46,8 +47,8 @@ export async function checkProject(
     yaml.add(['topologies'], { code: 'file-unreadable', message, expected: 'topology files (*.yaml) in it' })
   }
   files.push(...(topologies ?? []).map(({ file }) => file))
-  const read = await readAll(topologies ?? [], directory)
-  const compiled = await compileAll(read, { directory, config, yaml, files, remoteSchema })
+  const { read, unread } = await readAll(topologies ?? [], directory)
+  const compiled = await compileAll(read, unread, { directory, config, yaml, files, remoteSchema })
   const problems = sortProblems(files.flatMap((file) => file.problems))
   return problems.length > 0 ? { problems } : { problems, project: { directory, config, topologies: compiled } }
 }
@@ -83,22 +84,31 @@ async function topologyFiles(directory: string, config: Config): Promise<Topolog
 }
 
 /** What the files declare; those that declare nothing are left out, and what is wrong with them is among their problems. */
-async function readAll(files: readonly TopologyFile[], directory: string): Promise<Read[]> {
+async function readAll(files: readonly TopologyFile[], directory: string) {
   const read: Read[] = []
+  const unread: YamlFile[] = []
   for (const one of files) {
     const declared = one.file.problems.length > 0 ? undefined : await kindOf(one.file)?.read(one.file, directory)
     if (declared) read.push({ ...one, declared })
+    else unread.push(one.file)
   }
-  return read
+  return { read, unread }
 }
 
 /** Undefined when the file names a kind that is none. */
 function kindOf(file: YamlFile): Kind<AnyTopology> | undefined {
-  const { kind = 'features' } = (file.value ?? {}) as { readonly kind?: unknown }
+  const { kind } = (file.value ?? {}) as { readonly kind?: unknown }
   if (typeof kind === 'string' && Object.hasOwn(KINDS, kind)) return KINDS[kind]
   const names = Object.keys(KINDS)
+  if (kind === undefined && looksLikeFeatures(file)) return KINDS.features
   const suggestion = nearest(String(kind), names)
   const expected = `one of ${names.join(', ')}`
-  file.add(['kind'], { code: 'bad-value', message: `kind is ${describe(kind)}`, expected, suggestion })
+  if (kind === undefined) file.add(['kind'], { code: 'missing-key', message: "'kind' is missing", expected }, 'key')
+  else file.add(['kind'], { code: 'bad-value', message: `kind is ${describe(kind)}`, expected, suggestion })
   return undefined
+}
+
+/** Then the file's other faults are told too; what is no mapping is refused by any kind. */
+function looksLikeFeatures({ value }: YamlFile): boolean {
+  return !isMapping(value) || 'features' in value || 'dimensions' in value
 }

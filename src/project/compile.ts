@@ -1,6 +1,7 @@
 /** Compiles what files declare, all against all: topics that one makes have their schema from it, and come before who reads them. */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isMapping } from '../core/mapping.ts'
 import { nearest } from '../core/suggest.ts'
 import { type FoundTopic, findTopic, type Reading, type SourceTopic, topicOf } from '../core/topics.ts'
 import type { Declared, Named } from '../core/topology.ts'
@@ -14,9 +15,10 @@ export interface Read {
   readonly declared: Declared<AnyTopology>
 }
 
-/** Those that are right, with what others read before them. Problems go to the files. */
+/** Those that are right, with what others read before them. Problems go to the files. `unread`: files that are wrong. */
 export async function compileAll(
   read: readonly Read[],
+  unread: readonly YamlFile[],
   given: Omit<Reading, 'written'>,
 ): Promise<readonly AnyTopology[]> {
   reportDuplicates(read)
@@ -28,7 +30,18 @@ export async function compileAll(
   const topics = new Map<string, FoundTopic>()
   for (const name of new Set([...Object.keys(given.config.topics), ...namesOf(({ reads }) => reads), ...written]))
     topics.set(name, await findTopic(name, reading))
+  // what a wrong file would write is not missing: its own fault is the cause
+  for (const name of unread.flatMap(topicsNamed)) if (topics.get(name) === 'missing') topics.set(name, 'wrong')
   return new Compiling(read, reading, topics, await knownTopics(reading)).all()
+}
+
+/** Topics that a file names under `to`, whatever else is in it. */
+function topicsNamed({ value }: YamlFile): string[] {
+  const to = isMapping(value) ? value.to : undefined
+  return (Array.isArray(to) ? to : [to]).flatMap((one) => {
+    const name = isMapping(one) ? one.topic : one
+    return typeof name === 'string' ? [name] : []
+  })
 }
 
 class Compiling {

@@ -252,6 +252,31 @@ describe('a topology with', () => {
   })
 })
 
+describe('the cause is told, and not what follows from it:', () => {
+  const transform = 'topology: clean\nkind: transform\nfrom: orders\nfilter: event.totalCents > 1\nto: clean-orders\n'
+
+  it('a wrong transform, not that others read what it would write', async () => {
+    const reader = RIGHT.replace('from: orders', 'from: clean-orders')
+    expect(await found({ 'topologies/a.yaml': reader, 'topologies/b.yaml': transform })).toEqual([
+      "topologies/b.yaml:4:1 unknown key 'filter' → where",
+    ])
+  })
+  it('a wrong feature, not the ratio of it', async () => {
+    const text = `${RIGHT.replace('as: count', 'as: counts')}  other: { last: 5, as: count }\n  share: { ratio: [made, other] }\n`
+    expect(await found({ 'topologies/a.yaml': text })).toEqual(["topologies/a.yaml:7:24 no operator 'counts' → count"])
+  })
+  it('a missing kind, with the kinds there are', async () => {
+    const { problems } = await checkProject(await project({ 'topologies/a.yaml': 'topology: a\nfrom: orders\n' }))
+    expect(problems).toMatchObject([{ message: "'kind' is missing", expected: 'one of features, transform' }])
+  })
+  it('a part named without its ending, with it', async () => {
+    const text = RIGHT.replace('as: count', 'as: ./parts/x')
+    expect(await found({ 'topologies/a.yaml': text })).toEqual([
+      "topologies/a.yaml:7:24 no operator './parts/x' → ./parts/x.ts",
+    ])
+  })
+})
+
 describe('two topologies', () => {
   it('of one name are refused', async () => {
     const other = RIGHT.replace('made:', 'other:')
