@@ -59,8 +59,8 @@ export function compileTransform(
     return written === undefined ? undefined : compileWritten(yaml, [at], written, sources, expects, known)
   }
   const where = one('where', 'bool', names.ofEvent)
-  if (refusesTable(yaml, declaration)) return undefined
-  const key = one('key', 'text', names.withoutTables)
+  const key = one('key', 'text', names.all)
+  if (key) refuseTable(yaml, key, tables)
   const routes = declaration.to.map(({ topic, when }, i): Route => {
     const at = [...placeOf(yaml, 'to', i), 'when']
     return { topic, when: when === undefined ? undefined : compileWritten(yaml, at, when, sources, 'bool', names.all) }
@@ -110,14 +110,12 @@ export function compileTransform(
 }
 
 /** The key decides where a record goes, which must be the same whenever it is made again. */
-function refusesTable(yaml: YamlFile, { key, tables }: Declaration): boolean {
-  const texts = typeof key === 'object' ? Object.values(key) : [key ?? '']
-  const asked = Object.keys(tables).find((name) => texts.some((text) => new RegExp(`\\b${name}\\b`).test(text)))
-  if (asked === undefined) return false
-  const message = `the key comes from the table '${asked}', where it may change`
+function refuseTable(yaml: YamlFile, key: Compiled<'text'>, tables: readonly Table[]): void {
+  const asked = tables.find(({ name }) => [...key.values()].some(({ beside }) => beside.has(name)))
+  if (!asked) return
+  const message = `the key comes from the table '${asked.name}', where it may change`
   const expected = 'a key from the event; a second transform can have what this one found as its key'
   yaml.add(['key'], { code: 'bad-expression', message, expected })
-  return true
 }
 
 function writtenTopic(name: string, schema: unknown, { topics, engine }: Config): WrittenTopic {

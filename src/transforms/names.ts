@@ -1,7 +1,7 @@
 /** What the expressions of a transform may name, beside the event: an element of a list, and what tables hold. */
 import type { AvroType } from '../core/schema.ts'
 import type { SourceTopic } from '../core/topics.ts'
-import { type Compiled, compileLets, compileWritten, type NamesOn, type Written } from '../core/written.ts'
+import { type Compiled, compileLets, compileWritten, type NamesOn } from '../core/written.ts'
 import type { YamlFile } from '../core/yaml.ts'
 import type { Declaration } from './declaration.ts'
 
@@ -19,8 +19,6 @@ export interface TransformNames {
   readonly tables: readonly Table[]
   /** For `where`: before there are elements. */
   readonly ofEvent: NamesOn
-  /** For `key`: what is looked up may change, and with it where a record goes. */
-  readonly withoutTables: NamesOn
   readonly all: NamesOn
 }
 
@@ -44,7 +42,7 @@ export function compileNames(
     checkName(yaml, name, sources)
     const compiled = compileWritten(yaml, ['tables', name, 'key'], key, sources, 'text', withoutTables)
     const table = topics.get(topic)
-    const ofItem = lists !== undefined && textsOf(key).some((text) => /\bitem\b/.test(text))
+    const ofItem = [...(compiled?.values() ?? [])].some(({ beside }) => beside.has('item'))
     return compiled && table ? [{ name, topic: table, key: compiled, ofItem }] : []
   })
   const typesOf = (of: readonly Table[]) => of.map(({ name, topic }) => [name, maybe(topic.type)] as const)
@@ -56,11 +54,10 @@ export function compileNames(
     (names: NamesOn): NamesOn =>
     (topic) => ({ ...all(topic), ...names(topic) })
   const ofEvent: NamesOn = () => ({ beside: new Map(typesOf(found.filter(({ ofItem }) => !ofItem))) })
-  return { flatten: lists, tables: found, ofEvent: withLets(ofEvent), withoutTables: withLets(withoutTables), all }
+  return { flatten: lists, tables: found, ofEvent: withLets(ofEvent), all }
 }
 
 const maybe = (type: AvroType): AvroType => ({ kind: 'union', options: [{ kind: 'null' }, type] })
-const textsOf = (written: Written) => (typeof written === 'string' ? [written] : Object.values(written))
 
 function itemType(yaml: YamlFile, lists: Compiled<'any'> | undefined, topic: string): AvroType | undefined {
   const { avro } = lists?.get(topic) ?? {}

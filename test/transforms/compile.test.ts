@@ -25,6 +25,12 @@ const WRONG: readonly (readonly [string, string, string, string])[] = [
     "12:6 the key comes from the table 'store', where it may change",
   ],
   [
+    'a table in the key, by a named expression',
+    'to: lines',
+    'to: lines\nlet: { town: store.city }\nkey: town',
+    "13:6 the key comes from the table 'store', where it may change",
+  ],
+  [
     'writing to its own source',
     'to: lines',
     'to: baskets',
@@ -45,6 +51,16 @@ it.each(WRONG)('%s is refused at its place', async (_, right, wrong, said) => {
   const found = await problemsOf({ 'topologies/lines.yaml': TRANSFORM.replace(right, wrong) })
   expect(found).toHaveLength(1)
   expect(found[0]).toContain(`lines.yaml:${said}`)
+})
+
+it.each([
+  ['a text in a key', 'to: lines', `to: lines\nkey: '"store-" + event.id'`],
+  ['the field of a record in the key of a table', 'key: event.storeId', 'key: \'event.storeId + "item"\''],
+])('%s that is spelt like a name is not that name', async (_, right, written) => {
+  const topology = await compiled(`${TRANSFORM.replace(right, written)}where: store.city == null\n`)
+  const [source] = topology.flow(encoders(topology)).sources
+  const basket = { id: 'b', storeId: 's', items: [{ product: 'p', cents: 1 }] }
+  expect(source?.make(basket, { key: null } as InputRecord, () => null)).toHaveLength(1)
 })
 
 const encoders = (topology: TransformTopology): ReadonlyMap<string, Encoder> =>

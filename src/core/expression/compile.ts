@@ -27,9 +27,10 @@ type Node<O extends ASTNode['op']> = Extract<ASTNode, { op: O }>
 /** `path` is set while the value is a field reached through records only. */
 type Reached = Typed & { readonly path?: readonly string[] }
 
-/** Compiles one tree; `fields` collects the paths that are read. */
+/** Compiles one tree; `fields` collects the paths that are read, `beside` the names of values beside the record. */
 export class Compilation {
   readonly fields = new Map<string, readonly string[]>()
+  readonly beside = new Set<string>()
   private readonly names: Names
 
   constructor(names: Names) {
@@ -94,11 +95,14 @@ export class Compilation {
     const { event, beside, lets } = this.names
     const written = lets?.get(name)
     if (written === null) throw new AbsentName()
-    if (written !== undefined) return this.let(name, parseLet(written, lets as Lets), start, depth)
+    if (written !== undefined) return this.let(name, parseLet(written, lets as Lets, beside), start, depth)
     const type = eventType(event)
     if (name === 'event' && !beside) return { type, start, sure: true, avro: event, path: [], run: (record) => record }
     const avro = name === 'event' ? event : beside?.get(name)
-    if (avro) return { type: eventType(avro), start, path: [name], run: reader([name]), ...nullability(avro) }
+    if (avro) {
+      if (name !== 'event') this.beside.add(name)
+      return { type: eventType(avro), start, path: [name], run: reader([name]), ...nullability(avro) }
+    }
     const fields = type.kind === 'record' ? [...type.fields.keys()] : []
     const others = ['event', ...(beside?.keys() ?? []), ...(lets?.keys() ?? [])]
     const near = nearestOrBegun(name, [...fields, ...others])

@@ -47,6 +47,8 @@ export interface Expression<E extends Expected = Expected> {
   readonly evaluate: (event: Event) => Result[E]
   /** Paths of the fields it reads. */
   readonly fields: readonly (readonly string[])[]
+  /** Names of the values beside the record that it reads, also through named expressions. */
+  readonly beside: ReadonlySet<string>
   readonly type: string
   /** Type of what it gives, with null unless it never is; undefined where that has no Avro type, as a null that is written. */
   readonly avro: AvroType | undefined
@@ -81,9 +83,10 @@ export function compileExpression<E extends Expected>(
     const compilation = new Compilation(names)
     const typed = compilation.compile(ast)
     return {
-      canonical: canonical(ast, lets),
+      canonical: canonical(ast, lets, beside),
       evaluate: finish[expects](typed) as Expression<E>['evaluate'],
       fields: [...compilation.fields.values()],
+      beside: compilation.beside,
       type: typed.type.kind,
       avro: avroOf(typed),
     }

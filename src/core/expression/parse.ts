@@ -39,25 +39,27 @@ export function leadOf(text: string, isTaken: (name: string) => boolean): '' | '
   return first === undefined || isTaken(first) ? '' : 'event.'
 }
 
-/** The tree of a named expression, which may name others that stand before it. */
-export function parseLet(text: string, lets: Lets): ASTNode {
-  return parse(leadOf(text, (name) => lets.has(name)) + text.trimStart())
+type Beside = ReadonlyMap<string, unknown>
+
+/** The tree of a named expression, which may name others that stand before it, and what stands beside the record. */
+export function parseLet(text: string, lets: Lets, beside: Beside = new Map()): ASTNode {
+  return parse(leadOf(text, (name) => lets.has(name) || beside.has(name)) + text.trimStart())
 }
 
 /** Equal for trees that differ only in spacing and brackets. Names in `lets` stand for what they are written as. */
-export function canonical(ast: ASTNode, lets: Lets = new Map()): string {
-  return serialize(inlined(ast, lets) as ASTNode)
+export function canonical(ast: ASTNode, lets: Lets = new Map(), beside?: Beside): string {
+  return serialize(inlined(ast, lets, beside) as ASTNode)
 }
 
-function inlined(part: unknown, lets: Lets): unknown {
-  if (Array.isArray(part)) return part.map((each) => inlined(each, lets))
+function inlined(part: unknown, lets: Lets, beside: Beside | undefined): unknown {
+  if (Array.isArray(part)) return part.map((each) => inlined(each, lets, beside))
   if (!isNode(part)) return part
   const written = part.op === 'id' ? lets.get(part.args) : undefined
-  if (typeof written === 'string') return inlined(parseLet(written, lets), lets)
+  if (typeof written === 'string') return inlined(parseLet(written, lets, beside), lets, beside)
   // the library writes nine digits
   if (part.op === 'value' && typeof part.args === 'number' && !Number.isInteger(part.args))
     return { op: 'id', args: String(part.args) }
-  return { op: part.op, args: inlined(part.args, lets) }
+  return { op: part.op, args: inlined(part.args, lets, beside) }
 }
 
 function isNode(part: unknown): part is ASTNode {
