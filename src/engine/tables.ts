@@ -10,7 +10,7 @@ import type { Log } from '../core/part.ts'
 import { NotYet } from './task.ts'
 
 export interface TablesOptions {
-  readonly transport: Pick<Transport, 'ranges' | 'read'>
+  readonly transport: Pick<Transport, 'topics' | 'ranges' | 'read'>
   /** Asked anew for every batch. */
   readonly decoder: (topic: string) => Decoder
   readonly clock: WallClock
@@ -59,8 +59,12 @@ export class Tables {
   }
 }
 
+type Entries = Map<string, { readonly event: Event; readonly bytes: number }>
+
 class Table {
-  readonly entries = new Map<string, { readonly event: Event; readonly bytes: number }>()
+  entries: Entries = new Map()
+  /** Other than `entries` while a topic that was made again is read: until then the former holds. */
+  private filling = this.entries
   private readonly finished: Promise<void>
   private readonly topic: string
   private readonly options: TablesOptions
@@ -68,7 +72,8 @@ class Table {
   private readonly size: { bytes: number }
   private readonly closing = new AbortController()
   private readonly read = new AbortController()
-  private readonly next: Position[] = []
+  private incarnation: string | undefined
+  private next: Position[] = []
   private fault: ClearStop | undefined
   private reason = 'it is not read yet'
 
@@ -88,17 +93,29 @@ class Table {
   async close(): Promise<void> {
     this.closing.abort()
     await this.finished
-    for (const { bytes } of this.entries.values()) this.size.bytes -= bytes
-    this.entries.clear()
+    this.begin()
+    this.entries = this.filling
+  }
+
+  private begin(): void {
+    for (const { bytes } of this.filling.values()) this.size.bytes -= bytes
+    this.filling = new Map()
+    this.next = []
   }
 
   private async follow(): Promise<void> {
     const { clock, log, transport } = this.options
     while (!this.closing.signal.aborted && !this.fault) {
       try {
+        const incarnation = (await transport.topics([this.topic])).get(this.topic)?.incarnation
+        if (incarnation !== undefined && incarnation !== this.incarnation) this.begin()
+        this.incarnation = incarnation ?? this.incarnation
         const ranges = await transport.ranges(this.topic)
         for (const [partition, range] of ranges.entries()) await this.readTo(partition, range)
-        if (!this.closing.signal.aborted && !this.fault) this.read.abort()
+        if (!this.closing.signal.aborted && !this.fault) {
+          this.entries = this.filling
+          this.read.abort()
+        }
       } catch (error) {
         this.reason = error instanceof Error ? error.message : String(error)
         log.warn({ topic: this.topic, reason: this.reason }, 'a table could not be read; trying again')
@@ -110,7 +127,7 @@ class Table {
 
   private async readTo(partition: number, { start, end }: Range): Promise<void> {
     const known = this.next[partition] ?? start
-    // the topic was made again, or forgot what was not read yet
+    // the topic forgot what was not read yet
     let next = known < start || known > end ? start : known
     while (next < end && !this.closing.signal.aborted && !this.fault) {
       const batch = await this.options.transport.read({ topic: this.topic, partition }, next)
@@ -134,15 +151,15 @@ class Table {
   /** A record that cannot be read, or has no value, leaves its key without one. */
   private put(key: Buffer, record: InputRecord, decoder: Decoder): void {
     const name = key.toString()
-    this.size.bytes -= this.entries.get(name)?.bytes ?? 0
+    this.size.bytes -= this.filling.get(name)?.bytes ?? 0
     const event = record.value === null ? undefined : this.decode(record, decoder)
     if (event === undefined) {
-      this.entries.delete(name)
+      this.filling.delete(name)
       return
     }
     const bytes = key.length + (record.value as Buffer).length
     this.size.bytes += bytes
-    this.entries.set(name, { event, bytes })
+    this.filling.set(name, { event, bytes })
   }
 
   private decode(record: InputRecord, decoder: Decoder): Event | undefined {

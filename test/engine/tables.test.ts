@@ -8,7 +8,11 @@ it('a table that is being read is not yet ready, which is no failure', async () 
   const clock = new VirtualClock()
   const { promise: ranges, resolve } = Promise.withResolvers<never[]>()
   const tables = new Tables({
-    transport: { ranges: () => ranges, read: () => Promise.reject(new Error('there is nothing to read')) },
+    transport: {
+      topics: async () => new Map(),
+      ranges: () => ranges,
+      read: () => Promise.reject(new Error('there is nothing to read')),
+    },
     decoder: () => {
       throw new Error('there is nothing to decode')
     },

@@ -331,6 +331,24 @@ describe('a table', () => {
     await worker.stop()
   })
 
+  it('whose topic was made again is read anew, and holds nothing of before', async () => {
+    const world = await shop()
+    for (const [key, city] of Object.entries({ a: 'Oslo', b: 'Rome' })) await put(world, key, city)
+    const worker = world.worker(undefined, lookedUp('stores'))
+    await worker.start()
+    await ask(world, 'a')
+    expect(await world.settle(worker)).toBe(true)
+    await world.transport.deleteTopic('stores')
+    await world.clock.advance(1_000)
+    await world.transport.create({ name: 'stores', partitions: 2, retentionMs: -1, compacted: true })
+    for (const [key, city] of Object.entries({ c: 'Paris', b: 'Bern' })) await put(world, key, city)
+    await world.clock.advance(1_000)
+    for (const key of ['a', 'b', 'c']) await ask(world, key)
+    expect(await world.settle(worker)).toBe(true)
+    expect(cities(world).sort()).toEqual(['Oslo', null, 'Bern', 'Paris'].sort())
+    await worker.stop()
+  })
+
   it('that nothing looks up in any more is forgotten, and read anew for who comes later', async () => {
     const world = await shop({ settings: { tableBytes: 100 } })
     await put(world, 'a', 'Oslo')
