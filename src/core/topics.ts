@@ -1,12 +1,12 @@
 /** Topics as topologies see them: schema, event time, id and key, checked against each other. */
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Config, TopicConfig } from './config.ts'
 import { compileExpression, type Expression, ExpressionError } from './expression/index.ts'
 import type { Fault } from './problem.ts'
 import { type AvroField, type AvroType, nonNull, type RecordType, SchemaError, topicType } from './schema.ts'
 import { nearest } from './suggest.ts'
-import { MAX_BYTES, YamlFile } from './yaml.ts'
+import { readYaml, type YamlFile } from './yaml.ts'
 
 export interface SourceTopic {
   readonly name: string
@@ -43,12 +43,11 @@ export async function findTopic(name: string, reading: Reading): Promise<FoundTo
   const { directory, config, yaml, files, remoteSchema, written } = reading
   const declared = Object.hasOwn(config.topics, name) ? config.topics[name] : undefined
   const path = declared?.schema ?? `schemas/${name}.avsc`
-  const text = await readText(join(directory, path))
+  const file = await readYaml(join(directory, path), path)
   const at = ['topics', name]
-  if (text !== undefined) {
-    const file = new YamlFile(path, text)
+  if (file) {
     files.push(file)
-    const schema = parseJson(text, file)
+    const schema = file.isUnreadable ? undefined : parseJson(file.text, file)
     if (schema === undefined || file.problems.length > 0) return 'wrong'
     return topicOf(name, schema, reading, (fault, place) => file.add(place, fault))
   }
@@ -94,7 +93,9 @@ function describeTopic(
   const before = yaml.problems.length
   const compile = <E extends 'number' | 'text'>(key: 'time' | 'id', expects: E): Expression<E> | undefined => {
     const path = config[key]
-    return path === undefined ? undefined : compileField(yaml, ['topics', name, key], path, type, expects)
+    const fields = key === 'time' ? type.fields.filter((field) => isTimeKind(nonNull(field.type).type.kind)) : []
+    const likely = fields.map((field) => field.name)
+    return path === undefined ? undefined : compileField(yaml, ['topics', name, key], path, type, expects, likely)
   }
   const time = compile('time', 'number')
   const timeKind = time && kindAt(type, time.fields[0] ?? [])
@@ -126,20 +127,22 @@ function isTimeKind(kind: AvroType['kind']): boolean {
   return kind === 'timestamp' || kind === 'long'
 }
 
-/** A field path that must name a field of the record. */
+/** A field path that must name a field of the record; of near names, `likely` ones are suggested first. */
 export function compileField<E extends 'number' | 'text'>(
   yaml: YamlFile,
   at: readonly (string | number)[],
   path: string,
   type: RecordType,
   expects: E,
+  likely: readonly string[] = [],
 ): Expression<E> | undefined {
   try {
     return compileExpression(`event.${path}`, { event: type, expects })
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error
     const { code, message, expected, suggestion, offset } = error
-    yaml.add(at, { code, message, expected, suggestion }, Math.max(0, offset - 'event.'.length))
+    const near = code === 'unknown-field' ? nearest(path, likely) : undefined
+    yaml.add(at, { code, message, expected, suggestion: near ?? suggestion }, Math.max(0, offset - 'event.'.length))
     return undefined
   }
 }
@@ -164,17 +167,5 @@ function parseJson(text: string, file: YamlFile): unknown {
     file.problems.length = 0
     file.addAt(Number(position), { code: 'invalid-schema', message: reason, expected: 'JSON' })
     return undefined
-  }
-}
-
-/** Undefined when there is no such file. */
-export async function readText(path: string): Promise<string | undefined> {
-  try {
-    const bytes = await readFile(path)
-    return bytes.length > MAX_BYTES ? ' '.repeat(MAX_BYTES + 1) : bytes.toString('utf8')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw error
   }
 }

@@ -252,6 +252,19 @@ describe('a topology with', () => {
   })
 })
 
+it('an event time that is misspelt is taken for a field that is a time', async () => {
+  const fields = [
+    { name: 'pingId', type: 'string' },
+    { name: 'pingedAt', type: { type: 'long', logicalType: 'timestamp-millis' } },
+  ]
+  const files = {
+    'millrace.yaml': 'topics: { pings: { time: pingAt } }',
+    'schemas/pings.avsc': JSON.stringify({ type: 'record', name: 'Ping', fields }),
+    'topologies/a.yaml': RIGHT.replace('from: orders', 'from: pings').replace('storeId', 'pingId'),
+  }
+  expect(await found(files)).toEqual(["millrace.yaml:1:26 no field 'pingAt' → pingedAt"])
+})
+
 describe('the cause is told, and not what follows from it:', () => {
   const transform = 'topology: clean\nkind: transform\nfrom: orders\nfilter: event.totalCents > 1\nto: clean-orders\n'
 
