@@ -4,6 +4,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import module from 'node:module'
 import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { types } from 'node:util'
 import type { Millis } from './model.ts'
 import type { Part } from './part.ts'
 import { nearest } from './suggest.ts'
@@ -127,6 +128,13 @@ export function requireMethods(path: string, what: string, made: unknown, names:
     throw new OwnPartFault(`open() of ${path} gives ${made === null ? 'null' : `a ${typeof made}`}`, what)
   const missing = names.filter((name) => typeof (made as Record<string, unknown>)[name] !== 'function')
   if (missing.length > 0) throw new OwnPartFault(`what ${path} opens has no ${missing.join(', ')}`, what)
+}
+
+/** Also of a method that is async: what it answers is not waited for. Throws `OwnPartFault`. */
+export function requireAnswers(path: string, what: string, made: unknown, names: readonly string[]): void {
+  requireMethods(path, what, made, names)
+  const late = names.filter((name) => types.isAsyncFunction((made as Record<string, unknown>)[name]))
+  if (late.length > 0) throw new OwnPartFault(`${late.join(', ')} of what ${path} opens is async`, 'plain functions')
 }
 
 let isHooked = false

@@ -2,7 +2,7 @@
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { isMapping } from '../core/mapping.ts'
 import type { Aggregation, FeatureSpec, Operator, Slot } from '../core/model.ts'
-import { isOwnPart, loadOwnPart, type OwnPart, OwnPartFault, requireMethods } from '../core/own-part.ts'
+import { isOwnPart, loadOwnPart, type OwnPart, OwnPartFault, requireAnswers } from '../core/own-part.ts'
 import { asked, configured, type Mention, namedBy } from '../core/own-use.ts'
 import { NOWHERE } from '../core/part.ts'
 import type { YamlFile } from '../core/yaml.ts'
@@ -79,7 +79,7 @@ function ownOperator(own: OwnPart): LoadedOperator {
   const open = (settings: unknown): Operator =>
     asked(own, 'open()', () => {
       const operator = part.open(settings, NOWHERE)
-      requireMethods(own.path, AN_OPERATOR, operator, OPERATOR)
+      requireAnswers(own.path, AN_OPERATOR, operator, OPERATOR)
       checkOperator(own, operator)
       return operator
     })
@@ -113,7 +113,7 @@ function checkOperator({ path }: OwnPart, operator: Operator): void {
 
 function ownAggregation(own: OwnPart): LoadedAggregation {
   const opened = asked(own, 'open()', () => own.part.open(undefined, NOWHERE)) as Aggregation
-  requireMethods(own.path, 'an Aggregation: memory, expressions, slots', opened, ['slots'])
+  requireAnswers(own.path, 'an Aggregation: memory, expressions, slots', opened, ['slots'])
   if (!['span', 'newest', 'open', 'all'].includes(opened.memory))
     throw new OwnPartFault(`'memory' of ${own.path} is ${opened.memory}`, 'memory: span, newest, open or all')
   const expressions = opened.expressions ?? {}
@@ -132,7 +132,7 @@ const SLOT = ['create', 'add', 'expire', 'nextExpiry', 'isEmpty', 'results', 'en
 /** Slots whose ids say whose they are, so that no other part's accumulator is ever taken for one of these. */
 function ownSlots(own: OwnPart, opened: Aggregation, features: readonly FeatureSpec[]): readonly Slot[] {
   const slots = opened.slots(features)
-  for (const slot of slots) requireMethods(own.path, `a Slot: id, columns, features, ${SLOT.join(', ')}`, slot, SLOT)
+  for (const slot of slots) requireAnswers(own.path, `a Slot: id, columns, features, ${SLOT.join(', ')}`, slot, SLOT)
   const answered = slots.flatMap((slot) => slot.features).sort()
   const asked = features.map(({ name }) => name).sort()
   if (answered.join() !== asked.join())

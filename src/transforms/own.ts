@@ -1,7 +1,7 @@
 /** A part of one's own that makes the records of a transform: `use: ./parts/clean.ts`. */
 import { addIssues } from '../core/issues.ts'
 import type { Maker } from '../core/model.ts'
-import { loadOwnPart, type OwnPart, OwnPartFault, requireMethods } from '../core/own-part.ts'
+import { loadOwnPart, type OwnPart, OwnPartFault, requireAnswers } from '../core/own-part.ts'
 import { asked, configured, namedBy } from '../core/own-use.ts'
 import { NOWHERE } from '../core/part.ts'
 import { type RecordType, SchemaError, topicType } from '../core/schema.ts'
@@ -37,7 +37,7 @@ export async function ownMaker(yaml: YamlFile, directory: string, written: unkno
 
 function makerOf(own: OwnPart, settings: unknown): OwnMaker {
   const maker = asked(own, 'open()', () => own.part.open(settings, NOWHERE)) as Maker
-  requireMethods(own.path, 'a Maker: schema, make', maker, ['make'])
+  requireAnswers(own.path, 'a Maker: schema, make', maker, ['make'])
   try {
     return { own, maker, type: topicType(maker.schema) }
   } catch (error) {

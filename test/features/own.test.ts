@@ -53,6 +53,11 @@ it.each([
     partOf('() => ({ create: () => 1, add() {} })'),
     'what ./parts/own.ts opens has no merge, result, encode, decode',
   ],
+  [
+    'answers later',
+    partOf(`() => ({ ...${SUM}, add: async () => { throw new Error('unheard') } })`),
+    'add of what ./parts/own.ts opens is async',
+  ],
   ['fails to open', partOf("() => { throw new Error('no luck') }"), 'open() of ./parts/own.ts fails: no luck'],
   ['never opens', partOf('() => { for (;;); }'), 'open() of ./parts/own.ts fails: no answer within 2000 ms'],
   [

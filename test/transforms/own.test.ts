@@ -70,12 +70,22 @@ it.each([
 })
 
 it('a promise is no record, and one that rejects ends nothing', async () => {
-  const test = await open({ 'parts/convert.ts': PART.replace('make: ({', 'make: async ({') })
+  const part = PART.replace(
+    /make: \(\{ event \}\) => \{/,
+    (from) => `make: () => Promise.reject(new Error('unheard')), unused: ${from.slice(6)}`,
+  )
+  const test = await open({ 'parts/convert.ts': part })
   await test.send('readings', { celsius: 1000 })
   expect(await test.outputs('fahrenheit')).toEqual([])
   expect(test.deadLetters()).toEqual([
     { code: 'part-failed', reason: expect.stringContaining('promise'), topic: 'readings' },
   ])
+})
+
+it('an async make is refused', async () => {
+  await expect(open({ 'parts/convert.ts': PART.replace('make: ({', 'make: async ({') })).rejects.toThrow(
+    'make of what ./parts/convert.ts opens is async',
+  )
 })
 
 it('stops at such an event where that was chosen', async () => {
