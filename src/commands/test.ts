@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { renderProblems, sortProblems } from '../core/problem.ts'
-import { readText } from '../core/topics.ts'
-import { YamlFile } from '../core/yaml.ts'
+import { readYaml } from '../core/read-yaml.ts'
+import type { YamlFile } from '../core/yaml.ts'
 import { isTestFile, type Project } from '../project/check.ts'
 import { readCases, type TestCase } from '../testing/cases.ts'
 import { offsetText } from '../testing/moment.ts'
@@ -79,12 +79,10 @@ async function runProject(project: Project, { filter, json }: TestOptions, termi
 
 async function testFiles({ directory, config }: Project): Promise<YamlFile[]> {
   const names = (await readdir(join(directory, config.topologies))).filter(isTestFile).sort()
-  return Promise.all(
-    names.map(async (name) => {
-      const file = join(config.topologies, name)
-      return new YamlFile(file, (await readText(resolve(directory, file))) ?? '')
-    }),
+  const read = await Promise.all(
+    names.map((name) => readYaml(resolve(directory, config.topologies, name), join(config.topologies, name))),
   )
+  return read.flatMap((each) => each?.file ?? [])
 }
 
 async function inWords(cases: readonly TestCase[], project: Project, { out }: Terminal): Promise<number> {

@@ -4,9 +4,10 @@ import { basename, dirname, join } from 'node:path'
 import type { Config, TopicConfig } from './config.ts'
 import { compileExpression, type Expression, ExpressionError } from './expression/index.ts'
 import type { Fault } from './problem.ts'
+import { readYaml } from './read-yaml.ts'
 import { type AvroField, type AvroType, nonNull, type RecordType, SchemaError, topicType } from './schema.ts'
 import { nearest } from './suggest.ts'
-import { readYaml, type YamlFile } from './yaml.ts'
+import type { YamlFile } from './yaml.ts'
 
 export interface SourceTopic {
   readonly name: string
@@ -43,11 +44,12 @@ export async function findTopic(name: string, reading: Reading): Promise<FoundTo
   const { directory, config, yaml, files, remoteSchema, written } = reading
   const declared = Object.hasOwn(config.topics, name) ? config.topics[name] : undefined
   const path = declared?.schema ?? `schemas/${name}.avsc`
-  const file = await readYaml(join(directory, path), path)
+  const read = await readYaml(join(directory, path), path)
   const at = ['topics', name]
-  if (file) {
+  if (read) {
+    const { file, text } = read
     files.push(file)
-    const schema = file.isUnreadable ? undefined : parseJson(file.text, file)
+    const schema = text === undefined ? undefined : parseJson(text, file)
     if (schema === undefined || file.problems.length > 0) return 'wrong'
     return topicOf(name, schema, reading, (fault, place) => file.add(place, fault))
   }

@@ -5,8 +5,9 @@ import { type Config, readConfig } from '../core/config.ts'
 import { describe } from '../core/issues.ts'
 import { isMapping } from '../core/mapping.ts'
 import { type Problem, sortProblems } from '../core/problem.ts'
+import { readYaml } from '../core/read-yaml.ts'
 import { nearest } from '../core/suggest.ts'
-import { type RemoteSchema, readText } from '../core/topics.ts'
+import type { RemoteSchema } from '../core/topics.ts'
 import type { Kind } from '../core/topology.ts'
 import { YamlFile } from '../core/yaml.ts'
 import { compileAll, type Read } from './compile.ts'
@@ -34,14 +35,14 @@ export async function checkProject(
   directory: string,
   { environment = {}, remoteSchema }: CheckOptions = {},
 ): Promise<{ readonly problems: readonly Problem[]; readonly project?: Project }> {
-  const text = await readText(join(directory, 'millrace.yaml'))
-  const yaml = new YamlFile('millrace.yaml', text ?? '')
+  const found = await readYaml(join(directory, 'millrace.yaml'), 'millrace.yaml')
+  const yaml = found?.file ?? new YamlFile('millrace.yaml', '')
   const config = await readConfig(yaml, environment)
   const files: YamlFile[] = [yaml]
   const topologies = await topologyFiles(directory, config)
-  if (topologies === undefined && (text === undefined || yaml.problems.length === 0)) {
+  if (topologies === undefined && (found === undefined || yaml.problems.length === 0)) {
     const message =
-      text === undefined
+      found === undefined
         ? `neither millrace.yaml nor a folder ${config.topologies} is in ${resolve(directory)}`
         : `there is no folder ${resolve(directory, config.topologies)}`
     yaml.add(['topologies'], { code: 'file-unreadable', message, expected: 'topology files (*.yaml) in it' })
@@ -74,13 +75,8 @@ async function topologyFiles(directory: string, config: Config): Promise<Topolog
   const found = await stat(folder).catch(() => undefined)
   if (!found?.isDirectory()) return undefined
   const names = (await readdir(folder)).filter(isTopologyFile).sort()
-  return Promise.all(
-    names.map(async (name) => {
-      const path = join(folder, name)
-      const [text, { mtimeMs }] = await Promise.all([readText(path), stat(path)])
-      return { file: new YamlFile(`${config.topologies}/${name}`, text ?? ''), modified: Math.floor(mtimeMs) }
-    }),
-  )
+  const read = await Promise.all(names.map((name) => readYaml(join(folder, name), `${config.topologies}/${name}`)))
+  return read.filter((each) => each !== undefined)
 }
 
 /** What the files declare; those that declare nothing are left out, and what is wrong with them is among their problems. */

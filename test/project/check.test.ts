@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -452,4 +453,24 @@ it('leaves alone what editors hide beside the topologies', async () => {
   const directory = await project({ 'topologies/README.md': '', 'topologies/.a.yaml': 'half written: [' })
   await symlink('somebody@somewhere.1', join(directory, 'topologies/.#a.yaml'))
   expect((await checkProject(directory)).problems).toEqual([])
+})
+
+it('what is no file that can be read is a fault of its own, and hides no others', async () => {
+  const directory = await project({ 'topologies/right.yaml': RIGHT, 'topologies/huge.yaml': '#'.repeat(1_100_000) })
+  const path = (name: string) => join(directory, 'topologies', name)
+  await mkdir(path('folder.yaml'))
+  await symlink('circle.yaml', path('circle.yaml'))
+  await symlink('nowhere', path('dangling.yaml'))
+  execFileSync('mkfifo', [path('pipe.yaml')])
+  await rm(join(directory, 'schemas/orders.avsc'))
+  await mkdir(join(directory, 'schemas/orders.avsc'))
+  const { problems } = await checkProject(directory)
+  expect(problems.map(({ file, message }) => `${file} ${message}`)).toEqual([
+    'schemas/orders.avsc it is a folder',
+    'topologies/circle.yaml it is a link that leads in a circle',
+    'topologies/dangling.yaml it is a link that leads nowhere',
+    'topologies/folder.yaml it is a folder',
+    'topologies/huge.yaml the file is larger than 1048576 bytes',
+    'topologies/pipe.yaml it is no regular file',
+  ])
 })
