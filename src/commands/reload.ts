@@ -36,7 +36,8 @@ export async function reloading(options: ReloadOptions): Promise<void> {
     return turn
   }
   terminal.onHangup?.(() => void reload())
-  if (watch) await watchFiles(() => pathsOf(found), reload, signal)
+  // read once more at the beginning: they may have changed since they were loaded
+  if (watch) await watchFiles(() => pathsOf(found), reload, signal, undefined, reload)
   await turn
 }
 

@@ -8,14 +8,17 @@ const LOOK_EVERY_MS = 1_000
 /**
  * Calls `changed`, and waits for it, whenever files, or files of folders, differ from the last time and have come to rest since: two
  * looks in a row must see the same. Resolves at the signal. `paths` is asked at every look; what is missing is no error.
+ * `begun` is called after the first look: what it reads then is no older than what changes are told of from then on.
  */
 export async function watchFiles(
   paths: () => readonly string[],
   changed: () => Promise<void>,
   signal: AbortSignal,
   every = LOOK_EVERY_MS,
+  begun: () => Promise<void> = async () => undefined,
 ): Promise<void> {
   let known = await look(paths())
+  await begun()
   let last = known
   for (;;) {
     await sleep(every, undefined, { signal }).catch(() => undefined)
