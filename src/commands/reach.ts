@@ -25,7 +25,7 @@ export async function reachServices(project: Project, services: Services): Promi
 export async function requireTopics(project: Project, { transport }: Pick<Services, 'transport'>): Promise<void> {
   const names = sourceTopics(project)
   const known = await transport.topics(names)
-  const missing = names.filter((name) => !known.has(name))
+  const missing = names.filter((name) => !known.has(name)).sort()
   if (missing.length === 0) return
   const which = missing.length === 1 ? `topic ${missing[0]} does` : `the topics ${missing.join(', ')} do`
   throw new MillraceError('topic-missing', `${which} not exist in ${placeOf('transport', project.config.transport)}`)

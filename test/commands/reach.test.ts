@@ -10,9 +10,9 @@ it('names all topics that are missing, where, and what to do', async () => {
   const services = { transport } as Pick<Services, 'transport'>
   await expect(requireTopics(project as Project, services)).rejects.toMatchObject({
     code: 'topic-missing',
-    message: 'the topics acceptances, orders do not exist in transport (embedded)',
+    message: 'the topics acceptances, orders, stores do not exist in transport (embedded)',
   })
-  for (const name of ['orders', 'acceptances']) {
+  for (const name of ['orders', 'acceptances', 'stores']) {
     await transport.create({ name, partitions: 1, retentionMs: -1 })
   }
   await requireTopics(project as Project, services)
