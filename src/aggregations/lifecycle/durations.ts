@@ -1,7 +1,7 @@
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts'
-import type { Column, FeatureSpec, FeatureValue, Millis, Segments, Slot } from '../../core/model.ts'
+import type { Column, FeatureSpec, FeatureValue, Millis, Slot } from '../../core/model.ts'
 import { type Selection, selection } from '../../core/selection.ts'
-import { type Entry, Ids } from './ids.ts'
+import { type Entry, Ids, SEGMENTS_OF_IDS } from './ids.ts'
 import { type Config, columnsOf } from './settings.ts'
 
 /**
@@ -80,11 +80,7 @@ export class DurationsSlot implements Slot<Ids> {
     return this.create().decode(from)
   }
 
-  readonly segments: Segments<Ids> = {
-    missing: (ids) => ids.missing(),
-    attach: (ids, name, bytes) => ids.attach(name, bytes),
-    changed: (ids) => ids.changed(),
-  }
+  readonly segments = SEGMENTS_OF_IDS
 }
 
 /** Was it closed within `maxAge`, and had been opened within `maxAge` before? False where its opening is not known. */

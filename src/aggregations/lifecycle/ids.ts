@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from '../../core/bytes.ts'
-import type { Millis, Value } from '../../core/model.ts'
+import type { Millis, Segments, Value } from '../../core/model.ts'
 import { pack, unpack } from '../../core/packing.ts'
 import { type StoredPart, StoredParts } from '../../core/segments.ts'
 
@@ -214,6 +214,13 @@ export class Ids {
     chunk.bytes = scratch.take()
     return chunk.bytes
   }
+}
+
+/** The chunks, for the slots over ids. */
+export const SEGMENTS_OF_IDS: Segments<Ids> = {
+  missing: (ids) => ids.missing(),
+  attach: (ids, name, bytes) => ids.attach(name, bytes),
+  changed: (ids) => ids.changed(),
 }
 
 const scratch = new ByteWriter(4096)

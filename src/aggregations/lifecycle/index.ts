@@ -6,14 +6,13 @@ import type {
   FeatureSpec,
   FeatureValue,
   Millis,
-  Segments,
   Slot,
   Value,
 } from '../../core/model.ts'
 import type { Part } from '../../core/part.ts'
 import { type Selection, selection, slotText } from '../../core/selection.ts'
 import { DurationsSlot } from './durations.ts'
-import { type Entry, Ids } from './ids.ts'
+import { type Entry, Ids, SEGMENTS_OF_IDS } from './ids.ts'
 import { type Config, columnsOf, config, EVERY, EXPRESSIONS } from './settings.ts'
 
 /** Features over the same ids and values share what is known of them, for the longest `maxAge`. */
@@ -102,11 +101,7 @@ class LifecycleSlot implements Slot<Ids> {
     return this.create().decode(from)
   }
 
-  readonly segments: Segments<Ids> = {
-    missing: (ids) => ids.missing(),
-    attach: (ids, name, bytes) => ids.attach(name, bytes),
-    changed: (ids) => ids.changed(),
-  }
+  readonly segments = SEGMENTS_OF_IDS
 }
 
 /** The newest of the times, `every` apart, at which ages are told. */
