@@ -36,8 +36,8 @@ export async function reloading(options: ReloadOptions): Promise<void> {
     return turn
   }
   terminal.onHangup?.(() => void reload())
-  // read once more at the beginning: they may have changed since they were loaded
-  if (watch) await watchFiles(() => pathsOf(found), reload, signal, undefined, reload)
+  // what was edited while the process started may have been read before
+  if (watch) await watchFiles(() => pathsOf(found), reload, signal, { since: performance.timeOrigin })
   await turn
 }
 

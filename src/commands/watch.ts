@@ -4,22 +4,22 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const LOOK_EVERY_MS = 1_000
+/** Times of files are up to this much behind the clock. */
+const TICK_MS = 20
 
 /**
  * Calls `changed`, and waits for it, whenever files, or files of folders, differ from the last time and have come to rest since: two
  * looks in a row must see the same. Resolves at the signal. `paths` is asked at every look; what is missing is no error.
- * `begun` is called after the first look: what it reads then is no older than what changes are told of from then on.
+ * What was written since `since`, in ms of the wall clock, has changed too: the moment before the files were read.
  */
 export async function watchFiles(
   paths: () => readonly string[],
   changed: () => Promise<void>,
   signal: AbortSignal,
-  every = LOOK_EVERY_MS,
-  begun: () => Promise<void> = async () => undefined,
+  { since = Number.POSITIVE_INFINITY, every = LOOK_EVERY_MS }: { since?: number; every?: number } = {},
 ): Promise<void> {
-  let known = await look(paths())
-  await begun()
-  let last = known
+  let last = await look(paths())
+  let known = (await writtenSince(paths(), since - TICK_MS)) ? undefined : last
   for (;;) {
     await sleep(every, undefined, { signal }).catch(() => undefined)
     if (signal.aborted) return
@@ -44,4 +44,12 @@ async function lookAt(path: string, isTop: boolean): Promise<string> {
   if (!isTop || !found.isDirectory()) return path
   const names = await readdir(path).catch(() => [])
   return (await Promise.all(names.sort().map((name) => lookAt(join(path, name), false)))).join('\n')
+}
+
+async function writtenSince(paths: readonly string[], since: number): Promise<boolean> {
+  const within = await Promise.all(
+    paths.map(async (path) => [path, ...(await readdir(path).catch(() => [])).map((name) => join(path, name))]),
+  )
+  const found = await Promise.all(within.flat().map((path) => stat(path).catch(() => undefined)))
+  return found.some((each) => each !== undefined && each.ctimeMs >= since)
 }

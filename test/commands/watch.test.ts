@@ -30,7 +30,7 @@ async function watch(paths = ['millrace.yaml', 'topologies', 'schemas']): Promis
   const changed = async () => {
     seen++
   }
-  watching = watchFiles(() => paths.map((path) => join(folder, path)), changed, stop.signal, EVERY_MS)
+  watching = watchFiles(() => paths.map((path) => join(folder, path)), changed, stop.signal, { every: EVERY_MS })
   await sleep(EVERY_MS * 3)
 }
 
@@ -82,6 +82,28 @@ it('waits until a file that is being written has come to rest', async () => {
   const changed = async () => {
     seenAt.push(looks)
   }
-  watching = watchFiles(paths, changed, stop.signal, EVERY_MS)
+  watching = watchFiles(paths, changed, stop.signal, { every: EVERY_MS })
   await expect.poll(() => seenAt).toEqual([11])
+})
+
+it('notices what was written since the files were read, and not what was written before', async () => {
+  const early = performance.timeOrigin + performance.now()
+  writeFileSync(join(folder, 'topologies/a.yaml'), 'a: 3')
+  await sleep(100)
+  const late = early + 100
+  for (const [since, times] of [
+    [early, 1],
+    [late, 0],
+  ] as const) {
+    stop = new AbortController()
+    seen = 0
+    const changed = async () => {
+      seen++
+    }
+    watching = watchFiles(() => [join(folder, 'topologies')], changed, stop.signal, { since, every: EVERY_MS })
+    await sleep(EVERY_MS * 10)
+    expect(seen).toBe(times)
+    stop.abort()
+    await watching
+  }
 })
