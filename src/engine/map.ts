@@ -5,16 +5,17 @@
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { ClearStop, RecordError } from '../core/errors.ts'
 import { partitionOf } from '../core/key.ts'
-import type { Draft, Event, FeatureFlow, FlowSource, Millis, OpenState, Position } from '../core/model.ts'
+import type { Draft, Event, FeatureFlow, FlowSource, Millis, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import { Inbox } from './inbox.ts'
+import { Ledger } from './ledger.ts'
 import { RecordMapper } from './mapper.ts'
 import { mapTask } from './names.ts'
-import { beginning } from './place.ts'
+import { beginning, placeIn, rangeOf } from './place.ts'
 import { RowBuffer } from './rows.ts'
 import { encodeFrame, encodeLayout, FRAME_BYTES, FRAME_ROWS, type FrameHead, type Source } from './shuffle.ts'
 import { Silence } from './silence.ts'
-import { CHECK_EVERY, type Patience, readable, type Task, type TaskContext } from './task.ts'
+import { type Patience, readable, type Task, type TaskContext } from './task.ts'
 
 /** What a row takes in a frame besides columns: position, time, tie, index of its key. */
 const ROW_BYTES = 26
@@ -41,8 +42,7 @@ export class MapTask implements Task {
   readonly flow: FeatureFlow
   readonly role = 'map'
   readonly inbox = new Inbox(INBOX_RECORDS)
-  position: Position = 0
-  done: Position = 0
+  private readonly ledger: Ledger
   private readonly context: TaskContext
   private readonly shuffle: string
   private readonly targets: RowBuffer[]
@@ -52,12 +52,10 @@ export class MapTask implements Task {
   private readonly topic: string
   private readonly partition: number
   private patiently!: Patience
-  private state!: OpenState
   private source!: Source
   private mapper!: RecordMapper
   private partitions = 0
   private after: number[] = []
-  private committedAt: Millis = 0
   private saidAt: Millis[] = []
   private readonly silence: Silence
   private live = false
@@ -74,6 +72,15 @@ export class MapTask implements Task {
     this.layout = encodeLayout(plan.columns)
     this.rowBytes = ROW_BYTES + plan.columns.reduce((bytes, { kind }) => bytes + (kind === 'number' ? 8 : 1), 0)
     this.targets = Array.from({ length: flow.shuffle as number }, () => new RowBuffer(plan, FRAME_ROWS))
+    this.ledger = new Ledger(this, context, () => this.encodeMeta())
+  }
+
+  get position(): Position {
+    return this.ledger.position
+  }
+
+  get done(): Position {
+    return this.ledger.done
   }
 
   get trouble(): string | undefined {
@@ -81,72 +88,47 @@ export class MapTask implements Task {
   }
 
   async open(patiently: Patience): Promise<Position> {
-    const { transport, state } = this.context
+    const { transport } = this.context
     this.patiently = patiently
-    this.state = await patiently('opening the state', () => state.open(this.id))
+    const { position, meta } = await this.ledger.open(patiently)
     const info = await patiently('asking for the topic', async () =>
       (await transport.topics([this.topic])).get(this.topic),
     )
     if (!info) throw new ClearStop('topic-missing', `topic ${this.topic} is gone`)
-    const range = (await patiently('asking for the log', () => transport.ranges(this.topic)))[this.partition]
-    if (!range) throw new ClearStop('topic-missing', `partition ${this.partition} of ${this.topic} is gone`)
     this.partitions = info.partitions
     this.source = { topic: this.topic, partition: this.partition, incarnation: info.incarnation }
     this.mapper = new RecordMapper(this.flow, this.source, this.context)
-    this.saidAt = this.targets.map(() => 0)
+    this.saidAt = this.targets.map(() => Number.NEGATIVE_INFINITY)
     this.after = this.targets.map(() => -1)
     this.silence.end()
     this.live = false
     for (const rows of this.targets) rows.clear()
-    const { position } = this.state
-    if (position === undefined) {
-      await this.begin(range)
-    } else {
-      const before = readable(this.id, () => this.decodeMeta(this.state.meta))
-      if (before !== info.incarnation) await this.beginAfter(before, range.start)
-      else if (position < range.start || position > range.end) {
-        throw new ClearStop(
-          'position-outside-log',
-          `${this.topic}/${this.partition} holds ${range.start} to ${range.end}, the position is ${position}`,
-        )
-      }
-    }
-    this.position = this.state.position as Position
-    this.done = this.position
-    return this.done
-  }
-
-  /** The first position is committed before the first fetch. */
-  private async begin(range: { start: Position; end: Position }): Promise<void> {
-    const { wasLost } = this.context
-    if (await this.patiently('asking the group', () => wasLost(this.topic, this.partition))) {
-      throw new ClearStop(
-        'position-lost',
-        `the group has a position in ${this.topic}/${this.partition}, the state has none`,
-      )
-    }
-    this.done = await beginning(this.source, this.flow.start, range, this.patiently, this.context)
-    await this.commit()
+    const before = meta.length === 0 ? info.incarnation : readable(this.id, () => this.decodeMeta(meta))
+    if (before !== info.incarnation) return this.beginAfter(before)
+    const first = await placeIn(this.source, { position }, patiently, this.context, (range) =>
+      beginning(this.source, this.flow.start, range, patiently, this.context),
+    )
+    return this.ledger.begin(first)
   }
 
   /** The topic was made again: the targets are told that its old self says no more, and the new one is read from its start. */
-  private async beginAfter(old: string, start: Position): Promise<void> {
+  private async beginAfter(old: string): Promise<Position> {
     this.mapper.highest = Number.NEGATIVE_INFINITY
     this.mapper.repeats?.clear()
     this.after = this.targets.map(() => -1)
-    this.done = start
+    const { start } = await rangeOf(this.source, this.patiently, this.context)
     const frames = this.targets.map((_, target) =>
       this.frame(target, { upto: start, watermark: Number.NaN, finishes: old }),
     )
     await this.patiently('writing frames', () => this.context.transport.write(frames))
-    await this.commit()
+    return this.ledger.begin(start, true)
   }
 
   async step(): Promise<void> {
     const { metrics, settings, transport, clock } = this.context
     const slice = this.inbox.take(settings.maxRecords)
     if (!slice) return
-    const started = clock.now()
+    const started = clock.monotonic()
     await this.patiently('fetching schemas', () => slice.batch.ready())
     const dead: DeadLetter[] = []
     const frames: Draft[] = []
@@ -159,13 +141,13 @@ export class MapTask implements Task {
     if (dead.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))
     this.finishFrames(frames, slice.next, stamp, started)
     if (frames.length > 0) await this.patiently('writing frames', () => transport.write(frames))
-    this.done = slice.next
+    this.ledger.done = slice.next
     this.silence.end()
     const role = this.role
     const topology = this.flow.name
     metrics.batchRecords.observe({ topology, role }, slice.to - slice.from)
-    if (clock.now() - this.committedAt >= COMMIT_EVERY) await this.commit()
-    metrics.batchSeconds.observe({ topology, role }, (clock.now() - started) / 1000)
+    await this.ledger.commitEvery(COMMIT_EVERY)
+    metrics.batchSeconds.observe({ topology, role }, (clock.monotonic() - started) / 1000)
   }
 
   private take(frames: Draft[], key: string, position: Position, time: Millis, tie: number, event: Event): void {
@@ -224,40 +206,23 @@ export class MapTask implements Task {
   }
 
   async tick(): Promise<void> {
-    const { clock } = this.context
     if (this.inbox.waiting === 0) {
       const silent = await this.silence.after(this.done)
       this.live ||= silent !== undefined
       if (silent?.isLong) await this.beat(silent.at)
     }
-    if (this.position !== this.done && clock.now() - this.committedAt >= COMMIT_EVERY) await this.commit()
-    else if (clock.now() - this.committedAt >= CHECK_EVERY) await this.look()
+    await this.ledger.tick(COMMIT_EVERY)
   }
 
   private async beat(at: Millis): Promise<void> {
     const watermark = this.mapper.paced(at)
     const frames = this.targets.map((_, target) => this.frame(target, { upto: this.done, watermark, heartbeat: true }))
     await this.patiently('writing heartbeats', () => this.context.transport.write(frames))
-    this.saidAt.fill(this.context.clock.now())
+    this.saidAt.fill(this.context.clock.monotonic())
   }
 
-  /** An idle task notices that it was taken over. */
-  private async look(): Promise<void> {
-    await this.patiently('checking the state', () => this.context.state.check(this.state))
-    this.committedAt = this.context.clock.now()
-  }
-
-  async settle(): Promise<void> {
-    if (this.position !== this.done) await this.commit()
-  }
-
-  private async commit(): Promise<void> {
-    const { clock, metrics, state } = this.context
-    const started = clock.now()
-    await state.commit(this.state, { position: this.done, meta: this.encodeMeta() })
-    this.position = this.done
-    this.committedAt = clock.now()
-    metrics.commitSeconds.observe({ topology: this.flow.name, role: this.role }, (this.committedAt - started) / 1000)
+  settle(): Promise<void> {
+    return this.ledger.commitEvery(0)
   }
 
   private encodeMeta(): Buffer {

@@ -27,7 +27,7 @@ export class Outputs {
   private epoch = 0
   /** Number of the last version given since the task opened. */
   private lastStep = 0
-  private askedAt: Millis = 0
+  private askedAt: Millis = Number.NEGATIVE_INFINITY
 
   constructor(task: Teller, context: TaskContext) {
     this.task = task
@@ -65,7 +65,7 @@ export class Outputs {
 
   /** A sink that went back in time is told every value again, from the committed state. */
   async heal(): Promise<void> {
-    this.askedAt = this.context.clock.now()
+    this.askedAt = this.context.clock.monotonic()
     const { said } = this
     if (!said) return
     for (const sink of this.sinks) {
@@ -77,7 +77,7 @@ export class Outputs {
 
   /** `heal`, now and then. */
   async tick(): Promise<void> {
-    if (this.context.clock.now() - this.askedAt >= MARKS_EVERY) await this.heal()
+    if (this.context.clock.monotonic() - this.askedAt >= MARKS_EVERY) await this.heal()
   }
 
   /** Tells the sinks that the task has caught up, of all those of the flow. */

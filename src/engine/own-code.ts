@@ -42,7 +42,7 @@ export class OwnCalls {
   }
 
   private timedOut(): void {
-    const now = this.clock.now()
+    const now = this.clock.monotonic()
     this.timeouts = [...this.timeouts.filter((at) => at > now - TIMEOUTS_WITHIN), now]
     if (this.timeouts.length >= MOST_TIMEOUTS)
       throw new ClearStop('part-timeout', `${this.task}: ${MOST_TIMEOUTS} calls within a minute gave no answer`)

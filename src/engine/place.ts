@@ -3,18 +3,29 @@ import { ClearStop } from '../core/errors.ts'
 import type { Flow, OpenState, Partition, Position, Range } from '../core/model.ts'
 import type { Patience, TaskContext } from './task.ts'
 
-/** Checks a position against what the log holds; a task without one begins at `first`. */
-export async function placeIn(
+/** What a partition holds. */
+export async function rangeOf(
   { topic, partition }: Partition,
-  { position }: Pick<OpenState, 'position'>,
   patiently: Patience,
-  { transport, wasLost }: Pick<TaskContext, 'transport' | 'wasLost'>,
-  first: (range: Range) => Promise<Position>,
-): Promise<Position> {
+  { transport }: Pick<TaskContext, 'transport'>,
+): Promise<Range> {
   const range = (await patiently('asking for the log', () => transport.ranges(topic)))[partition]
   if (!range) throw new ClearStop('topic-missing', `partition ${partition} of ${topic} is gone`)
+  return range
+}
+
+/** Checks a position against what the log holds; a task without one begins at `first`. */
+export async function placeIn(
+  place: Partition,
+  { position }: Pick<OpenState, 'position'>,
+  patiently: Patience,
+  context: Pick<TaskContext, 'transport' | 'wasLost'>,
+  first: (range: Range) => Promise<Position>,
+): Promise<Position> {
+  const { topic, partition } = place
+  const range = await rangeOf(place, patiently, context)
   if (position === undefined) {
-    if (await patiently('asking the group', () => wasLost(topic, partition)))
+    if (await patiently('asking the group', () => context.wasLost(topic, partition)))
       throw new ClearStop('position-lost', `the group has a position in ${topic}/${partition}, the state has none`)
     return first(range)
   }

@@ -4,17 +4,18 @@
  */
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { ClearStop } from '../core/errors.ts'
-import type { Emission, FeatureFlow, Millis, OpenState, Position, Reducer, TaskId, Version } from '../core/model.ts'
+import type { Emission, FeatureFlow, Millis, OpenState, Position, Reducer, TaskId } from '../core/model.ts'
 import { computeCarefully, type Image } from './careful.ts'
 import { type Cause, type Computed, compute, type NewRows, segmentKey } from './compute.ts'
 import { Inbox } from './inbox.ts'
 import type { Intake } from './intake.ts'
 import { KeyCache } from './keys.ts'
+import { Ledger } from './ledger.ts'
 import { reduceTask } from './names.ts'
 import { Outputs } from './outputs.ts'
 import { OwnCalls } from './own-code.ts'
 import { Sources } from './sources.ts'
-import { CHECK_EVERY, type Patience, readable, refuseOlder, type Task, type TaskContext } from './task.ts'
+import { type Patience, readable, refuseOlder, type Task, type TaskContext } from './task.ts'
 
 /** Changes that touch no key (a clock moved on by heartbeats) are committed this often. */
 const QUIET_COMMIT_EVERY: Millis = 1_000
@@ -40,8 +41,6 @@ export class ReduceTask<S = unknown> implements Task {
   readonly flow: FeatureFlow
   readonly role = 'reduce'
   readonly inbox: Inbox
-  position: Position = 0
-  done: Position = 0
   readonly topic: string
   readonly partition: number
   readonly generation: number
@@ -51,13 +50,13 @@ export class ReduceTask<S = unknown> implements Task {
   private readonly context: TaskContext
   private readonly cache: KeyCache<S>
   private readonly outputs: Outputs
+  private readonly ledger: Ledger
   private patiently!: Patience
   private state!: OpenState
   private reducer!: Reducer<S>
   private sources = new Sources([])
   private toldLive = false
-  private committedAt: Millis = 0
-  private steppedAt: Millis = 0
+  private steppedAt: Millis = Number.NEGATIVE_INFINITY
   /** Where code of one's own takes part. */
   private readonly calls: OwnCalls | undefined
   /** The last step had many rows: with sources far from their ends, the next may have as many. */
@@ -83,6 +82,15 @@ export class ReduceTask<S = unknown> implements Task {
     this.cache = new KeyCache(context.settings.cacheKeys)
     this.outputs = new Outputs(this, context)
     this.calls = flow.own && new OwnCalls(flow.own, this.id, context.clock)
+    this.ledger = new Ledger(this, context, () => this.encodeMeta())
+  }
+
+  get position(): Position {
+    return this.ledger.position
+  }
+
+  get done(): Position {
+    return this.ledger.done
   }
 
   get clock(): Millis {
@@ -98,21 +106,16 @@ export class ReduceTask<S = unknown> implements Task {
   }
 
   async open(patiently: Patience): Promise<Position> {
-    const { clock, state } = this.context
     this.patiently = patiently
     this.cache.clear()
-    this.state = await patiently('opening the state', () => state.open(this.id))
+    this.state = await this.ledger.open(patiently)
     this.outputs.open(patiently, this.state.epoch)
     this.toldLive = false
     this.sources = new Sources(this.intake.topics)
     const { meta, slots } = readable(this.id, () => this.decodeMeta(this.state.meta))
     this.reducer = this.flow.reducer(slots) as Reducer<S>
     if (this.state.position === undefined) await this.outputs.refuseIfSaid()
-    const first = await this.intake.open(patiently, this.state, meta)
-    this.done = this.state.position ?? first
-    if (this.state.position === undefined) await this.commit(new Map(), new Map())
-    this.position = this.done
-    this.committedAt = clock.now()
+    await this.ledger.begin(await this.intake.open(patiently, this.state, meta))
     await this.outputs.heal()
     return this.done
   }
@@ -120,14 +123,14 @@ export class ReduceTask<S = unknown> implements Task {
   async step(): Promise<void> {
     const { clock, metrics } = this.context
     await this.linger()
-    const started = clock.now()
+    const started = clock.monotonic()
     this.steppedAt = started
     const batch = await this.gather()
     this.wasLarge = batch.rows >= this.context.settings.maxKeys
     await this.run(batch)
     const topology = this.flow.name
     metrics.batchRecords.observe({ topology, role: this.role }, batch.rows)
-    metrics.batchSeconds.observe({ topology, role: this.role }, (clock.now() - started) / 1000)
+    metrics.batchSeconds.observe({ topology, role: this.role }, (clock.monotonic() - started) / 1000)
     await this.tellLive()
   }
 
@@ -137,7 +140,7 @@ export class ReduceTask<S = unknown> implements Task {
    */
   private async linger(): Promise<void> {
     const { clock, settings } = this.context
-    const left = this.steppedAt + settings.linger - clock.now()
+    const left = this.steppedAt + settings.linger - clock.monotonic()
     if (left > 0 && this.wasLarge && !this.isLive) await this.inbox.filled((full) => clock.wait(left, full))
   }
 
@@ -189,19 +192,16 @@ export class ReduceTask<S = unknown> implements Task {
       this.state.nextDue <= time
         ? await this.patiently('reading timers', () => state.due(this.state, time, settings.maxKeysBehind))
         : []
-    this.done = batch.position
-    if (batch.causes.size === 0 && due.length === 0) {
-      if (this.position !== this.done && clock.now() - this.committedAt >= QUIET_COMMIT_EVERY)
-        await this.commit(new Map(), new Map())
-      return
-    }
+    this.ledger.done = batch.position
+    if (batch.causes.size === 0 && due.length === 0) return this.ledger.commitEvery(QUIET_COMMIT_EVERY)
     const keys = new Set(batch.causes.keys())
     for (const key of due) keys.add(key)
     await this.load([...keys], batch.states)
     const { bytes, timers, emissions, letters } = await this.compute(batch, due, time)
     if (letters.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))
     const version = await this.outputs.write(emissions)
-    await this.commit(bytes, timers, version)
+    this.outputs.said = version
+    await this.ledger.commit({ keys: bytes, timers })
     this.cache.settle(batch.states.keys())
     const topology = this.flow.name
     if (this.isLive && !Number.isNaN(batch.stamp))
@@ -345,25 +345,20 @@ export class ReduceTask<S = unknown> implements Task {
   /** Tells the sinks once that it has caught up. */
   private async tellLive(): Promise<void> {
     if (this.toldLive || !this.isLive || this.inbox.waiting > 0) return
-    if (this.position !== this.done) await this.commit(new Map(), new Map())
+    await this.ledger.commitEvery(0)
     await this.outputs.tellLive(this.all)
     this.toldLive = true
   }
 
   async tick(): Promise<void> {
-    const { clock, state } = this.context
     const silence = await this.intake.silence?.(this.done)
     if (this.inbox.waiting > 0) return
     if (silence !== undefined && silence > this.sources.clock && this.state.nextDue <= silence) {
       this.sources.advance(silence)
-      await this.commit(new Map(), new Map())
+      await this.ledger.commit()
     }
     while (this.state.nextDue <= this.sources.clock) await this.run(this.nothing())
-    if (this.position !== this.done) await this.commit(new Map(), new Map())
-    else if (clock.now() - this.committedAt >= CHECK_EVERY) {
-      await this.patiently('checking the state', () => state.check(this.state))
-      this.committedAt = clock.now()
-    }
+    await this.ledger.tick(0)
     await this.outputs.tick()
     await this.tellLive()
   }
@@ -374,22 +369,8 @@ export class ReduceTask<S = unknown> implements Task {
   }
 
   async settle(): Promise<void> {
-    if (this.position !== this.done) await this.commit(new Map(), new Map())
+    await this.ledger.commitEvery(0)
     await this.outputs.flush()
-  }
-
-  private async commit(
-    keys: Map<string, Uint8Array | null>,
-    timers: Map<string, Millis>,
-    said?: Version,
-  ): Promise<void> {
-    const { clock, metrics, state } = this.context
-    const started = clock.now()
-    if (said) this.outputs.said = said
-    await state.commit(this.state, { position: this.done, meta: this.encodeMeta(), keys, timers })
-    this.position = this.done
-    this.committedAt = clock.now()
-    metrics.commitSeconds.observe({ topology: this.flow.name, role: this.role }, (this.committedAt - started) / 1000)
   }
 
   private encodeMeta(): Buffer {

@@ -241,10 +241,10 @@ export class TaskRunner {
 
   private async work(onProgress: () => void): Promise<void> {
     const { clock, settings } = this.context
-    let tickAt = clock.now() + settings.heartbeat
+    let tickAt = clock.monotonic() + settings.heartbeat
     while (!this.draining) {
       const { inbox } = this.task
-      const left = tickAt - clock.now()
+      const left = tickAt - clock.monotonic()
       if (inbox.waiting === 0 && left > 0) await inbox.ready((arrival) => clock.wait(left, arrival))
       if (this.ended.signal.aborted) throw new Stopped()
       if (this.draining) break
@@ -254,10 +254,10 @@ export class TaskRunner {
         await this.task.step()
         this.stepping = false
       }
-      if (clock.now() >= tickAt) {
+      if (clock.monotonic() >= tickAt) {
         await this.task.tick()
         this.look()
-        tickAt = clock.now() + settings.heartbeat
+        tickAt = clock.monotonic() + settings.heartbeat
       }
       if (this.ended.signal.aborted) throw new Stopped()
       onProgress()

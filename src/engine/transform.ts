@@ -5,26 +5,18 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { ClearStop, RecordError } from '../core/errors.ts'
-import type {
-  Draft,
-  InputRecord,
-  Made,
-  Millis,
-  OpenState,
-  Position,
-  TransformFlow,
-  TransformSource,
-} from '../core/model.ts'
+import type { Draft, InputRecord, Made, Millis, Position, TransformFlow, TransformSource } from '../core/model.ts'
 import { writeFitting } from '../core/write-fitting.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import { Inbox, type Slice } from './inbox.ts'
+import { Ledger } from './ledger.ts'
 import { asRecordError } from './mapper.ts'
 import { transformTask } from './names.ts'
 import { OwnCalls } from './own-code.ts'
-import { beginning, placeIn } from './place.ts'
+import { beginning, placeIn, rangeOf } from './place.ts'
 import { NAME_HEADER, nameOf, Repeats } from './repeats.ts'
 import type { Source } from './shuffle.ts'
-import { CHECK_EVERY, type Patience, readable, refuseOlder, type Task, type TaskContext } from './task.ts'
+import { type Patience, readable, refuseOlder, type Task, type TaskContext } from './task.ts'
 
 /** What is repeated after a crash is this much. */
 const COMMIT_EVERY: Millis = 1_000
@@ -41,8 +33,7 @@ export class TransformTask implements Task {
   readonly flow: TransformFlow
   readonly role = 'transform'
   readonly inbox = new Inbox(INBOX_RECORDS)
-  position: Position = 0
-  done: Position = 0
+  private readonly ledger: Ledger
   private readonly context: TaskContext
   private readonly topic: string
   private readonly partition: number
@@ -52,11 +43,9 @@ export class TransformTask implements Task {
   /** Where code of one's own takes part. */
   private readonly calls: OwnCalls | undefined
   private patiently!: Patience
-  private state!: OpenState
   private source!: Source
   /** Partitions of the topics it writes: a record without a key has to go to the same one each time. */
   private partitions: ReadonlyMap<string, number> = new Map()
-  private committedAt: Millis = 0
   /** What waits to be written, by the record it was made of. */
   private made: { readonly record: InputRecord; readonly drafts: Draft[] }[] = []
   private dead: DeadLetter[] = []
@@ -72,56 +61,55 @@ export class TransformTask implements Task {
     this.from = flow.sources.find((source) => source.topic === topic) as TransformSource
     this.tables = [...new Set(flow.tables.map((table) => table.topic))]
     this.calls = flow.own && new OwnCalls(flow.own, this.id, context.clock)
+    this.ledger = new Ledger(this, context, () => this.encodeMeta())
+  }
+
+  get position(): Position {
+    return this.ledger.position
+  }
+
+  get done(): Position {
+    return this.ledger.done
   }
 
   async open(patiently: Patience): Promise<Position> {
-    const { transport, state } = this.context
+    const { transport } = this.context
     this.patiently = patiently
     this.drop()
     this.repeats.clear()
-    this.state = await patiently('opening the state', () => state.open(this.id))
+    const { position, meta } = await this.ledger.open(patiently)
     const names = [this.topic, ...this.flow.writes]
     const topics = await patiently('asking for the topics', () => transport.topics(names))
     for (const name of names) if (!topics.has(name)) throw new ClearStop('topic-missing', `topic ${name} is gone`)
     this.partitions = new Map([...topics].map(([name, { partitions }]) => [name, partitions]))
     const incarnation = topics.get(this.topic)?.incarnation as string
     this.source = { topic: this.topic, partition: this.partition, incarnation }
-    const { position, meta } = this.state
-    const before = meta.length === 0 ? undefined : readable(this.id, () => this.decodeMeta(meta))
-    if (before !== undefined && before !== incarnation) await this.beginAgain()
-    else {
-      this.done = await placeIn(this.source, { position }, patiently, this.context, (range) =>
-        beginning(this.source, this.flow.start, range, patiently, this.context),
-      )
-      // the first position is committed before the first fetch
-      if (position === undefined) await this.commit()
+    const before = meta.length === 0 ? incarnation : readable(this.id, () => this.decodeMeta(meta))
+    if (before !== incarnation) {
+      // the topic was made again: all that is in it is new
+      this.repeats.clear()
+      return this.ledger.begin((await rangeOf(this.source, patiently, this.context)).start, true)
     }
-    this.position = this.done
-    return this.done
-  }
-
-  /** The topic was made again: all that is in it is new. */
-  private async beginAgain(): Promise<void> {
-    const ranges = await this.patiently('asking for the log', () => this.context.transport.ranges(this.topic))
-    this.repeats.clear()
-    this.done = ranges[this.partition]?.start ?? 0
-    await this.commit()
+    const first = await placeIn(this.source, { position }, patiently, this.context, (range) =>
+      beginning(this.source, this.flow.start, range, patiently, this.context),
+    )
+    return this.ledger.begin(first)
   }
 
   async step(): Promise<void> {
     const { clock, metrics, settings, tables } = this.context
     const slice = this.inbox.take(settings.maxRecords)
     if (!slice) return
-    const started = clock.now()
+    const started = clock.monotonic()
     const { name: topology } = this.flow
     await this.patiently('fetching schemas', () => slice.batch.ready())
     if (this.tables.length > 0) await this.patiently('reading tables', () => tables.ready(this.tables))
     await this.make(slice)
     await this.flush()
-    this.done = slice.next
+    this.ledger.done = slice.next
     metrics.batchRecords.observe({ topology, role: this.role }, slice.to - slice.from)
-    if (clock.now() - this.committedAt >= COMMIT_EVERY) await this.commit()
-    metrics.batchSeconds.observe({ topology, role: this.role }, (clock.now() - started) / 1000)
+    await this.ledger.commitEvery(COMMIT_EVERY)
+    metrics.batchSeconds.observe({ topology, role: this.role }, (clock.monotonic() - started) / 1000)
   }
 
   private async make(slice: Slice): Promise<void> {
@@ -220,27 +208,12 @@ export class TransformTask implements Task {
     this.bytes = 0
   }
 
-  async tick(): Promise<void> {
-    const { clock, state } = this.context
-    const passed = clock.now() - this.committedAt
-    if (this.position !== this.done && passed >= COMMIT_EVERY) await this.commit()
-    else if (passed >= CHECK_EVERY) {
-      await this.patiently('checking the state', () => state.check(this.state))
-      this.committedAt = clock.now()
-    }
+  tick(): Promise<void> {
+    return this.ledger.tick(COMMIT_EVERY)
   }
 
-  async settle(): Promise<void> {
-    if (this.position !== this.done) await this.commit()
-  }
-
-  private async commit(): Promise<void> {
-    const { clock, metrics, state } = this.context
-    const started = clock.now()
-    await state.commit(this.state, { position: this.done, meta: this.encodeMeta() })
-    this.position = this.done
-    this.committedAt = clock.now()
-    metrics.commitSeconds.observe({ topology: this.flow.name, role: this.role }, (this.committedAt - started) / 1000)
+  settle(): Promise<void> {
+    return this.ledger.commitEvery(0)
   }
 
   private encodeMeta(): Buffer {

@@ -328,9 +328,10 @@ export class Worker {
   private endsOf(topic: string): Promise<Attested> {
     const { clock, settings, transport } = this.options
     const known = this.ends.get(topic)
-    const now = clock.now()
+    const now = clock.monotonic()
     if (known && now - known.askedAt < settings.heartbeat / 2) return known.answer
-    const answer = transport.ranges(topic).then((ranges) => ({ at: now, ranges }))
+    const at = clock.now()
+    const answer = transport.ranges(topic).then((ranges) => ({ at, ranges }))
     answer.catch(() => this.ends.delete(topic))
     this.ends.set(topic, { askedAt: now, answer })
     return answer

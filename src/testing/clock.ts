@@ -8,6 +8,8 @@ const TURNS = 12
 /** A clock that stands still until it is moved. */
 export class VirtualClock implements WallClock {
   private time: Millis
+  /** How far wall time has been set off. */
+  private off: Millis = 0
   private sleepers: { readonly at: Millis; readonly wake: () => void }[] = []
 
   constructor(start: Millis = Date.UTC(2026, 0, 1)) {
@@ -16,7 +18,16 @@ export class VirtualClock implements WallClock {
 
   /** Where it stands. */
   now(): Millis {
+    return this.time + this.off
+  }
+
+  monotonic(): Millis {
     return this.time
+  }
+
+  /** Sets wall time forth, or back, by `ms`, as an operator or a time server does: nobody who waits wakes. */
+  set(ms: Millis): void {
+    this.off += ms
   }
 
   /** Resolves once the clock was moved on by `ms`, or at the signal. */

@@ -25,6 +25,22 @@ describe('a worker', () => {
     await worker.stop()
   })
 
+  it('commits, beats and follows windows as before when the wall clock is set back by two hours', async () => {
+    const world = await World.create()
+    await sendMany(world, 'events', 3, 50)
+    const worker = world.worker()
+    await worker.start()
+    expect(await world.settle(worker)).toBe(true)
+    const before = world.clock.now()
+    world.clock.set(-2 * 3_600_000)
+    await world.send('events', 0, { key: 'a', at: before + 10, value: 3 })
+    await world.clock.advance(5_000)
+    await world.expectExact()
+    const { position } = await world.state.open('map/load@g1/events/0')
+    expect(position).toBe((await world.transport.ranges('events'))[0]?.end)
+    await worker.stop()
+  })
+
   it('stops and leaves the group though the log no longer takes anything', async () => {
     let down = false
     let left = false
