@@ -39,7 +39,7 @@ export class Client {
     await this.meet(metadata.brokers)
     for (const name of names) {
       const topic = metadata.topics.get(name)
-      if (topic) this.topics.set(name, { ...topic, asked: Date.now() })
+      if (topic) this.topics.set(name, { ...topic, asked: performance.now() })
       else this.topics.delete(name)
     }
     return metadata
@@ -47,7 +47,7 @@ export class Client {
 
   /** Of topics that must exist, at most `refresh` old. Throws `topic-missing`. */
   async topicsNamed(names: Iterable<string>): Promise<ReadonlyMap<string, TopicMetadata>> {
-    const oldest = Date.now() - this.connecting.config.refresh
+    const oldest = performance.now() - this.connecting.config.refresh
     const found = new Map<string, TopicMetadata>()
     let unknown = [...names].filter((name) => {
       const topic = this.topics.get(name)
@@ -82,13 +82,13 @@ export class Client {
    * or at an error that trying again cannot mend; its own errors of the table go through.
    */
   async patiently<T>(what: string, work: () => Promise<T>): Promise<T> {
-    const deadline = Date.now() + this.connecting.config.retryFor
+    const deadline = performance.now() + this.connecting.config.retryFor
     for (let pause = PAUSE_MS; ; pause = Math.min(pause * 2, 1_000)) {
       try {
         return await work()
       } catch (error) {
         if (error instanceof MillraceError) throw error
-        if (this.closed || isFinal(error) || Date.now() + pause > deadline)
+        if (this.closed || isFinal(error) || performance.now() + pause > deadline)
           throw new MillraceError('transport-failed', `${what}: ${messageOf(error)}`, { cause: error })
         this.forgetLeaders()
         await sleep(pause)

@@ -127,11 +127,11 @@ export class Member implements Membership {
     const { log } = this.around
     let pause = FIRST_RESTART_PAUSE_MS
     while (!this.leaving.signal.aborted) {
-      const started = Date.now()
+      const started = performance.now()
       const reason = await this.live().catch(messageOf)
       if (this.leaving.signal.aborted) return
       if (this.resubscribing.signal.aborted) continue
-      if (Date.now() - started > LONGEST_RESTART_PAUSE_MS * 2) pause = FIRST_RESTART_PAUSE_MS
+      if (performance.now() - started > LONGEST_RESTART_PAUSE_MS * 2) pause = FIRST_RESTART_PAUSE_MS
       log.warn({ group: this.group, reason, pause }, 'out of the group; joining again')
       await this.wait(pause)
       pause = Math.min(pause * 2, LONGEST_RESTART_PAUSE_MS)

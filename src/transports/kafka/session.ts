@@ -34,7 +34,7 @@ export class Session {
   private readonly settled = Promise.withResolvers<void>()
   private cluster: Cluster | undefined
   private isOver = false
-  private signOfLife = Date.now()
+  private signOfLife = performance.now()
 
   constructor(connecting: Connecting, group: string, topics: readonly string[], on: SessionEvents) {
     const { promise, resolve } = Promise.withResolvers<string>()
@@ -76,7 +76,7 @@ export class Session {
   start(): void {
     const { GROUP_JOIN, HEARTBEAT, CRASH } = this.consumer.events
     this.consumer.on(GROUP_JOIN, ({ payload }) => {
-      this.signOfLife = Date.now()
+      this.signOfLife = performance.now()
       this.settled.resolve()
       if (this.isOver) return
       const partitions = Object.entries(payload.memberAssignment).flatMap(([topic, numbers]) =>
@@ -85,12 +85,12 @@ export class Session {
       this.on.assigned(payload.memberId, partitions)
     })
     this.consumer.on(HEARTBEAT, () => {
-      this.signOfLife = Date.now()
+      this.signOfLife = performance.now()
     })
     this.consumer.on(CRASH, ({ payload }) => this.finish(messageOf(payload.error)))
     const longest = this.connecting.config.sessionTimeout * SILENT_TIMEOUTS
     const watch = setInterval(() => {
-      if (Date.now() - this.signOfLife > longest) this.finish(`nothing was heard of the group for ${longest} ms`)
+      if (performance.now() - this.signOfLife > longest) this.finish(`nothing was heard of the group for ${longest} ms`)
     }, longest / 10)
     void this.over.then(() => {
       clearInterval(watch)
