@@ -13,7 +13,7 @@ const PARTS = [
 const BELOW_API = ['project', ...CAPABILITIES, 'engine', 'core']
 const BELOW_MAIN = ['api', 'dev', ...BELOW_API, ...PARTS]
 /** The top: what is wired together, and the commands that people call. */
-const TOP = ['main.ts', 'commands', 'runtime.ts']
+const TOP = ['main.ts', 'commands', 'runtime']
 
 /** What files of a folder of `src` (or of a file right in it) may import, beside their own folder. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {

@@ -9,7 +9,8 @@ import { pino } from 'pino'
 import { Feed } from '../../src/commands/dev/feed.ts'
 import { Notes } from '../../src/commands/dev/notes.ts'
 import { checkProject, renderProblems } from '../../src/project/check.ts'
-import { createTopics, openServices, sourceEncoders } from '../../src/runtime.ts'
+import { openServices } from '../../src/runtime/services.ts'
+import { createTopics, sourceEncoders } from '../../src/runtime/topics.ts'
 
 const [folder] = process.argv.slice(2)
 if (folder === undefined) throw new Error('say in which folder the place is remembered: feed.ts /tmp')

@@ -12,8 +12,8 @@ export interface Described extends Pick<Topology, 'kind' | 'name' | 'tags' | 'ge
   readonly writes?: readonly { readonly name: string }[]
   readonly entity?: string
   readonly features?: readonly (Omit<FeatureEntry, 'description'> & { readonly description?: string | undefined })[]
-  /** Names of sinks, with their settings; that of a topic is in `topic`. */
-  readonly outputs?: readonly { readonly kind: string; readonly settings: unknown }[]
+  /** Names of sinks, and the topic of each that writes to one. */
+  readonly outputs?: readonly { readonly kind: string; readonly topic: string | undefined }[]
   readonly owner?: { readonly [role in 'domain' | 'product' | 'service']?: string | undefined } | undefined
   readonly description?: string | undefined
 }
@@ -61,9 +61,8 @@ const featureAnswer = ({ name, type, default: fallback, description }: NonNullab
 })
 
 /** `store`, or `topic: store-features`. */
-function outputText({ kind, settings }: { readonly kind: string; readonly settings: unknown }): string {
-  const { topic } = (settings ?? {}) as { readonly topic?: unknown }
-  return typeof topic === 'string' ? `${kind}: ${topic}` : kind
+function outputText({ kind, topic }: { readonly kind: string; readonly topic: string | undefined }): string {
+  return topic === undefined ? kind : `${kind}: ${topic}`
 }
 
 const known = (owner: object) =>
@@ -118,10 +117,7 @@ export async function liveTopics(
   for (const { name, sources, tables = [], writes: appended = [], outputs = [] } of topologies) {
     for (const source of [...sources, ...tables]) add(reads, source.name, name)
     for (const topic of appended) add(writes, topic.name, name)
-    for (const { settings } of outputs) {
-      const { topic } = (settings ?? {}) as { readonly topic?: unknown }
-      if (typeof topic === 'string') add(writes, topic, name)
-    }
+    for (const { topic } of outputs) if (topic !== undefined) add(writes, topic, name)
   }
   const names = [...new Set([...reads.keys(), ...writes.keys()])].sort()
   try {

@@ -3,7 +3,7 @@ import type { Config } from '../core/config.ts'
 import type { Registry } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
 import { checkProject, type Project, renderProblems } from '../project/check.ts'
-import { openPart } from '../runtime.ts'
+import { openPart } from '../runtime/services.ts'
 import type { Terminal } from './console.ts'
 import { reached } from './reach.ts'
 

@@ -2,7 +2,8 @@
 import type { PartChoice } from '../core/config.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Project } from '../project/check.ts'
-import { type Services, sourceTopics } from '../runtime.ts'
+import type { Services } from '../runtime/services.ts'
+import { sourceTopics } from '../runtime/topics.ts'
 
 const PATIENCE_MS = 12_000
 

@@ -62,6 +62,8 @@ export interface Output {
   readonly kind: string
   readonly settings: unknown
   readonly part: SinkPart
+  /** The topic that its settings name, where they do. */
+  readonly topic: string | undefined
 }
 
 export interface FeatureDeclaration {
@@ -309,7 +311,11 @@ function readOutput(yaml: YamlFile, index: number, written: string | Mapping, pa
   }
   const settings = typeof written === 'string' ? {} : written
   const parsed = part.config.safeParse(settings)
-  if (parsed.success) return { kind, settings: parsed.data, part }
+  if (parsed.success) return { kind, settings: parsed.data, part, topic: topicIn(parsed.data) }
   addIssues(yaml, at, parsed.error.issues, part.config)
   return undefined
+}
+
+function topicIn(settings: unknown): string | undefined {
+  return isMapping(settings) && typeof settings.topic === 'string' ? settings.topic : undefined
 }

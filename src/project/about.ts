@@ -15,7 +15,7 @@ export function aboutOf(topology: AnyTopology): About {
     return { kind: topology.kind, features: {}, writes }
   }
   const { kind, features, memory, outputs } = topology
-  const topics = outputs.flatMap(({ settings }) => (settings as { readonly topic?: string } | undefined)?.topic ?? [])
+  const topics = outputs.flatMap(({ topic }) => topic ?? [])
   return {
     kind,
     features: Object.fromEntries(

@@ -261,7 +261,7 @@ function fieldsOfOutputs(topology: AnyTopology): ReadonlyMap<string, readonly st
       topology.writes.map(({ name, schema }) => [name, topicType(schema).fields.map((field) => field.name)]),
     )
   const fields = [...topology.keyFields, 'at', ...topology.features.map(({ name }) => name)]
-  const topics = topology.outputs.flatMap(({ settings }) => (settings as { topic?: string }).topic ?? [])
+  const topics = topology.outputs.flatMap(({ topic }) => topic ?? [])
   return new Map(topics.map((topic) => [topic, fields]))
 }
 

@@ -2,19 +2,22 @@
  * One topology in a world of its own: the real compiler, engine, codec and parts, on a log, a state and a feature store in
  * memory, and a clock that only the test moves. No broker, no disk, no waiting.
  */
-import { avroDecoder, avroEncoder } from '../codecs/avro/index.ts'
+import { avroDecoder, registeredEncoder } from '../codecs/avro/index.ts'
 import { parseDuration } from '../core/duration.ts'
 import { MillraceError, RecordError } from '../core/errors.ts'
-import type { Decoder, Encoder, Flow, InputRecord, Millis, Registry, Sink } from '../core/model.ts'
+import type { Decoder, Encoder, Flow, InputRecord, Millis, Sink, SinkContext } from '../core/model.ts'
 import { SILENT } from '../core/part.ts'
 import { renderProblems } from '../core/problem.ts'
 import { nearest } from '../core/suggest.ts'
 import { createMetrics } from '../engine/metrics.ts'
 import { Worker } from '../engine/worker.ts'
-import { type FeatureTopology, outputSchema } from '../features/compile.ts'
+import type { FeatureTopology } from '../features/compile.ts'
+import { sinkContext } from '../features/sinks.ts'
 import { checkProject, type Project } from '../project/check.ts'
 import type { AnyTopology } from '../project/kinds.ts'
+import { readingOf } from '../project/reading.ts'
 import type { TransformTopology } from '../transforms/compile.ts'
+import { openWrites } from '../transforms/writes.ts'
 import { VirtualClock } from './clock.ts'
 import { type EventFault, prepareEvent } from './event.ts'
 import { MemoryRegistry } from './memory-registry.ts'
@@ -142,9 +145,9 @@ export class TopologyTest {
 
   /** Called once, by `testTopology`. */
   async open(): Promise<void> {
-    const { topology, transport, registry } = this
+    const { topology, transport } = this
     for (const { name, schema } of [...topology.sources, ...topology.tables]) {
-      this.encoders.set(name, await encoderFor(registry, `${name}-value`, schema))
+      this.encoders.set(name, await this.encoder(`${name}-value`, schema))
       await transport.create({ name, partitions: 1, retentionMs: -1 })
     }
     this.flow = topology.kind === 'transform' ? await this.transformFlow(topology) : await this.featureFlow(topology)
@@ -269,6 +272,9 @@ export class TopologyTest {
     await this.transport.close()
   }
 
+  private readonly encoder: SinkContext['encoder'] = (subject, schema) =>
+    registeredEncoder(this.registry, subject, schema)
+
   private unread(topic: string): readonly InputRecord[] {
     const records = this.transport.records(topic)
     const from = this.read.get(topic) ?? 0
@@ -290,11 +296,8 @@ export class TopologyTest {
   }
 
   private decoder(topic: string): Decoder {
-    const read = this.flow ? [...this.flow.sources, ...('tables' in this.flow ? this.flow.tables : [])] : []
-    const fields = read.filter((source) => source.topic === topic).flatMap((source) => source.fields)
-    const { sources, tables } = this.topology
-    const schema = [...sources, ...tables].find(({ name }) => name === topic)?.schema
-    return avroDecoder({ registry: this.registry, schema, fields, log: SILENT, clock: this.clock })
+    const reading = readingOf(topic, this.flow ? [this.flow] : [], [this.topology])
+    return avroDecoder({ registry: this.registry, ...reading, log: SILENT, clock: this.clock })
   }
 
   /** One partition each, so that what is written has one order. */
@@ -304,36 +307,19 @@ export class TopologyTest {
   }
 
   private async transformFlow(topology: TransformTopology): Promise<Flow> {
-    const encoders = new Map<string, Encoder>()
-    for (const { name, schema, retentionMs } of topology.writes) {
-      await this.transport.create({ name, partitions: 1, retentionMs })
-      encoders.set(name, await encoderFor(this.registry, `${name}-value`, schema))
-    }
+    const writes = topology.writes.map((topic) => ({ ...topic, partitions: 1 }))
+    const encoders = await openWrites(writes, this.transport, this.encoder)
     return { ...topology.flow(encoders), start: 'earliest' }
   }
 
   private async openSinks(topology: FeatureTopology): Promise<readonly Sink[]> {
-    const { store, transport, registry, project } = this
+    const { store, transport, encoder, project } = this
+    const context = sinkContext(topology, { partitions: 1, store, transport, encoder })
     for (const { part, settings } of topology.outputs) {
       if (part.own) continue
       const open = await part.open(settings, { directory: project.directory, deployment: 'test', log: SILENT })
-      const sink = await open({
-        topology: topology.name,
-        namespace: `${topology.name}@${topology.generation}`,
-        keyFields: topology.keyFields,
-        features: topology.features.map(({ name }) => name),
-        schema: outputSchema(topology),
-        partitions: 1,
-        store,
-        transport,
-        encoder: (subject, schema) => encoderFor(registry, subject, schema),
-      })
-      this.sinks.push(sink)
+      this.sinks.push(await open(context))
     }
     return this.sinks
   }
-}
-
-async function encoderFor(registry: Registry, subject: string, schema: unknown): Promise<Encoder> {
-  return avroEncoder({ schema, id: await registry.register(subject, schema) })
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { placeOf, requireTopics } from '../../src/commands/reach.ts'
 import { checkProject, type Project } from '../../src/project/check.ts'
-import type { Services } from '../../src/runtime.ts'
+import type { Services } from '../../src/runtime/services.ts'
 import { MemoryTransport } from '../../src/testing/memory-transport.ts'
 
 it('names all topics that are missing, where, and what to do', async () => {

@@ -3,14 +3,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SILENT } from '../../src/core/part.ts'
 import { checkProject, type Project } from '../../src/project/check.ts'
-import {
-  createRuntime,
-  createTopics,
-  openServices,
-  type Runtime,
-  type Services,
-  sourceEncoders,
-} from '../../src/runtime.ts'
+import { createRuntime, type Runtime } from '../../src/runtime/index.ts'
+import { openServices, type Services } from '../../src/runtime/services.ts'
+import { createTopics, sourceEncoders } from '../../src/runtime/topics.ts'
 import { freePort } from '../services/recipe.ts'
 import { call, exampleProject, start } from './cli.ts'
 

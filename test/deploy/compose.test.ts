@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { checkProject } from '../../src/project/check.ts'
-import { sourceTopics } from '../../src/runtime.ts'
+import { sourceTopics } from '../../src/runtime/topics.ts'
 
 interface Service {
   readonly image: string

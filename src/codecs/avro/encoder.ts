@@ -1,5 +1,5 @@
 import { RecordError } from '../../core/errors.ts'
-import type { Encoder } from '../../core/model.ts'
+import type { Encoder, Registry } from '../../core/model.ts'
 import { topicType } from '../../core/schema.ts'
 import { Output } from './output.ts'
 import { compileWrite, Misfit } from './write.ts'
@@ -31,4 +31,9 @@ export function avroEncoder({ schema, id }: AvroEncoderOptions): Encoder {
       return output.copy()
     },
   }
+}
+
+/** Registers the schema, and encodes records of it. */
+export async function registeredEncoder(registry: Registry, subject: string, schema: unknown): Promise<Encoder> {
+  return avroEncoder({ schema, id: await registry.register(subject, schema) })
 }

@@ -9,7 +9,8 @@ import { avroDecoder } from '../../../src/codecs/avro/index.ts'
 import type { InputRecord } from '../../../src/core/model.ts'
 import { SILENT } from '../../../src/core/part.ts'
 import { checkProject, type Project } from '../../../src/project/check.ts'
-import { createRuntime, openServices, type Services } from '../../../src/runtime.ts'
+import { createRuntime } from '../../../src/runtime/index.ts'
+import { openServices, type Services } from '../../../src/runtime/services.ts'
 import { call, exampleProject, type Running, start } from '../cli.ts'
 
 const sh = promisify(execFile)
