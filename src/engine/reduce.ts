@@ -3,13 +3,12 @@
  * and commits keys, timers, sources, clock and position in one atomic step. Sinks first, position last.
  */
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
-import { ClearStop } from '../core/errors.ts'
-import type { Emission, FeatureFlow, Millis, OpenState, Position, Reducer, TaskId } from '../core/model.ts'
-import { computeCarefully, type Image } from './careful.ts'
-import { type Cause, type Computed, compute, type NewRows, segmentKey } from './compute.ts'
+import type { Emission, FeatureFlow, Millis, OpenState, Position, TaskId } from '../core/model.ts'
+import { computeCarefully } from './careful.ts'
+import { type Cause, type Computed, compute, type NewRows } from './compute.ts'
 import { Inbox } from './inbox.ts'
 import type { Intake } from './intake.ts'
-import { KeyCache } from './keys.ts'
+import { KeyStates } from './key-states.ts'
 import { Ledger } from './ledger.ts'
 import { reduceTask } from './names.ts'
 import { Outputs } from './outputs.ts'
@@ -21,8 +20,6 @@ import { type Patience, readable, refuseOlder, type Task, type TaskContext } fro
 const QUIET_COMMIT_EVERY: Millis = 1_000
 /** Rows of a step where code of one's own takes part: what it may take for a batch is the same as for a row. */
 const OWN_ROWS = 1_000
-/** Keys read from the store in one call. */
-const READ_KEYS = 2_000
 
 interface Batch<S> {
   readonly position: Position
@@ -48,12 +45,11 @@ export class ReduceTask<S = unknown> implements Task {
   private readonly all: readonly TaskId[]
   private readonly intake: Intake
   private readonly context: TaskContext
-  private readonly cache: KeyCache<S>
+  private readonly keys: KeyStates<S>
   private readonly outputs: Outputs
   private readonly ledger: Ledger
   private patiently!: Patience
   private state!: OpenState
-  private reducer!: Reducer<S>
   private sources = new Sources([])
   private toldLive = false
   private steppedAt: Millis = Number.NEGATIVE_INFINITY
@@ -79,9 +75,9 @@ export class ReduceTask<S = unknown> implements Task {
     this.topic = intake.topic
     this.inbox = new Inbox(intake.inboxRecords)
     this.context = context
-    this.cache = new KeyCache(context.settings.cacheKeys)
     this.outputs = new Outputs(this, context)
     this.calls = flow.own && new OwnCalls(flow.own, this.id, context.clock)
+    this.keys = new KeyStates(this, this.calls, context)
     this.ledger = new Ledger(this, context, () => this.encodeMeta())
   }
 
@@ -102,18 +98,17 @@ export class ReduceTask<S = unknown> implements Task {
   }
 
   get cachedKeys(): number {
-    return this.cache.size
+    return this.keys.cache.size
   }
 
   async open(patiently: Patience): Promise<Position> {
     this.patiently = patiently
-    this.cache.clear()
     this.state = await this.ledger.open(patiently)
     this.outputs.open(patiently, this.state.epoch)
     this.toldLive = false
     this.sources = new Sources(this.intake.topics)
     const { meta, slots } = readable(this.id, () => this.decodeMeta(this.state.meta))
-    this.reducer = this.flow.reducer(slots) as Reducer<S>
+    this.keys.open(patiently, this.state, slots)
     if (this.state.position === undefined) await this.outputs.refuseIfSaid()
     await this.ledger.begin(await this.intake.open(patiently, this.state, meta))
     await this.outputs.heal()
@@ -194,69 +189,16 @@ export class ReduceTask<S = unknown> implements Task {
         : []
     this.ledger.done = batch.position
     if (batch.causes.size === 0 && due.length === 0) return this.ledger.commitEvery(QUIET_COMMIT_EVERY)
-    const keys = new Set(batch.causes.keys())
-    for (const key of due) keys.add(key)
-    await this.load([...keys], batch.states)
+    await this.keys.load([...new Set([...batch.causes.keys(), ...due])], batch.states)
     const { bytes, timers, emissions, letters } = await this.compute(batch, due, time)
     if (letters.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))
     const version = await this.outputs.write(emissions)
     this.outputs.said = version
     await this.ledger.commit({ keys: bytes, timers })
-    this.cache.settle(batch.states.keys())
+    this.keys.cache.settle(batch.states.keys())
     const topology = this.flow.name
     if (this.isLive && !Number.isNaN(batch.stamp))
       metrics.delay.observe({ topology }, Math.max(0, clock.now() - batch.stamp) / 1000)
-  }
-
-  /** Brings the states of all keys into memory: from the cache, else from the store in one round trip, segments in another. */
-  private async load(keys: readonly string[], into: Map<string, S>): Promise<void> {
-    const missing: string[] = []
-    for (const key of keys) {
-      const cached = this.cache.get(key)
-      if (cached === undefined) missing.push(key)
-      else into.set(key, cached)
-    }
-    const topology = this.flow.name
-    this.context.metrics.cacheHits.inc({ topology }, keys.length - missing.length)
-    this.context.metrics.cacheMisses.inc({ topology }, missing.length)
-    const segments: { key: string; name: string; state: S }[] = []
-    const found = await this.read(missing)
-    this.limited(() => {
-      for (const [key, bytes] of found) {
-        const keyState = bytes === undefined ? this.reducer.create() : this.decode(bytes)
-        into.set(key, keyState)
-        this.cache.set(key, keyState)
-        for (const name of this.reducer.missing(keyState))
-          segments.push({ key: segmentKey(key, name), name, state: keyState })
-      }
-    })
-    await this.attach(segments)
-  }
-
-  private async attach(segments: readonly { key: string; name: string; state: S }[]): Promise<void> {
-    if (segments.length === 0) return
-    const found = new Map(await this.read(segments.map(({ key }) => key)))
-    this.limited(() => {
-      for (const { key, name, state } of segments) {
-        const bytes = found.get(key)
-        if (!bytes) throw new ClearStop('state-unreadable', `${this.id}: a segment of a key is missing`)
-        readable(this.id, () => this.reducer.attach(state, name, bytes))
-      }
-    })
-  }
-
-  private decode(bytes: Uint8Array): S {
-    return readable(this.id, () => this.reducer.decode(bytes))
-  }
-
-  private async read(keys: readonly string[]): Promise<(readonly [string, Uint8Array | undefined])[]> {
-    const found: (readonly [string, Uint8Array | undefined])[] = []
-    for (let at = 0; at < keys.length; at += READ_KEYS) {
-      const page = keys.slice(at, at + READ_KEYS)
-      const bytes = await this.patiently('reading the state', () => this.context.state.read(this.state, page))
-      for (const [i, key] of page.entries()) found.push([key, bytes[i]])
-    }
-    return found
   }
 
   /** Applies and evaluates, in memory. */
@@ -264,8 +206,8 @@ export class ReduceTask<S = unknown> implements Task {
     const { name } = this.flow
     const computed = this.calls
       ? await this.computeOwn(this.calls, batch, due, time)
-      : compute(name, this.reducer, batch, time)
-    for (const key of computed.spent) this.cache.delete(key)
+      : compute(name, this.keys.reducer, batch, time)
+    for (const key of computed.spent) this.keys.cache.delete(key)
     if (batch.rows > 0) this.context.metrics.rowsApplied.inc({ topology: name }, batch.rows)
     if (computed.late > 0) this.context.metrics.rowsLate.inc({ topology: name }, computed.late)
     return computed
@@ -273,68 +215,29 @@ export class ReduceTask<S = unknown> implements Task {
 
   /** As one piece, since nearly always nothing fails; else what is in memory is half done, and the rows are taken one by one. */
   private async computeOwn(calls: OwnCalls, batch: Batch<S>, due: readonly string[], clock: Millis): Promise<Computed> {
-    const whole = calls.attempt(() => compute(this.flow.name, this.reducer, batch, clock))
+    const whole = calls.attempt(() => compute(this.flow.name, this.keys.reducer, batch, clock))
     if ('answer' in whole) return whole.answer
-    this.renew()
-    const images = await this.images([...batch.states.keys()])
+    this.keys.renew()
+    const images = await this.keys.images([...batch.states.keys()])
     const work = { topology: this.flow.name, frames: batch.frames, images, due: new Set(due), each: batch.each, clock }
-    const careful = await computeCarefully(() => this.renew(), calls, work)
+    const careful = await computeCarefully(() => this.keys.renew(), calls, work)
     batch.states.clear()
     for (const [key, state] of careful.states) {
       batch.states.set(key, state)
-      this.cache.set(key, state)
+      this.keys.cache.set(key, state)
     }
     return careful.computed
   }
 
-  /** Nothing that failing code has had in its hands is used again. */
-  private renew(): Reducer<S> {
-    this.cache.clear()
-    this.reducer = this.flow.reducer(this.reducer.slots) as Reducer<S>
-    return this.reducer
-  }
-
-  /** Runs what decodes or evaluates, which may be code of one's own. */
-  private limited<T>(call: () => T): T {
-    return this.calls ? this.calls.demand(call) : call()
-  }
-
-  /** Committed bytes of the keys. */
-  private async images(keys: readonly string[]): Promise<Map<string, Image>> {
-    const images = new Map<string, Image>()
-    for (const [key, main] of await this.read(keys)) {
-      const names = main ? this.limited(() => this.reducer.missing(this.decode(main))) : []
-      const stored = await this.read(names.map((name) => segmentKey(key, name)))
-      const segments = new Map(names.flatMap((name, i) => (stored[i]?.[1] ? [[name, stored[i][1]] as const] : [])))
-      images.set(key, { main, segments })
-    }
-    return images
-  }
-
   async *everything(cause: string): AsyncGenerator<readonly Emission[]> {
-    for await (const page of this.context.state.scan(this.state)) {
-      const keys = page.map(([key]) => key).filter((key) => !key.includes('\0'))
-      const states = new Map<string, S>()
-      await this.reload(keys, states)
-      yield this.limited(() =>
+    const { keys } = this
+    for await (const states of keys.committed())
+      yield keys.limited(() =>
         [...states].map(([key, keyState]) => {
-          const at = Math.max(this.reducer.newest(keyState), this.sources.clock)
-          return { key, at, values: this.reducer.evaluate(keyState, at), cause }
+          const at = Math.max(keys.reducer.newest(keyState), this.sources.clock)
+          return { key, at, values: keys.reducer.evaluate(keyState, at), cause }
         }),
       )
-    }
-  }
-
-  /** Committed states of the keys, past the cache: what is in memory may be ahead of what was said. */
-  private async reload(keys: readonly string[], into: Map<string, S>): Promise<void> {
-    for (const [key, bytes] of await this.read(keys)) {
-      if (!bytes) continue
-      const keyState = this.limited(() => this.decode(bytes))
-      await this.attach(
-        this.reducer.missing(keyState).map((name) => ({ key: segmentKey(key, name), name, state: keyState })),
-      )
-      into.set(key, keyState)
-    }
   }
 
   /** Have all logs behind it been read to their ends since they were opened? */
@@ -377,8 +280,8 @@ export class ReduceTask<S = unknown> implements Task {
     const to = new ByteWriter(512)
     to.text(this.flow.definition)
     to.double(this.flow.declaredAt)
-    to.varint(this.reducer.slots.length)
-    for (const slot of this.reducer.slots) to.text(slot)
+    to.varint(this.keys.reducer.slots.length)
+    for (const slot of this.keys.reducer.slots) to.text(slot)
     const { said } = this.outputs
     to.double(said?.generation ?? Number.NaN)
     to.double(said?.epoch ?? Number.NaN)
