@@ -214,7 +214,10 @@ export type TaskId = string
 /** A task's claim on its state. A newer claim makes every older one useless: `Fenced`. */
 export interface OpenState {
   readonly task: TaskId
-  /** Newer of the last + 1 and the store's wall clock in ms: grows with every claim, even when the store went back in time. */
+  /**
+   * Newer of the last + 1 and the store's wall clock in ms: grows with every claim, even when the store went back in time. From it the
+   * engine reckons wall time.
+   */
   readonly epoch: number
   /** Random; what `read` and `commit` compare. */
   readonly token: string
@@ -312,8 +315,8 @@ export interface Operator<A = unknown, V extends Value = Value> {
   result(acc: A, span: Millis): FeatureValue
   /** Writes all that the accumulator is. `decode` reads exactly that much. */
   encode(acc: A, to: ByteWriter): void
-  /** Throws RangeError for bytes that `encode` cannot have written. */
-  decode(from: ByteReader): A
+  /** `values`: the kind that `add` was given. Throws RangeError for bytes that `encode` cannot have written of those. */
+  decode(from: ByteReader, values?: 'number' | 'text'): A
 }
 
 /** One feature as its aggregation sees it, names resolved, expressions replaced by the columns that hold them. */

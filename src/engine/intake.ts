@@ -1,9 +1,10 @@
 /** Where a reduce task's frames come from: a shuffle topic, or the task's own source read directly. */
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { ClearStop } from '../core/errors.ts'
-import type { FeatureFlow, FlowSource, InputRecord, Millis, OpenState, Position } from '../core/model.ts'
+import type { FeatureFlow, FlowSource, InputRecord, Millis, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import type { Slice } from './inbox.ts'
+import type { Ledger } from './ledger.ts'
 import { RecordMapper } from './mapper.ts'
 import { beginning, placeIn } from './place.ts'
 import { RowBuffer } from './rows.ts'
@@ -16,7 +17,7 @@ export interface Intake {
   readonly topics: readonly string[]
   readonly topic: string
   /** At every open, before the first slice. `meta` is what `encode` gave, empty at first. Answers the first position. */
-  open(patiently: Patience, state: OpenState, meta: Uint8Array): Promise<Position>
+  open(patiently: Patience, ledger: Ledger, meta: Uint8Array): Promise<Position>
   /** Frames of a slice; writes its dead letters first. */
   frames(slice: Slice): Promise<readonly Frame[]>
   /** How many records to take for about one frame. */
@@ -52,9 +53,9 @@ export class ShuffleIntake implements Intake {
     this.context = context
   }
 
-  open(patiently: Patience, state: OpenState): Promise<Position> {
+  open(patiently: Patience, { claim }: Ledger): Promise<Position> {
     const place = { topic: this.topic, partition: this.partition }
-    return placeIn(place, state, patiently, this.context, async ({ start }) => {
+    return placeIn(place, claim, patiently, this.context, async ({ start }) => {
       if (start > 0)
         throw new ClearStop(
           'position-outside-log',
@@ -96,6 +97,7 @@ export class DirectIntake implements Intake {
   private readonly partition: number
   private readonly context: TaskContext
   private patiently!: Patience
+  private ledger!: Ledger
   private source!: Source
   private mapper!: RecordMapper
   private readonly silent: Silence
@@ -111,20 +113,21 @@ export class DirectIntake implements Intake {
     this.take = Math.min(context.settings.maxRecords, 65_535)
   }
 
-  async open(patiently: Patience, state: OpenState, meta: Uint8Array): Promise<Position> {
+  async open(patiently: Patience, ledger: Ledger, meta: Uint8Array): Promise<Position> {
     const { transport } = this.context
     this.patiently = patiently
+    this.ledger = ledger
     const info = await patiently('asking for the topic', async () =>
       (await transport.topics([this.topic])).get(this.topic),
     )
     if (!info) throw new ClearStop('topic-missing', `topic ${this.topic} is gone`)
     this.refuseOther(info.partitions)
     this.source = { topic: this.topic, partition: this.partition, incarnation: info.incarnation }
-    this.mapper = new RecordMapper(this.flow, this.source, this.context)
+    this.mapper = new RecordMapper(this.flow, this.source, this.context, ledger)
     this.silent.end()
     this.live = false
-    if (meta.length > 0) readable(state.task, () => this.takeOver(new ByteReader(meta)))
-    return placeIn(this.source, state, patiently, this.context, (range) =>
+    if (meta.length > 0) readable(ledger.claim.task, () => this.takeOver(new ByteReader(meta)))
+    return placeIn(this.source, ledger.claim, patiently, this.context, (range) =>
       beginning(this.source, this.flow.start, range, patiently, this.context),
     )
   }
@@ -190,7 +193,7 @@ export class DirectIntake implements Intake {
   async silence(position: Position): Promise<Millis | undefined> {
     const silent = await this.silent.after(position, (ranges) => this.refuseOther(ranges.length))
     this.live ||= silent !== undefined
-    const paced = silent?.isLong ? this.mapper.paced(silent.at) : Number.NaN
+    const paced = silent?.isLong ? this.mapper.paced(this.ledger.wall(silent.at)) : Number.NaN
     return Number.isNaN(paced) ? undefined : paced
   }
 

@@ -7,7 +7,8 @@ export class Ledger {
   position: Position = 0
   /** Position after what was processed. */
   done: Position = 0
-  private claim!: OpenState
+  claim!: OpenState
+  private openedAt: Millis = 0
   private patiently!: Patience
   /** When it was last committed, or found to be still this task's. */
   private knownAt: Millis = 0
@@ -30,6 +31,7 @@ export class Ledger {
   async open(patiently: Patience): Promise<OpenState> {
     this.patiently = patiently
     this.claim = await patiently('opening the state', () => this.context.state.open(this.task.id))
+    this.openedAt = this.context.clock.monotonic()
     return this.claim
   }
 
@@ -64,6 +66,14 @@ export class Ledger {
     if (this.age < CHECK_EVERY) return
     await this.patiently('checking the state', () => this.context.state.check(this.claim))
     this.knownAt = this.context.clock.monotonic()
+  }
+
+  /**
+   * Wall time at a moment of the monotonic clock, by the store's clock: all workers have the same, whatever theirs say, and it does
+   * not jump while the task is open.
+   */
+  wall(at = this.context.clock.monotonic()): Millis {
+    return this.claim.epoch + at - this.openedAt
   }
 
   private get age(): Millis {

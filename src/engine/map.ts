@@ -97,7 +97,7 @@ export class MapTask implements Task {
     if (!info) throw new ClearStop('topic-missing', `topic ${this.topic} is gone`)
     this.partitions = info.partitions
     this.source = { topic: this.topic, partition: this.partition, incarnation: info.incarnation }
-    this.mapper = new RecordMapper(this.flow, this.source, this.context)
+    this.mapper = new RecordMapper(this.flow, this.source, this.context, this.ledger)
     this.saidAt = this.targets.map(() => Number.NEGATIVE_INFINITY)
     this.after = this.targets.map(() => -1)
     this.silence.end()
@@ -209,7 +209,7 @@ export class MapTask implements Task {
     if (this.inbox.waiting === 0) {
       const silent = await this.silence.after(this.done)
       this.live ||= silent !== undefined
-      if (silent?.isLong) await this.beat(silent.at)
+      if (silent?.isLong) await this.beat(this.ledger.wall(silent.at))
     }
     await this.ledger.tick(COMMIT_EVERY)
   }

@@ -7,6 +7,7 @@ import { hash53 } from '../core/key.ts'
 import type { Event, FeatureFlow, FlowSource, InputRecord, Millis, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import type { Slice } from './inbox.ts'
+import type { Ledger } from './ledger.ts'
 import { Repeats } from './repeats.ts'
 import { MAX_PARTITIONS, MAX_TOPICS, tieOf } from './rows.ts'
 import type { Source } from './shuffle.ts'
@@ -27,11 +28,13 @@ export class RecordMapper {
   private readonly topicIndex: number
   private readonly source: Source
   private readonly context: TaskContext
+  private readonly ledger: Pick<Ledger, 'wall'>
 
-  constructor(flow: FeatureFlow, source: Source, context: TaskContext) {
+  constructor(flow: FeatureFlow, source: Source, context: TaskContext, ledger: Pick<Ledger, 'wall'>) {
     this.flow = flow
     this.source = source
     this.context = context
+    this.ledger = ledger
     this.topicIndex = flow.sources.findIndex(({ topic }) => topic === source.topic)
     this.plan = (flow.sources[this.topicIndex] as FlowSource).plan
     this.repeats = this.flow.sources[this.topicIndex]?.named ? new Repeats() : undefined
@@ -46,7 +49,7 @@ export class RecordMapper {
   /** Maps a slice; records that can never be mapped are collected in `dead`. Answers the newest record timestamp. */
   map(slice: Slice, take: Take, dead: DeadLetter[]): Millis {
     const { plan, source, flow, repeats } = this
-    const { metrics, settings, clock } = this.context
+    const { metrics, settings } = this.context
     const { records } = slice.batch
     let stamp = Number.NaN
     let highest = this.highest
@@ -96,7 +99,7 @@ export class RecordMapper {
     }
     if (highest > this.highest) {
       this.highest = highest
-      this.highestAt = clock.now()
+      this.highestAt = this.ledger.wall()
     }
     const topology = flow.name
     metrics.recordsIn.inc({ topology, topic: source.topic }, slice.to - slice.from)

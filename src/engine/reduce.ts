@@ -110,7 +110,7 @@ export class ReduceTask<S = unknown> implements Task {
     const { meta, slots } = readable(this.id, () => this.decodeMeta(this.state.meta))
     this.keys.open(patiently, this.state, slots)
     if (this.state.position === undefined) await this.outputs.refuseIfSaid()
-    await this.ledger.begin(await this.intake.open(patiently, this.state, meta))
+    await this.ledger.begin(await this.intake.open(patiently, this.ledger, meta))
     await this.outputs.heal()
     return this.done
   }

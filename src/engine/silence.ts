@@ -21,7 +21,7 @@ export class Silence {
   }
 
   /**
-   * Wall time up to which nothing came behind `position`, and whether that has lasted for `settings.idle`. Undefined where
+   * Monotonic time up to which nothing came behind `position`, and whether that has lasted for `settings.idle`. Undefined where
    * something did, or the log can't be asked. `look` sees what the log answered, first.
    */
   async after(

@@ -41,7 +41,7 @@ export interface EngineSettings {
 }
 
 export interface Attested {
-  /** Wall time at which the ends were asked for: silence is known up to here. */
+  /** Monotonic time at which the ends were asked for: silence is known up to here. */
   readonly at: Millis
   readonly ranges: readonly Range[]
 }

@@ -330,8 +330,7 @@ export class Worker {
     const known = this.ends.get(topic)
     const now = clock.monotonic()
     if (known && now - known.askedAt < settings.heartbeat / 2) return known.answer
-    const at = clock.now()
-    const answer = transport.ranges(topic).then((ranges) => ({ at, ranges }))
+    const answer = transport.ranges(topic).then((ranges) => ({ at: now, ranges }))
     answer.catch(() => this.ends.delete(topic))
     this.ends.set(topic, { askedAt: now, answer })
     return answer

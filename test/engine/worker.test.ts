@@ -41,6 +41,20 @@ describe('a worker', () => {
     await worker.stop()
   })
 
+  it.each([2, undefined])('keeps its windows when the wall clock is set forth by two hours', async (shuffle) => {
+    const world = await World.create({ shuffle })
+    const worker = world.worker()
+    await worker.start()
+    await world.send('events', 0, { key: 'a', at: world.clock.now(), value: 3 })
+    expect(await world.settle(worker)).toBe(true)
+    world.clock.set(2 * 3_600_000)
+    await world.clock.advance(WINDOW - 15_000)
+    expect((await world.features('a'))?.values).toMatchObject({ count: 1 })
+    await world.clock.advance(30_000)
+    expect((await world.features('a'))?.values).toMatchObject({ count: 0 })
+    await worker.stop()
+  })
+
   it('stops and leaves the group though the log no longer takes anything', async () => {
     let down = false
     let left = false
