@@ -69,11 +69,11 @@ export class Ledger {
   }
 
   /**
-   * Wall time at a moment of the monotonic clock, by the store's clock: all workers have the same, whatever theirs say, and it does
-   * not jump while the task is open.
+   * Wall time in whole ms at a moment of the monotonic clock, by the store's clock: all workers have the same, whatever theirs
+   * say, and it does not jump while the task is open.
    */
   wall(at = this.context.clock.monotonic()): Millis {
-    return this.claim.epoch + at - this.openedAt
+    return this.claim.epoch + Math.floor(at - this.openedAt)
   }
 
   private get age(): Millis {
