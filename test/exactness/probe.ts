@@ -8,19 +8,23 @@ interface Readiness {
 }
 
 /** What `/health/ready` answers, with its HTTP status. */
-export async function readiness({ url }: RunningWorker): Promise<Readiness & { readonly code: number }> {
+export async function readiness({ url }: Pick<RunningWorker, 'url'>): Promise<Readiness & { readonly code: number }> {
   const response = await fetch(`${url}/health/ready`)
   return { code: response.status, ...((await response.json()) as Readiness) }
 }
 
 /** Reason of the first part that is not ready; empty when all are. */
-export async function unready(worker: RunningWorker): Promise<string> {
+export async function unready(worker: Pick<RunningWorker, 'url'>): Promise<string> {
   const part = (await readiness(worker)).parts.find(({ ok }) => !ok)
   return part ? `${part.part}: ${part.reason}` : ''
 }
 
 /** Sum of a metric over its labels; only samples that hold all of `labels`. */
-export async function metric({ url }: RunningWorker, name: string, ...labels: readonly string[]): Promise<number> {
+export async function metric(
+  { url }: Pick<RunningWorker, 'url'>,
+  name: string,
+  ...labels: readonly string[]
+): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()
   return text
     .split('\n')
