@@ -1,13 +1,15 @@
 import { z } from 'zod'
 import type { ByteReader, ByteWriter } from '../core/bytes.ts'
 import type { Aggregation, Column, FeatureSpec, FeatureValue, Millis, Slot, Value } from '../core/model.ts'
-import { pack, unpack } from '../core/packing.ts'
+import { pack, unpack, unpackAscending } from '../core/packing.ts'
 import type { Part } from '../core/part.ts'
 import { type Selection, selection } from '../core/selection.ts'
 import { copyValues, newValues, packValues, unpackValues, type Values } from '../core/values.ts'
 
+const MOST_EVENTS = 10_000
+
 const config = z.strictObject({
-  last: z.int().min(1).max(10_000).describe('How many of the newest events count: 1 to 10000.'),
+  last: z.int().min(1).max(MOST_EVENTS).describe(`How many of the newest events count: 1 to ${MOST_EVENTS}.`),
 })
 type Config = z.output<typeof config>
 
@@ -127,8 +129,9 @@ class LastSlot implements Slot<Newest> {
   decode(reader: ByteReader): Newest {
     const count = reader.varint()
     if (count === 0) return this.create()
+    if (count > MOST_EVENTS) throw new RangeError(`${count} events, at most ${MOST_EVENTS} are kept`)
     const newest = new Newest(count + 1, this.selected.values)
-    unpack(reader, newest.times, count)
+    unpackAscending(reader, newest.times, count)
     unpack(reader, newest.ties, count)
     if (newest.values) unpackValues(reader, newest.values, count)
     newest.to = count

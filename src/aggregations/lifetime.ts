@@ -69,7 +69,7 @@ class LifetimeSlot implements Slot<Total> {
   }
 
   decode(from: ByteReader): Total {
-    return { acc: from.byte() === 0 ? undefined : this.operator.decode(from) }
+    return { acc: from.byte() === 0 ? undefined : this.operator.decode(from, this.selected.values) }
   }
 }
 

@@ -69,8 +69,12 @@ class TumblingSlot implements Slot<Windows> {
     return (number + 1) * this.length + this.offset
   }
 
+  private buckets(): Buckets {
+    return new Buckets(this.operator, this.selected.values)
+  }
+
   create(): Windows {
-    return { closed: Number.NEGATIVE_INFINITY, buckets: new Buckets(this.operator) }
+    return { closed: Number.NEGATIVE_INFINITY, buckets: this.buckets() }
   }
 
   add(
@@ -126,7 +130,10 @@ class TumblingSlot implements Slot<Windows> {
   }
 
   decode(from: ByteReader): Windows {
-    return { closed: from.double(), buckets: new Buckets(this.operator).decode(from) }
+    const closed = from.double()
+    if (!Number.isInteger(closed) && closed !== Number.NEGATIVE_INFINITY)
+      throw new RangeError(`${closed} is the number of no window`)
+    return { closed, buckets: this.buckets().decode(from) }
   }
 
   readonly segments: Segments<Windows> = {

@@ -19,13 +19,16 @@ interface Chunk extends StoredPart {
 /** No chunk is empty. */
 export class Buckets {
   private readonly operator: Operator
+  private readonly values: 'number' | 'text' | undefined
   /** In order of time. */
   private chunks: Chunk[] = []
   private readonly stored = new StoredParts()
   private readonly lacking = new Map<string, number>()
 
-  constructor(operator: Operator) {
+  /** `values`: the kind that accumulators are given. */
+  constructor(operator: Operator, values?: 'number' | 'text') {
     this.operator = operator
+    this.values = values
   }
 
   get isEmpty(): boolean {
@@ -116,7 +119,10 @@ export class Buckets {
   }
 
   decode(from: ByteReader): this {
-    const names = Array.from({ length: from.varint() }, () => from.double())
+    const names = Array.from({ length: from.count() }, () => from.double())
+    for (const [at, name] of names.entries())
+      if (!Number.isSafeInteger(name) || name <= (names[at - 1] ?? Number.NEGATIVE_INFINITY))
+        throw new RangeError(`no chunk of buckets ${name} stands here`)
     this.chunks = names.map((name) => ({ name, changed: true, accs: new Map(), whole: undefined }))
     if (this.isInline) for (const chunk of this.chunks) this.decodeChunk(chunk, from)
     else
@@ -139,7 +145,7 @@ export class Buckets {
     for (let left = from.varint(); left > 0; left--) {
       const place = from.byte()
       if (place >= CHUNK) throw new RangeError(`no bucket stands at place ${place}`)
-      accs.set(name * CHUNK + place, this.operator.decode(from))
+      accs.set(name * CHUNK + place, this.operator.decode(from, this.values))
     }
   }
 

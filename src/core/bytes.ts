@@ -131,22 +131,46 @@ export class ByteReader {
     return this.buffer[this.need(1)] as number
   }
 
-  /** Throws RangeError for one that is longer than 8 bytes. */
+  /** Throws RangeError for one above 2^53 - 1. */
   varint(): number {
     let value = 0
     let scale = 1
     for (let i = 0; i < 8; i++) {
       const byte = this.byte()
       value += (byte & 127) * scale
-      if (byte < 128) return value
+      if (byte < 128) {
+        if (value <= Number.MAX_SAFE_INTEGER) return value
+        break
+      }
       scale *= 128
     }
-    throw new RangeError('varint longer than 8 bytes')
+    throw new RangeError('varint above 2^53 - 1')
+  }
+
+  /** A varint that counts things of at least one byte each. Throws RangeError where fewer bytes follow. */
+  count(): number {
+    const count = this.varint()
+    if (count > this.left) throw new RangeError(`${count} things in ${this.left} bytes`)
+    return count
   }
 
   /** Eight bytes. */
   double(): number {
     return this.buffer.readDoubleLE(this.need(8))
+  }
+
+  /** Eight bytes. Throws RangeError for what is not finite. */
+  finite(): number {
+    const value = this.double()
+    if (!Number.isFinite(value)) throw new RangeError(`${value} where a finite number belongs`)
+    return value
+  }
+
+  /** Eight bytes. Throws RangeError for NaN. */
+  number(): number {
+    const value = this.double()
+    if (Number.isNaN(value)) throw new RangeError('NaN where a number belongs')
+    return value
   }
 
   /** Copies `count` doubles into `to` from `at` on. */

@@ -47,6 +47,17 @@ function widthOf(span: number): number {
   return span < 2 ** 8 ? 1 : span < 2 ** 16 ? 2 : span < 2 ** 32 ? 4 : 8
 }
 
+/** As `unpack`, of numbers that never go down. Throws RangeError for any that do, and for NaN. */
+export function unpackAscending(reader: ByteReader, into: Float64Array, count: number): void {
+  unpack(reader, into, count)
+  let before = Number.NEGATIVE_INFINITY
+  for (let i = 0; i < count; i++) {
+    const value = into[i] as number
+    if (!(value >= before)) throw new RangeError(`${value} after ${before} in a column that ascends`)
+    before = value
+  }
+}
+
 /** Reads what `pack` wrote of `count` numbers into `into`, from its start. Throws RangeError on other bytes. */
 export function unpack(reader: ByteReader, into: Float64Array, count: number): void {
   const width = reader.byte()

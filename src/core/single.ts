@@ -39,9 +39,9 @@ export function ofOneEvent(which: 'earliest' | 'newest'): Operator<Single> {
       to.double(acc.tie)
       writeValue(acc.value, to)
     },
-    decode: (from) =>
+    decode: (from, values) =>
       from.byte() === 0
         ? { time: 0, tie: 0, value: undefined }
-        : { time: from.double(), tie: from.double(), value: readValue(from) },
+        : { time: from.number(), tie: from.number(), value: readValue(from, values) },
   }
 }

@@ -64,6 +64,7 @@ export function packValues(values: Values, from: number, to: number, writer: Byt
 export function unpackValues(reader: ByteReader, into: Values, count: number): void {
   if (into instanceof Float64Array) {
     unpack(reader, into, count)
+    for (let i = 0; i < count; i++) if (!Number.isFinite(into[i])) throw new RangeError(`${into[i]} is no value`)
     return
   }
   const size = reader.varint()
@@ -85,9 +86,12 @@ export function writeValue(value: Value, to: ByteWriter): void {
   else to.double(value)
 }
 
-/** Reads what `writeValue` wrote. */
-export function readValue(from: ByteReader): Value {
-  return from.byte() === 1 ? from.text() : from.double()
+/** Reads what `writeValue` wrote. Throws RangeError for a number that is not finite, and where it is not of that kind. */
+export function readValue(from: ByteReader, kind?: 'number' | 'text'): Value {
+  const tag = from.byte()
+  if (tag > 1 || (kind !== undefined && (kind === 'text') !== (tag === 1)))
+    throw new RangeError(`no value of kind ${tag}`)
+  return tag === 1 ? from.text() : from.finite()
 }
 
 // ---------------------------------------------------------------- values of features

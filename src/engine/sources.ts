@@ -121,13 +121,13 @@ export class Sources {
   }
 
   decode(from: ByteReader): void {
-    this.clock = from.double()
+    this.clock = from.number()
     for (let n = from.varint(); n > 0; n--) this.announced.set(from.text(), from.varint())
     for (let n = from.varint(); n > 0; n--) {
       const name = from.text()
       const topic = from.text()
-      const applied = from.double()
-      const watermark = from.double()
+      const applied = from.number()
+      const watermark = from.number()
       const flags = from.byte()
       this.known.set(name, {
         topic,

@@ -194,11 +194,11 @@ class FeatureReducer implements Reducer<KeyState> {
     const state = this.create()
     const version = from.byte()
     if (version !== VERSION) throw new RangeError(`a key has version ${version}, this program reads ${VERSION}`)
-    state.newest = from.double()
+    state.newest = from.number()
     while (from.left > 0) {
       const number = from.varint()
       const block = from.block()
-      const names = Array.from({ length: from.varint() }, () => from.text())
+      const names = Array.from({ length: from.count() }, () => from.text())
       if (names.length > 0) state.segments.set(number, new Set(names))
       const i = this.numbers.indexOf(number)
       const slot = this.own[i]

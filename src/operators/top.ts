@@ -58,10 +58,10 @@ function top({ top }: Config): Operator<Tally> {
         to.varint(count)
       }
     },
-    decode: (from) => {
+    decode: (from, values) => {
       if (from.byte() === 0) return { times: undefined }
       const times = new Map<Value, number>()
-      for (let left = from.varint(); left > 0; left--) times.set(readValue(from), from.varint())
+      for (let left = from.varint(); left > 0; left--) times.set(readValue(from, values), from.varint())
       return { times }
     },
   }

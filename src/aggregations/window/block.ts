@@ -1,6 +1,6 @@
 import type { ByteReader, ByteWriter } from '../../core/bytes.ts'
 import type { Millis, Operator, Value } from '../../core/model.ts'
-import { pack, unpack } from '../../core/packing.ts'
+import { pack, unpack, unpackAscending } from '../../core/packing.ts'
 import type { StoredPart } from '../../core/segments.ts'
 import { copyValues, newValues, packValues, unpackValues, type Values } from '../../core/values.ts'
 
@@ -157,8 +157,9 @@ export class Block implements StoredPart {
 
   static decode(from: ByteReader, name: number, kept: Kept): Block {
     const count = from.varint()
+    if (count > BLOCK) throw new RangeError(`${count} events in a block, at most ${BLOCK} are in one`)
     const block = new Block(name, Math.max(8, count), kept)
-    if (count > 0) unpack(from, block.times, count)
+    if (count > 0) unpackAscending(from, block.times, count)
     if (count > 0 && block.values) unpackValues(from, block.values, count)
     if (count > 0 && block.ties) unpack(from, block.ties, count)
     block.to = count

@@ -43,7 +43,7 @@ export class CoarseSlot implements Slot<Buckets> {
   }
 
   create(): Buckets {
-    return new Buckets(this.operator)
+    return new Buckets(this.operator, this.selected.values)
   }
 
   add(

@@ -144,7 +144,7 @@ export class Events {
       if (only.to > 0) events.blocks.push(only)
     } else if (form === SEGMENTS) {
       events.nextName = from.varint()
-      const names = Array.from({ length: from.varint() }, () => from.varint())
+      const names = Array.from({ length: from.count() }, () => from.varint())
       for (const [at, name] of names.entries()) {
         events.blocks.push(new Block(name, 0, kept))
         events.stored.know(name)

@@ -37,7 +37,7 @@ export class NumberSet {
 
   static decode(from: ByteReader): NumberSet {
     const set = new NumberSet()
-    for (let left = from.varint(); left > 0; left--) set.add(from.double())
+    for (let left = from.varint(); left > 0; left--) set.add(from.finite())
     return set
   }
 }

@@ -80,6 +80,8 @@ export class Series {
     const series = new Series()
     for (let left = from.varint(); left > 0; left--) {
       const number = from.double()
+      if (!Number.isSafeInteger(number) || number <= series.newest)
+        throw new RangeError(`no step ${number} stands here`)
       series.steps.set(number, { count: from.varint(), sum: WideSum.decode(from) })
       series.newest = number
     }

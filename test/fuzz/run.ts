@@ -1,0 +1,67 @@
+/**
+ * `npm run fuzz -- [--target NAME] [--inputs N] [--seed S]`: all targets, or one, with N inputs each (100,000) from seed
+ * S on (now). A failure is printed with its seed, its input and the command that shows it again, and ends the run.
+ */
+import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import { type Report, targetNames } from './target.ts'
+import type { Work } from './worker.ts'
+
+/** A seed that takes longer does not end: the slowest take a second. */
+const ENDLESS_MS = 60_000
+const SAID_EVERY_MS = 10_000
+
+const { values } = parseArgs({
+  options: { target: { type: 'string' }, inputs: { type: 'string' }, seed: { type: 'string' } },
+})
+const whole = (text: string | undefined, otherwise: number) => {
+  const value = text === undefined ? otherwise : Number(text)
+  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${text} is no whole number`)
+  return value
+}
+const seed = whole(values.seed, Date.now() % 2 ** 31)
+const inputs = whole(values.inputs, 100_000)
+
+function runOne(target: string): Promise<Report> {
+  const { promise, resolve, reject } = Promise.withResolvers<Report>()
+  const progress = new Float64Array(new SharedArrayBuffer(16))
+  const work: Work = { target, seed, inputs, progress }
+  const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData: work })
+  let [last, since, said] = [-1, Date.now(), Date.now()]
+  const watch = setInterval(() => {
+    const [at = 0, tried = 0] = progress
+    const now = Date.now()
+    if (now - said > SAID_EVERY_MS) {
+      console.log(`${target}: ${tried} inputs, at seed ${at}`)
+      said = now
+    }
+    if (at !== last) [last, since] = [at, now]
+    else if (now - since > ENDLESS_MS)
+      reject(
+        new Error(`${target}, seed ${at}: no end\nagain: npm run fuzz -- --target ${target} --seed ${at} --inputs 1`),
+      )
+  }, 1_000)
+  worker.on('message', ({ report, failed }: { report?: Report; failed?: string }) =>
+    report ? resolve(report) : reject(new Error(failed)),
+  )
+  worker.on('error', reject)
+  worker.on('exit', (code) => reject(new Error(`${target}, seed ${progress[0]}: its thread ended with ${code}`)))
+  return promise.finally(() => {
+    clearInterval(watch)
+    void worker.terminate()
+  })
+}
+
+console.log(`seed ${seed}, ${inputs} inputs each`)
+try {
+  for (const target of values.target === undefined ? targetNames() : [values.target]) {
+    const started = Date.now()
+    const report = await runOne(target)
+    const seconds = ((Date.now() - started) / 1000).toFixed(1)
+    const outcomes = [...report.outcomes].sort(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count}`)
+    console.log(`${target}: ${report.inputs} inputs, ${report.seeds} seeds, ${seconds} s: ${outcomes.join(', ')}`)
+  }
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+}
