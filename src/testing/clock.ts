@@ -47,17 +47,26 @@ export class VirtualClock implements WallClock {
     })
   }
 
+  /** How long until somebody wakes; Infinity when nobody waits. */
+  get untilNext(): Millis {
+    return this.sleepers.reduce<Millis>((low, { at }) => Math.min(low, at), Number.POSITIVE_INFINITY) - this.time
+  }
+
+  /** Moves on by `ms` and wakes whoever waits for a moment until then: what they do has only begun when this returns. */
+  move(ms: Millis): void {
+    this.time += ms
+    const due = this.sleepers.filter(({ at }) => at <= this.time)
+    if (due.length === 0) return
+    this.sleepers = this.sleepers.filter(({ at }) => at > this.time)
+    for (const { wake } of due) wake()
+  }
+
   /** Moves on by `ms`, stopping at each moment somebody waits for, until all work that this causes has come to rest. */
   async advance(ms: Millis): Promise<void> {
     const until = this.time + ms
     await this.rest()
-    for (;;) {
-      const next = this.sleepers.reduce<Millis>((low, { at }) => Math.min(low, at), Number.POSITIVE_INFINITY)
-      if (next > until) break
-      this.time = Math.max(this.time, next)
-      const due = this.sleepers.filter(({ at }) => at <= this.time)
-      this.sleepers = this.sleepers.filter(({ at }) => at > this.time)
-      for (const { wake } of due) wake()
+    while (this.time + this.untilNext <= until) {
+      this.move(Math.max(0, this.untilNext))
       await this.rest()
     }
     this.time = until
@@ -65,10 +74,7 @@ export class VirtualClock implements WallClock {
 
   /** Moves on by `ms` in one go: whoever waits for a moment in between wakes at its end. Costs the same for a day as for a second. */
   async jump(ms: Millis): Promise<void> {
-    this.time += ms
-    const due = this.sleepers.filter(({ at }) => at <= this.time)
-    this.sleepers = this.sleepers.filter(({ at }) => at > this.time)
-    for (const { wake } of due) wake()
+    this.move(ms)
     await this.rest()
   }
 

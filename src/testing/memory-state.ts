@@ -1,8 +1,18 @@
-import { randomUUID } from 'node:crypto'
 import { Fenced } from '../core/errors.ts'
 import type { Millis, OpenState, Position, State, StateChange, TaskId } from '../core/model.ts'
 
-interface Stored {
+/** What a memory state has of one task. */
+export interface StoredTask {
+  readonly token: string
+  readonly epoch: number
+  readonly commits: number
+  readonly position: Position | undefined
+  readonly meta: Uint8Array
+  readonly keys: ReadonlyMap<string, Uint8Array>
+  readonly timers: ReadonlyMap<string, Millis>
+}
+
+interface Stored extends StoredTask {
   token: string
   epoch: number
   commits: number
@@ -18,6 +28,7 @@ const PAGE = 100
 export class MemoryState implements State {
   private tasks = new Map<TaskId, Stored>()
   private readonly now: () => Millis
+  private claims = 0
 
   constructor(now: () => Millis = Date.now) {
     this.now = now
@@ -35,7 +46,7 @@ export class MemoryState implements State {
       timers: new Map(),
     }
     stored.epoch = Math.max(stored.epoch + 1, this.now())
-    stored.token = randomUUID()
+    stored.token = `c${++this.claims}`
     this.tasks.set(task, stored)
     const { epoch, token, commits, position, meta } = stored
     return { task, epoch, token, commits, position, meta, nextDue: earliest(stored) }
@@ -91,6 +102,11 @@ export class MemoryState implements State {
 
   async forget(task: TaskId): Promise<void> {
     this.tasks.delete(task)
+  }
+
+  /** What stands of a task, for who looks at it without claiming it; undefined for one never opened. */
+  stored(task: TaskId): StoredTask | undefined {
+    return this.tasks.get(task)
   }
 
   /** When the next timer of any task is due; Infinity when there is none. */

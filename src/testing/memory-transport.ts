@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import { MillraceError } from '../core/errors.ts'
 import { partitionOf } from '../core/key.ts'
@@ -23,6 +22,8 @@ const REOPEN_AFTER_MS = 10
 interface Topic {
   readonly incarnation: string
   readonly logs: InputRecord[][]
+  /** First position kept, by partition; 0 where it has none. */
+  readonly starts: Position[]
 }
 
 /** A partition as one member reads it. */
@@ -48,6 +49,7 @@ export class MemoryTransport implements Transport {
   private readonly groups = new Map<string, Set<Member>>()
   private readonly positions = new Map<string, Map<string, Position>>()
   private readonly now: () => Millis
+  private made = 0
   private waiting: (() => void)[] = []
 
   /** `now` stamps drafts that carry no timestamp. */
@@ -69,13 +71,24 @@ export class MemoryTransport implements Transport {
     if (topic && topic.logs.length !== partitions) {
       throw new MillraceError('topic-mismatch', `${name} has ${topic.logs.length} partitions, not ${partitions}`)
     }
-    if (!topic)
-      this.topicsByName.set(name, { incarnation: randomUUID(), logs: Array.from({ length: partitions }, () => []) })
+    if (topic) return
+    const logs = Array.from({ length: partitions }, () => [])
+    this.topicsByName.set(name, { incarnation: `i${++this.made}`, logs, starts: [] })
   }
 
   /** All records of a topic, partition by partition; none of a topic that does not exist. */
   records(name: string): readonly InputRecord[] {
     return this.topicsByName.get(name)?.logs.flat() ?? []
+  }
+
+  /** Partitions that a topic has now; 0 where there is none. */
+  partitions(name: string): number {
+    return this.topicsByName.get(name)?.logs.length ?? 0
+  }
+
+  /** Where a partition ends now; 0 where there is none. */
+  end({ topic, partition }: Partition): Position {
+    return this.topicsByName.get(topic)?.logs[partition]?.length ?? 0
   }
 
   async deleteTopic(name: string): Promise<void> {
@@ -89,6 +102,11 @@ export class MemoryTransport implements Transport {
     for (const group of this.groups.keys()) this.rebalance(group)
   }
 
+  /** Forgets the records before a position, as retention does. */
+  forget({ topic, partition }: Partition, before: Position): void {
+    this.topic(topic).starts[partition] = before
+  }
+
   private topic(name: string): Topic {
     const topic = this.topicsByName.get(name)
     if (!topic) throw new MillraceError('topic-missing', `topic ${name} does not exist`)
@@ -96,12 +114,15 @@ export class MemoryTransport implements Transport {
   }
 
   async ranges(topic: string): Promise<readonly Range[]> {
-    return this.topic(topic).logs.map((log) => ({ start: 0, end: log.length }))
+    const { logs, starts } = this.topic(topic)
+    return logs.map((log, partition) => ({ start: starts[partition] ?? 0, end: log.length }))
   }
 
   async positionAt({ topic, partition }: Partition, time: Millis): Promise<Position> {
-    const log = this.topic(topic).logs[partition] ?? []
-    const found = log.findIndex(({ timestamp }) => timestamp >= time)
+    const { logs, starts } = this.topic(topic)
+    const log = logs[partition] ?? []
+    const start = starts[partition] ?? 0
+    const found = log.findIndex(({ position, timestamp }) => position >= start && timestamp >= time)
     return found === -1 ? log.length : found
   }
 
@@ -127,9 +148,11 @@ export class MemoryTransport implements Transport {
   }
 
   async read({ topic, partition }: Partition, position: Position): Promise<Batch> {
-    const log = this.topic(topic).logs[partition] ?? []
-    if (position < 0 || position > log.length)
-      throw new MillraceError('position-outside-log', `${topic}/${partition} holds 0 to ${log.length}`)
+    const { logs, starts } = this.topic(topic)
+    const log = logs[partition] ?? []
+    const start = starts[partition] ?? 0
+    if (position < start || position > log.length)
+      throw new MillraceError('position-outside-log', `${topic}/${partition} holds ${start} to ${log.length}`)
     const records = log.slice(position, position + BATCH_RECORDS)
     return { topic, partition, records, next: position + records.length, end: log.length }
   }

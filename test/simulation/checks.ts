@@ -1,0 +1,213 @@
+/** What must be true once a world has come to rest, whatever happened in it. */
+import { partitionOf } from '../../src/core/key.ts'
+import type { FeatureValue, InputRecord, Millis } from '../../src/core/model.ts'
+import { reduceTask, shuffleTopic } from '../../src/engine/names.ts'
+import { NAME_HEADER } from '../../src/engine/repeats.ts'
+import { tieOf as tieOfPlace } from '../../src/engine/rows.ts'
+import { isNear, naiveResult } from '../../src/testing/oracle.ts'
+import { CLOSING, columnsOf, DECLARATIONS, FORGET_AFTER, tieOf } from './features.ts'
+import { DEAD, type Deployed, directOf, MADE, madeOf, namespaceOf, outputOf, readBy, shuffleOf } from './flows.ts'
+import { isFuture, recordsOf, type Sent } from './producer.ts'
+import { Violation, type World } from './world.ts'
+
+export async function check(world: World): Promise<void> {
+  const input = await world.producer.input()
+  await checkMade(world)
+  const letters = await deadLetters(world)
+  checkDeadLetters(world, input, letters)
+  for (const deployed of world.deployed) await checkFeatures(world, deployed, input, letters)
+}
+
+// ---------------------------------------------------------------- what a transform appends
+
+/** Each record once by name, and those of one source in its order. */
+async function checkMade(world: World): Promise<void> {
+  const { options, log, producer } = world
+  if (options.shape !== 'transform') return
+  const found = new Map<string, string>()
+  for (let partition = 0; partition < log.partitions(MADE); partition++) {
+    const highest = new Map<string, readonly [number, number]>()
+    for (const record of await recordsOf(world, { topic: MADE, partition })) {
+      const name = String(record.headers[NAME_HEADER])
+      const value = String(record.value)
+      const before = found.get(name)
+      if (before !== undefined && before !== value) throw new Violation('names', `${name} is of two records`)
+      if (before !== undefined) continue
+      found.set(name, value)
+      const [source, position, index] = partsOf(name)
+      const [highestPosition, highestIndex] = highest.get(source) ?? [-1, -1]
+      if (position < highestPosition || (position === highestPosition && index <= highestIndex))
+        throw new Violation('order', `${name} stands behind ${highestPosition}/${highestIndex}`)
+      highest.set(source, [position, index])
+    }
+  }
+  const wanted = producer.sent.flatMap(({ source, position, event }) =>
+    event ? madeOf(event).map((made, i) => [`split/${source}/${position}/${i}`, JSON.stringify(made)] as const) : [],
+  )
+  for (const [name, value] of wanted)
+    if (found.get(name) !== value) throw new Violation('lost', `${name} should be ${value}, is ${found.get(name)}`)
+  if (found.size !== wanted.length) throw new Violation('made up', `${found.size} records of ${wanted.length}`)
+}
+
+function partsOf(name: string): [string, number, number] {
+  const [index, position, ...source] = name.split('/').reverse() as [string, string, ...string[]]
+  return [source.reverse().join('/'), Number(position), Number(index)]
+}
+
+// ---------------------------------------------------------------- dead letters
+
+async function deadLetters(world: World): Promise<Map<string, InputRecord>> {
+  const found = new Map<string, InputRecord>()
+  for (const record of await recordsOf(world, { topic: DEAD, partition: 0 })) {
+    const name = String(record.headers[NAME_HEADER])
+    const before = found.get(name)
+    if (before && !sameLetter(before, record))
+      throw new Violation('dead letters', `${name} is ${told(before)} and ${told(record)}`)
+    found.set(name, record)
+  }
+  return found
+}
+
+const codeOf = ({ headers }: InputRecord) => String(headers['millrace-error-code'])
+const told = (record: InputRecord) => `${codeOf(record)} ${record.headers['millrace-error-reason']} ${record.value}`
+const sameLetter = (a: InputRecord, b: InputRecord) => told(a) === told(b)
+
+function checkDeadLetters(world: World, input: readonly Sent[], letters: ReadonlyMap<string, InputRecord>): void {
+  const { options, producer } = world
+  const wanted = new Map<string, string>()
+  const expect = (flow: string, sent: readonly Sent[]) => {
+    for (const one of sent) {
+      const code = one.event === undefined ? 'record-malformed' : isFuture(one) ? 'time-in-future' : undefined
+      if (code !== undefined) wanted.set(`${flow}/${one.source}/${one.position}`, code)
+    }
+  }
+  if (options.shape === 'transform')
+    expect(
+      'split',
+      producer.sent.filter(({ event }) => event === undefined),
+    )
+  for (const { name } of world.deployed) expect(name, input)
+  for (const [name, code] of wanted) {
+    const found = letters.get(name)
+    if (!found || codeOf(found) !== code)
+      throw new Violation('dead letters', `${name} should be ${code}, is ${found ? told(found) : 'not there'}`)
+  }
+  for (const [name, letter] of letters)
+    if (!wanted.has(name) && !(codeOf(letter) === 'late' && options.features === 'closing'))
+      throw new Violation('dead letters', `${name} should not be there: ${told(letter)}`)
+}
+
+// ---------------------------------------------------------------- features
+
+async function checkFeatures(
+  world: World,
+  deployed: Deployed,
+  input: readonly Sent[],
+  letters: ReadonlyMap<string, InputRecord>,
+): Promise<void> {
+  const { options, store } = world
+  const { features, forgets } = DECLARATIONS[options.features]
+  const counted = input.filter((one) => one.event !== undefined && one.event.thing !== 'ignored' && !isFuture(one))
+  const clocks = clocksOf(world, deployed)
+  const topics = readBy(options)
+  const said = await saidIn(world, deployed)
+  for (const [key, mine] of Map.groupBy(counted, ({ event }) => event?.key as string)) {
+    const clock = clocks(key, mine[0] as Sent)
+    const newest = Math.max(...mine.map(({ event }) => event?.at as number))
+    const at = Math.max(newest, clock)
+    const events = mine.map(({ event, topic, partition, position, source }) => {
+      const of = event as NonNullable<typeof event>
+      return {
+        time: of.at,
+        tie: options.named ? tieOf(of) : tieOfPlace(topics.indexOf(topic), partition, position),
+        values: columnsOf(of),
+        isLate: letters.has(`${deployed.name}/${source}/late/${position}.0/${key}`),
+      }
+    })
+    const [found] = await store.read(namespaceOf(deployed), [key])
+    const wanted = features.map((feature) => {
+      const seen = feature.name === CLOSING ? events.filter(({ isLate }) => !isLate) : events
+      return [feature.name, naiveResult(feature, seen, at, clock)] as const
+    })
+    const isForgotten = forgets && newest <= clock - FORGET_AFTER
+    const rule = `${deployed.name} ${key} at ${at} (said at ${found?.at})`
+    if (isForgotten !== (found === undefined))
+      throw new Violation('features', `${rule} is ${found ? 'there' : 'not there'}`)
+    for (const [name, value] of isForgotten ? [] : wanted)
+      compare(`${rule} ${name}`, found?.values[name] ?? null, value)
+    const last = said.get(key)
+    for (const [name, value] of isForgotten ? [] : wanted)
+      compare(`topic of ${rule} ${name}`, last?.[name] ?? null, value)
+    if (isForgotten && last) throw new Violation('features', `the topic of ${rule} is there`)
+  }
+}
+
+function compare(what: string, found: FeatureValue, wanted: FeatureValue): void {
+  if (!isNear(found, wanted, 1_000_000)) throw new Violation('features', `${what} is ${found} instead of ${wanted}`)
+}
+
+/** The clock of the task that has a key. */
+function clocksOf(world: World, deployed: Deployed): (key: string, one: Sent) => Millis {
+  const clocks = new Map<string, Millis>()
+  for (const { worker } of world.running)
+    for (const { id, clock } of worker?.status() ?? []) if (clock !== undefined) clocks.set(id, clock)
+  const shuffle = shuffleOf(world.options, deployed.name)
+  return (key, { partition }) => {
+    const task = reduceTask(deployed, shuffle === undefined ? partition : partitionOf(key, shuffle))
+    const clock = clocks.get(task)
+    if (clock === undefined) throw new Violation('stuck', `${task} has no clock`)
+    return clock
+  }
+}
+
+/** What a reader of the topic has, who keeps the highest version of each key. */
+async function saidIn(world: World, deployed: Deployed): Promise<Map<string, Record<string, FeatureValue> | null>> {
+  const newest = new Map<string, { version: readonly number[]; value: Record<string, FeatureValue> | null }>()
+  for (const { key, value, headers } of await recordsOf(world, { topic: outputOf(deployed.name), partition: 0 })) {
+    if (!String(headers[NAME_HEADER]).startsWith(`${namespaceOf(deployed)}/`)) continue
+    const version = String(headers['millrace-version']).split('.').map(Number)
+    const before = newest.get(String(key))
+    if (before && older(version, before.version)) continue
+    newest.set(String(key), { version, value: value === null ? null : JSON.parse(String(value)) })
+  }
+  return new Map([...newest].map(([key, { value }]) => [key, value]))
+}
+
+function older(a: readonly number[], b: readonly number[]): boolean {
+  const at = a.findIndex((part, i) => part !== b[i])
+  return at >= 0 && (a[at] as number) < (b[at] as number)
+}
+
+// ---------------------------------------------------------------- rest
+
+/** Where the logs end that tasks with state read: `<topic>/<partition>`. */
+export function endsOf({ options, deployed, log }: World): Map<string, number> {
+  const topics = deployed.map((one) => (directOf(options, one.name) === undefined ? shuffleOfOne(one) : MADE))
+  const ends = new Map<string, number>()
+  for (const topic of [...topics, ...readBy(options)])
+    for (let partition = 0; partition < log.partitions(topic); partition++)
+      ends.set(`${topic}/${partition}`, log.end({ topic, partition }))
+  return ends
+}
+
+const shuffleOfOne = (one: Deployed): string => shuffleTopic('test', one)
+
+/** What has not yet come to rest, with all that stood in the logs at `ends`; undefined when all has. */
+export function unfinished(world: World, ends: ReadonlyMap<string, number>): string | undefined {
+  const { running, state, options } = world
+  const statuses = running.flatMap(({ worker }) => worker?.status() ?? [])
+  for (const { id, condition, reason, lag } of statuses)
+    if (condition !== 'running' || lag > 0) return `${id} is ${condition}, ${lag} behind: ${reason}`
+  for (const deployed of world.deployed) {
+    const direct = directOf(options, deployed.name)
+    const [topic] = direct === undefined ? [shuffleTopic('test', { ...deployed })] : readBy(options)
+    for (let partition = 0; partition < (direct ?? (shuffleOf(options, deployed.name) as number)); partition++) {
+      const task = reduceTask(deployed, partition)
+      const has = state.stored(task)
+      const end = ends.get(`${topic}/${partition}`) ?? 0
+      if ((has?.position ?? -1) < end) return `${task} has committed ${has?.position} of ${end}`
+      if (!statuses.some(({ id }) => id === task)) return `nobody has ${task}`
+    }
+  }
+  return undefined
+}

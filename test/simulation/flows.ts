@@ -1,0 +1,118 @@
+/** The topologies of a world, as one of its workers has them. */
+import type { FeatureFlow, FeatureStore, Flow, Sink, TransformFlow, Transport } from '../../src/core/model.ts'
+import { openStoreSink } from '../../src/sinks/store.ts'
+import { openTopicSink } from '../../src/sinks/topic.ts'
+import { DECLARATIONS, planOf, type TestEvent } from './features.ts'
+import type { Options } from './options.ts'
+
+export const MADE = 'made'
+export const DEAD = 'dead'
+export const outputOf = (name: string): string => `out-${name}`
+
+/** A topology in one of its generations. */
+export interface Deployed {
+  readonly name: string
+  readonly generation: string
+  readonly declaredAt: number
+}
+
+export const namespaceOf = ({ name, generation }: Deployed): string => `${name}@${generation}`
+
+export const sourcesOf = ({ topics }: Options): string[] => Array.from({ length: topics }, (_, i) => `events${i}`)
+
+/** What features read. */
+export const readBy = (options: Options): string[] => (options.shape === 'transform' ? [MADE] : sourcesOf(options))
+
+/** Partitions of the one topic that is read directly; undefined where there is a shuffle. */
+export function directOf(options: Options, name: string): number | undefined {
+  if (name === 'twin') return undefined
+  if (options.shape === 'direct') return options.partitions
+  // every other world reads what a transform makes without a shuffle
+  return options.shape === 'transform' && options.keys % 2 === 0 ? options.targets : undefined
+}
+
+export const shuffleOf = (options: Options, name: string): number | undefined =>
+  directOf(options, name) === undefined ? options.targets + (name === 'twin' ? 1 : 0) : undefined
+
+/** What the transform makes of an event: none to two, some of them of other keys. */
+export function madeOf(event: TestEvent): TestEvent[] {
+  return Array.from({ length: event.value % 3 }, (_, i) => ({
+    ...event,
+    id: `${event.id}/${i}`,
+    key: i === 0 ? event.key : `${event.key}x`,
+    value: event.value + i,
+  }))
+}
+
+export interface Lent {
+  readonly store: FeatureStore
+  readonly transport: Transport
+}
+
+export async function featureFlow(options: Options, deployed: Deployed, lent: Lent): Promise<FeatureFlow> {
+  const { features, reducer } = DECLARATIONS[options.features]
+  const { name, generation, declaredAt } = deployed
+  const names = features.map((feature) => feature.name)
+  const plan = planOf(options.named)
+  const shuffle = shuffleOf(options, name)
+  return {
+    name,
+    generation,
+    definition: `${generation} of ${declaredAt}`,
+    declaredAt,
+    start: 'earliest',
+    sources: readBy(options).map((topic) => ({ topic, fields: [], plan, named: topic === MADE })),
+    shuffle,
+    direct: directOf(options, name),
+    reducer,
+    features: names,
+    emitsEach: options.each,
+    sinks: await sinksOf(deployed, names, lent),
+  }
+}
+
+async function sinksOf(deployed: Deployed, features: readonly string[], lent: Lent): Promise<Sink[]> {
+  const context = {
+    topology: deployed.name,
+    namespace: namespaceOf(deployed),
+    keyFields: ['key'],
+    features,
+    schema: {},
+    partitions: 1,
+    ...lent,
+    encoder: async () => ({ encode: (value: object) => Buffer.from(JSON.stringify(value)) }),
+  }
+  return [await openStoreSink(context), await openTopicSink({ topic: outputOf(deployed.name) }, context)]
+}
+
+export function transformFlow(options: Options): TransformFlow {
+  return {
+    name: 'split',
+    generation: 'once',
+    definition: 'd1',
+    declaredAt: 1,
+    start: 'earliest',
+    shuffle: undefined,
+    direct: undefined,
+    tables: [],
+    writes: [MADE],
+    sources: sourcesOf(options).map((topic) => ({
+      topic,
+      fields: [],
+      named: false,
+      make: (event) =>
+        madeOf(event as unknown as TestEvent).map((made, index) => ({
+          topic: MADE,
+          index,
+          key: made.key,
+          value: Buffer.from(JSON.stringify(made)),
+        })),
+    })),
+  }
+}
+
+export async function flowsOf(options: Options, deployed: readonly Deployed[], lent: Lent): Promise<Flow[]> {
+  const flows: Flow[] = options.shape === 'transform' ? [transformFlow(options)] : []
+  for (const one of deployed) flows.push(await featureFlow(options, one, lent))
+  return flows
+}

@@ -1,0 +1,126 @@
+/** What happens to a world beside its network: to machines, clocks, stores and topics. */
+import { reduceTask, shuffleTopic } from '../../src/engine/names.ts'
+import { directOf, shuffleOf, sourcesOf } from './flows.ts'
+import type { Random } from './random.ts'
+import type { World } from './world.ts'
+
+export class Hazards {
+  private readonly world: World
+  private readonly random: Random
+  private readonly states: (() => void)[] = []
+  private readonly stores: (() => void)[] = []
+  private wasLost = false
+  private isRecreated = false
+
+  constructor(world: World, random: Random) {
+    this.world = world
+    this.random = random
+  }
+
+  /** Each may strike, by its own chance. */
+  async strike(): Promise<void> {
+    const { options } = this.world
+    // drawn always, so that leaving one out changes nothing of the others
+    const draw = () => this.random.next()
+    const [machines, clocks, rollback, lose, unsay] = [draw(), draw(), draw(), draw(), draw()]
+    const [retain, recreate, grow, operator] = [draw(), draw(), draw(), draw()]
+    if (machines < options.churn / 100 || this.world.machines.length === 0) this.machines()
+    if (options.clocks && clocks < 0.05) this.setClock()
+    if (options.rollback) this.rollBack(rollback)
+    if (options.unsay) this.unsay(unsay)
+    if (options.lose && !this.wasLost && lose < 0.01) this.lose()
+    if (options.retain && retain < 0.05) this.retain()
+    if (options.recreate && !this.isRecreated && recreate < 0.02) await this.recreate()
+    if (options.grow && grow < 0.01) this.grow()
+    if (operator < 0.1 && this.world.blocked().length > 0 && (options.lose || options.retain))
+      await this.world.rebuild()
+  }
+
+  private machines(): void {
+    const { world, random } = this
+    const { machines, options, groups } = world
+    const frozen = machines.filter(({ host }) => !host.isRunning)
+    const kind = random.int(6)
+    const one = random.int(1_000)
+    const any = machines[one % Math.max(1, machines.length)]
+    if (machines.length === 0 || (kind === 0 && machines.length < options.workers)) world.begin()
+    else if (kind === 1 && any?.host.isRunning) world.stop(any)
+    else if (kind === 2 && any) world.kill(any)
+    else if (kind === 3 && any?.host.isRunning) any.host.freeze()
+    else if (kind === 4) frozen[one % Math.max(1, frozen.length)]?.host.thaw()
+    else if (kind === 5) groups.shuffle()
+  }
+
+  private setClock(): void {
+    const { world, random } = this
+    const { running, clock, options } = world
+    const by = (random.int(2) === 0 ? 1 : -1) * random.int(random.int(2) === 0 ? 500 : 60_000)
+    world.trace.note('clock', by)
+    // a store that may go back in time needs a clock that does not
+    if (random.int(3) === 0 && !options.rollback && !options.lose) clock.set(by)
+    else if (running.length > 0) random.pick(running).host.off += by
+  }
+
+  private rollBack(draw: number): void {
+    const { state, trace, options } = this.world
+    // what goes back to before a task began is a loss, and a stop
+    if (draw < 0.05 && (options.lose || this.world.hasBegun())) this.states.push(state.snapshot())
+    else if (draw > 0.985 && this.states.length > 0) {
+      trace.note('the state goes back')
+      this.random.pick(this.states)()
+    }
+  }
+
+  private unsay(draw: number): void {
+    const { store, trace } = this.world
+    if (this.stores.length === 0 || draw < 0.05) this.stores.push(store.snapshot())
+    else if (draw > 0.98) {
+      trace.note('the feature store goes back')
+      this.random.pick(this.stores)()
+    }
+  }
+
+  private lose(): void {
+    this.wasLost = true
+    this.world.trace.note('the state is lost')
+    this.world.state.clear()
+    // a copy of before would bring it back
+    this.states.length = 0
+  }
+
+  /** Of frames, only what is not yet applied remains. */
+  private retain(): void {
+    const { world } = this
+    for (const deployed of world.deployed) {
+      const shuffle = shuffleOf(world.options, deployed.name)
+      if (directOf(world.options, deployed.name) !== undefined || shuffle === undefined) continue
+      const partition = this.random.int(shuffle)
+      const position = world.state.stored(reduceTask(deployed, partition))?.position
+      if (position === undefined || position === 0) continue
+      world.trace.note('forgets', deployed.name, partition, position)
+      world.log.forget({ topic: shuffleTopic('test', { ...deployed }), partition }, position)
+    }
+  }
+
+  /** A topic is made again under its name, once all of it was read. */
+  private async recreate(): Promise<void> {
+    const { world, random } = this
+    const topic = random.pick(sourcesOf(world.options))
+    const partitions = world.log.partitions(topic)
+    if (!world.hasRead(topic)) return
+    this.isRecreated = true
+    world.trace.note('made again', topic)
+    await world.log.deleteTopic(topic)
+    await world.log.create({ name: topic, partitions, retentionMs: -1 })
+    world.groups.topicChanged(topic, true)
+  }
+
+  private grow(): void {
+    const { world, random } = this
+    const topic = random.pick(sourcesOf(world.options))
+    world.log.grow(topic, world.log.partitions(topic) + 1)
+    world.trace.note('grows', topic)
+    this.states.length = 0
+    world.groups.topicChanged(topic, false)
+  }
+}

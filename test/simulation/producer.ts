@@ -1,0 +1,122 @@
+/** Writes the events of a world, and remembers them. */
+import { partitionOf } from '../../src/core/key.ts'
+import type { Draft, InputRecord, Partition } from '../../src/core/model.ts'
+import { NAME_HEADER } from '../../src/engine/repeats.ts'
+import type { TestEvent } from './features.ts'
+import { MADE, readBy, sourcesOf } from './flows.ts'
+import { HIDDEN } from './groups.ts'
+import type { Random } from './random.ts'
+import { SKEW, type World } from './world.ts'
+
+/** A record as it stands in a topic; without an event it is poison. */
+export interface Sent extends Partition {
+  /** `<topic>#<incarnation>/<partition>`. */
+  readonly source: string
+  readonly position: number
+  readonly timestamp: number
+  readonly event: TestEvent | undefined
+}
+
+export const isFuture = ({ event, timestamp }: Sent): boolean => event !== undefined && event.at > timestamp + SKEW
+
+export class Producer {
+  readonly sent: Sent[] = []
+  private readonly world: World
+  private readonly random: Random
+  private made = 0
+
+  constructor(world: World, random: Random) {
+    this.world = world
+    this.random = random
+  }
+
+  /** Some events, one after the other. */
+  async produce(): Promise<void> {
+    for (let n = 1 + this.random.int(this.world.options.events); n > 0; n--) await this.one()
+  }
+
+  private async one(): Promise<void> {
+    const { random, world } = this
+    const { options } = world
+    const event = this.event()
+    const isPoison = random.chance(0.05)
+    const isMarker = random.chance(0.1)
+    const topic = random.pick(sourcesOf(options))
+    const partitions = world.log.partitions(topic)
+    const anywhere = random.int(partitions)
+    const partition = options.shape === 'direct' ? partitionOf(event.key, partitions) : anywhere
+    if (options.markers && isMarker)
+      await this.write({ topic, partition, key: null, value: null, headers: { [HIDDEN]: '1' } })
+    const poison = options.poison && isPoison
+    const value = poison ? `poison ${event.id}` : JSON.stringify(event)
+    await this.write({ topic, partition, key: null, value: Buffer.from(value) })
+    const incarnation = (await world.log.topics([topic])).get(topic)?.incarnation
+    this.sent.push({
+      topic,
+      partition,
+      source: `${topic}#${incarnation}/${partition}`,
+      position: world.log.end({ topic, partition }) - 1,
+      timestamp: world.clock.now(),
+      event: poison ? undefined : event,
+    })
+  }
+
+  private write(draft: Draft): Promise<void> {
+    this.world.trace.note('produce', draft.topic, draft.partition, draft.value)
+    return this.world.log.write([{ ...draft, timestamp: this.world.clock.now() }])
+  }
+
+  private event(): TestEvent {
+    const { random, world } = this
+    const now = world.clock.now()
+    const late = random.chance(0.1) ? random.int(25_000) : random.int(2_000)
+    const future = random.chance(0.05) ? 1 + random.int(2 * SKEW) : 0
+    const at = world.options.poison && future > 0 ? now + future : now - late
+    return {
+      id: `e${++this.made}`,
+      key: `k${random.int(world.options.keys)}`,
+      at: random.chance(0.2) ? Math.floor(at / 1_000) * 1_000 : at,
+      value: random.int(1_000),
+      thing: random.chance(0.05) ? 'ignored' : `t${random.int(4)}`,
+      kind: random.pick(['open', 'close', 'other']),
+    }
+  }
+
+  /** What features are made of: what was sent, or what a transform made of it, each once. */
+  async input(): Promise<Sent[]> {
+    const { log, options } = this.world
+    if (!readBy(options).includes(MADE)) return this.sent
+    const input: Sent[] = []
+    const incarnation = (await log.topics([MADE])).get(MADE)?.incarnation
+    for (let partition = 0; partition < log.partitions(MADE); partition++) {
+      const names = new Set<string>()
+      for (const record of await recordsOf(this.world, { topic: MADE, partition })) {
+        const name = String(record.headers[NAME_HEADER])
+        if (names.has(name)) continue
+        names.add(name)
+        const { position, timestamp } = record
+        const event = JSON.parse(String(record.value)) as TestEvent
+        input.push({
+          topic: MADE,
+          partition,
+          source: `${MADE}#${incarnation}/${partition}`,
+          position,
+          timestamp,
+          event,
+        })
+      }
+    }
+    return input
+  }
+}
+
+/** All records of a partition. */
+export async function recordsOf({ log }: World, partition: Partition): Promise<InputRecord[]> {
+  const records: InputRecord[] = []
+  for (let at = 0; at < log.end(partition); ) {
+    const batch = await log.read(partition, at)
+    records.push(...batch.records)
+    at = batch.next
+  }
+  return records
+}

@@ -1,0 +1,114 @@
+/** One run: a world is made by its seed, lives, comes to rest, and is held to the rules. */
+import { check, endsOf, unfinished } from './checks.ts'
+import { sourcesOf } from './flows.ts'
+import { Hazards } from './hazards.ts'
+import { type Options, optionsOf } from './options.ts'
+import { Random } from './random.ts'
+import { Violation, World } from './world.ts'
+
+export interface Outcome {
+  readonly seed: number
+  readonly options: Options
+  /** Of every call, its answer and its time. */
+  readonly hash: string
+  readonly steps: number
+  readonly rebuilds: number
+  readonly events: number
+  /** Undefined when all rules held. */
+  readonly violation: Violation | undefined
+  readonly trace: readonly string[]
+}
+
+export async function simulate(seed: number, given: Partial<Options> = {}, keepsTrace = false): Promise<Outcome> {
+  const options = optionsOf(seed, given)
+  const world = new World(seed, options, keepsTrace)
+  const onRejection = (error: unknown) => {
+    world.violations.push(new Violation('unhandled', error instanceof Error ? String(error.stack) : String(error)))
+  }
+  process.on('unhandledRejection', onRejection)
+  let violation: Violation | undefined
+  try {
+    await live(world, new Random(seed, 'life'))
+    await check(world)
+    violation = world.violations[0]
+  } catch (error) {
+    violation =
+      error instanceof Violation
+        ? error
+        : new Violation('crash', error instanceof Error ? String(error.stack) : String(error))
+  } finally {
+    for (const machine of [...world.machines]) world.kill(machine)
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', onRejection)
+  }
+  const { trace, steps, rebuilds, producer } = world
+  return {
+    seed,
+    options,
+    hash: trace.hash,
+    steps,
+    rebuilds,
+    events: producer.sent.length,
+    violation,
+    trace: trace.lines,
+  }
+}
+
+async function live(world: World, random: Random): Promise<void> {
+  const { options, network, groups, producer } = world
+  const hazards = new Hazards(world, random)
+  await world.open()
+  world.begin()
+  let quietUntil = 0
+  for (let round = 0; round < options.rounds; round++) {
+    if (options.quiet && random.chance(0.03)) quietUntil = round + 20
+    const comes = random.chance(0.5)
+    if (comes && round >= quietUntil) await producer.produce()
+    await hazards.strike()
+    network.comeLate(0.05)
+    for (let n = random.int(24); n > 0; n--) await world.step()
+    if (random.chance(0.7)) await world.pass(random.int(8) * 100)
+    if (random.chance(0.02)) groups.shuffle()
+  }
+  await end(world, random)
+}
+
+/** Faults are over; who stood still wakes up and what was under way arrives, before or after the others have come to rest. */
+async function end(world: World, random: Random): Promise<void> {
+  const { network } = world
+  network.faults.share = 0
+  const wakesFirst = random.chance(0.5)
+  if (wakesFirst) wake(world)
+  await rest(world)
+  if (!wakesFirst) wake(world)
+  await world.settle(random.int(20_000))
+  await rest(world)
+  const ends = endsOf(world)
+  await world.settle(world.options.unsay ? 36_000 : 6_000)
+  const left = unfinished(world, ends)
+  if (left) throw new Violation('stuck', left)
+}
+
+function wake({ machines, network }: World): void {
+  for (const { host } of machines) if (!host.isRunning) host.thaw()
+  network.comeLate(1)
+}
+
+async function rest(world: World): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    if (world.running.length === 0) world.begin()
+    const ends = endsOf(world)
+    await world.settle(4_000)
+    const [blocked] = world.blocked()
+    if (blocked) {
+      if (!mayStop(world.options)) throw new Violation('stopped', blocked)
+      await world.rebuild()
+    } else if (unfinished(world, ends) === undefined) return
+    if (tries === 30) throw new Violation('stuck', String(unfinished(world, ends)))
+  }
+}
+
+/** Worlds in which only an operator can help. */
+export const mayStop = ({ lose, retain }: Options): boolean => lose || retain
+
+export const topicsOf = sourcesOf

@@ -1,0 +1,249 @@
+/** One world: services, machines that come and go, and a seed that decides what happens next. */
+import { setImmediate } from 'node:timers'
+import type { Millis, TaskId } from '../../src/core/model.ts'
+import { SILENT } from '../../src/core/part.ts'
+import { createMetrics } from '../../src/engine/metrics.ts'
+import { mapTask, reduceTask, transformTask } from '../../src/engine/names.ts'
+import { Worker } from '../../src/engine/worker.ts'
+import { askForRebuild, withRebuild } from '../../src/features/rebuild.ts'
+import { VirtualClock } from '../../src/testing/clock.ts'
+import { MemoryState } from '../../src/testing/memory-state.ts'
+import { MemoryStore } from '../../src/testing/memory-store.ts'
+import { MemoryTransport } from '../../src/testing/memory-transport.ts'
+import { JSON_DECODER } from './features.ts'
+import { DEAD, type Deployed, directOf, flowsOf, MADE, readBy, shuffleOf, sourcesOf } from './flows.ts'
+import { Groups } from './groups.ts'
+import { Host } from './host.ts'
+import { Network } from './network.ts'
+import type { Options } from './options.ts'
+import { Producer } from './producer.ts'
+import { Random, Trace } from './random.ts'
+import { stateOf, storeOf, transportOf } from './services.ts'
+
+const SESSION: Millis = 10_000
+export const SKEW: Millis = 5_000
+const SETTINGS = {
+  idle: 2_000,
+  heartbeat: 1_000,
+  skew: SKEW,
+  maxRecords: 50,
+  maxRows: 200,
+  near: 20,
+  holdUp: 1_000,
+  linger: 0,
+  maxKeys: 5,
+  maxKeysBehind: 10,
+  cacheKeys: 3,
+  tableBytes: 1 << 20,
+  retryMin: 10,
+  retryMax: 1_000,
+}
+/** The transform, as its tasks are named. */
+const SPLIT = { name: 'split', generation: 'once' }
+const metrics = createMetrics()
+
+/** What went wrong: a rule that did not hold. */
+export class Violation extends Error {
+  readonly rule: string
+
+  constructor(rule: string, what: string) {
+    super(`${rule}: ${what}`)
+    this.rule = rule
+  }
+}
+
+export interface Machine {
+  readonly host: Host
+  worker: Worker | undefined
+}
+
+export class World {
+  readonly options: Options
+  readonly clock = new VirtualClock()
+  readonly log = new MemoryTransport(() => this.clock.now())
+  readonly state = new MemoryState(() => this.clock.now())
+  readonly store = new MemoryStore()
+  readonly trace: Trace
+  readonly network: Network
+  readonly groups: Groups
+  readonly producer: Producer
+  readonly machines: Machine[] = []
+  /** The generations that run. */
+  deployed: readonly Deployed[]
+  readonly violations: Violation[] = []
+  rebuilds = 0
+  steps = 0
+  private readonly schedule: Random
+  private readonly services: Random
+  private made = 0
+
+  constructor(seed: number, options: Options, keepsTrace: boolean) {
+    this.options = options
+    this.trace = new Trace(keepsTrace)
+    this.schedule = new Random(seed, 'schedule')
+    this.services = new Random(seed, 'services')
+    const faults = { share: options.faults / 100, late: options.late }
+    this.network = new Network(faults, new Random(seed, 'network'), this.trace)
+    this.groups = new Groups(this.log, this.network, new Random(seed, 'groups'))
+    this.producer = new Producer(this, new Random(seed, 'events'))
+    this.deployed = ['load', ...(options.twin ? ['twin'] : [])].map((name) => ({
+      name,
+      generation: 'g1',
+      declaredAt: 1,
+    }))
+  }
+
+  async open(): Promise<void> {
+    const { partitions, targets, shape } = this.options
+    for (const name of sourcesOf(this.options)) await this.log.create({ name, partitions, retentionMs: -1 })
+    if (shape === 'transform') await this.log.create({ name: MADE, partitions: targets, retentionMs: -1 })
+  }
+
+  // ------------------------------------------------------------- machines
+
+  get running(): Machine[] {
+    return this.machines.filter(({ host }) => host.isRunning)
+  }
+
+  /** A machine is set up; its worker has started when that has succeeded. */
+  begin(): void {
+    const host = new Host(`w${++this.made}`, this.clock)
+    const machine: Machine = { host, worker: undefined }
+    this.machines.push(machine)
+    this.trace.note(host.name, 'begins')
+    void this.start(machine).catch((error: unknown) => {
+      this.trace.note(host.name, 'does not start', String(error))
+      this.kill(machine)
+    })
+  }
+
+  private async start(machine: Machine): Promise<void> {
+    const { host } = machine
+    const transport = transportOf(this.log, this.groups, host, this.network, this.services)
+    const store = storeOf(this.store, host, this.network)
+    const flows = await flowsOf(this.options, this.deployed, { store, transport })
+    const worker = new Worker({
+      deployment: 'test',
+      flows,
+      transport,
+      state: stateOf(this.state, host, this.network),
+      decoder: () => JSON_DECODER,
+      deadLetters: { topic: DEAD, partitions: 1 },
+      shuffleRetention: -1,
+      settings: SETTINGS,
+      clock: host.clock,
+      metrics,
+      log: SILENT,
+    })
+    await worker.start()
+    machine.worker = worker
+  }
+
+  /** It finishes what it does and goes. */
+  stop(machine: Machine): void {
+    const { host, worker } = machine
+    this.trace.note(host.name, 'stops')
+    machine.worker = undefined
+    void (worker?.stop() ?? Promise.resolve()).then(() => this.kill(machine))
+  }
+
+  kill(machine: Machine): void {
+    this.trace.note(machine.host.name, 'is gone')
+    machine.host.kill()
+    const index = this.machines.indexOf(machine)
+    if (index >= 0) this.machines.splice(index, 1)
+    this.groups.expel(SESSION)
+  }
+
+  // ------------------------------------------------------------- time and work
+
+  /** Lets what has been set going run until it waits for the network or for time. */
+  private rest(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve))
+  }
+
+  /** One thing of those that are on their way. */
+  async step(): Promise<void> {
+    this.steps++
+    if (!this.schedule.chance(0.3) || !this.groups.step()) this.network.step()
+    await this.rest()
+  }
+
+  async pass(ms: Millis): Promise<void> {
+    this.trace.note('time', this.clock.now() + ms)
+    this.clock.move(ms)
+    this.groups.expel(SESSION)
+    await this.rest()
+  }
+
+  /** Time passes until all have done what they can. */
+  async settle(ms: Millis): Promise<void> {
+    const until = this.clock.monotonic() + ms
+    for (;;) {
+      for (let n = 0; n < 2_000 && (this.network.isBusy || this.groups.isBusy); n++) await this.step()
+      const left = until - this.clock.monotonic()
+      if (left <= 0) return
+      await this.pass(Math.min(left, Math.max(1, this.clock.untilNext)))
+    }
+  }
+
+  // ------------------------------------------------------------- an operator's work
+
+  /** Tasks that read a topic, and the partition that each reads. */
+  private readersOf(topic: string): { readonly id: TaskId; readonly partition: number }[] {
+    const { options, deployed, log } = this
+    const tasks = options.shape === 'transform' && topic !== MADE ? [SPLIT] : deployed
+    return Array.from({ length: log.partitions(topic) }, (_, partition) =>
+      tasks.map((task) => {
+        const isDirect = task !== SPLIT && directOf(options, task.name) !== undefined
+        const id = task === SPLIT ? transformTask(task, topic, partition) : mapTask(task, topic, partition)
+        return { id: isDirect ? reduceTask(task, partition) : id, partition }
+      }),
+    ).flat()
+  }
+
+  /** Has every topology that reads a topic committed all of it? */
+  hasRead(topic: string): boolean {
+    return this.readersOf(topic).every(
+      ({ id, partition }) => this.state.stored(id)?.position === this.log.end({ topic, partition }),
+    )
+  }
+
+  /** Has every task committed something? */
+  hasBegun(): boolean {
+    const { options, deployed } = this
+    const shuffled = deployed.flatMap((one) =>
+      Array.from({ length: shuffleOf(options, one.name) ?? 0 }, (_, partition) => reduceTask(one, partition)),
+    )
+    const readers = [...sourcesOf(options), ...readBy(options)].flatMap((topic) => this.readersOf(topic))
+    return [...shuffled, ...readers.map(({ id }) => id)].every((id) => this.state.stored(id)?.position !== undefined)
+  }
+
+  /** Codes of the clear stops that tasks have come to. */
+  blocked(): string[] {
+    return this.running.flatMap(({ worker }) =>
+      (worker?.status() ?? []).flatMap(({ condition, reason, id }) =>
+        condition === 'blocked' ? [`${id} ${reason}`] : [],
+      ),
+    )
+  }
+
+  /** All is computed anew, as after `millrace rebuild` of every topology, by workers that start anew. */
+  async rebuild(): Promise<void> {
+    this.rebuilds++
+    this.trace.note('rebuild')
+    for (const machine of [...this.machines]) this.kill(machine)
+    const topologies = this.deployed.map(({ name }) => ({ name, generation: 'g1', flow: () => undefined as never }))
+    await this.pass(1)
+    for (const topology of topologies) await askForRebuild(topology, topologies, this.state, this.clock)
+    const declaredAt = 1 + this.rebuilds
+    this.deployed = await Promise.all(
+      topologies.map(async (topology) => ({
+        name: topology.name,
+        generation: (await withRebuild(topology, this.state)).generation,
+        declaredAt,
+      })),
+    )
+    this.begin()
+  }
+}
