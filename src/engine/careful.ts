@@ -6,10 +6,11 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { ClearStop, type RecordError } from '../core/errors.ts'
 import type { Millis, Reducer } from '../core/model.ts'
-import { type Cause, Computed, evaluate, type NewRows, rowTaker, sayRow, segmentKey } from './compute.ts'
+import { type Cause, Computed, evaluate, rowTaker, sayRow, segmentKey } from './compute.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import { rowLetter } from './late.ts'
 import type { Attempt, OwnCalls } from './own-code.ts'
+import type { NewRows } from './rows-by-key.ts'
 
 /** The bytes of a key. `main` is undefined where nothing is known of it. */
 export interface Image {

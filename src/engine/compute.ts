@@ -2,13 +2,7 @@
 import type { Emission, Millis, Reducer } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import { lateLetter } from './late.ts'
-import type { Frame } from './shuffle.ts'
-
-/** A frame whose rows from `from` on are new here; `clock`: the task's before it. */
-export interface NewRows extends Pick<Frame, 'source' | 'rows' | 'reached' | 'at'> {
-  readonly from: number
-  readonly clock: Millis
-}
+import type { NewRows, RowsByKey } from './rows-by-key.ts'
 
 /** A row that caused something. */
 export interface Cause {
@@ -17,11 +11,9 @@ export interface Cause {
 }
 
 export interface Work<S> {
-  readonly frames: readonly NewRows[]
+  readonly rows: RowsByKey
   /** Of every key that has rows or is due. */
   readonly states: ReadonlyMap<string, S>
-  /** The last row of each key; keys that are only due are absent. */
-  readonly causes: ReadonlyMap<string, Cause>
   /** Say a result after every row. */
   readonly each: boolean
 }
@@ -44,20 +36,32 @@ export class Computed {
   }
 }
 
-export function compute<S>(topology: string, reducer: Reducer<S>, work: Work<S>, clock: Millis): Computed {
+/** Key by key, so that what a key has in memory comes into the processor's caches once, and not again for each of its rows. */
+export function compute<S>(
+  topology: string,
+  reducer: Reducer<S>,
+  { rows, states, each }: Work<S>,
+  clock: Millis,
+): Computed {
   const computed = new Computed()
-  for (const frame of work.frames) {
-    const apply = rowTaker(topology, reducer, frame, computed)
-    const { rows } = frame
-    const states = rows.keys.map((key) => work.states.get(key))
-    for (let row = frame.from; row < rows.length; row++) {
-      const index = rows.keyOf[row] as number
-      const state = states[index] as S
-      const reached = apply(state, row)
-      if (work.each) sayRow(reducer, rows.keys[index] as string, state, reached, { frame, row }, computed)
+  const { frames } = rows
+  const takers = frames.map((frame) => rowTaker(topology, reducer, frame, computed))
+  const order = rows.order()
+  for (const [key, state] of states) {
+    const number = rows.keys.get(key)
+    let cause: Cause | undefined
+    if (number !== undefined) {
+      const last = (order.starts[number + 1] as number) - 1
+      for (let i = order.starts[number] as number; i <= last; i++) {
+        const frame = order.frame[i] as number
+        const row = order.row[i] as number
+        const reached = (takers[frame] as (typeof takers)[0])(state, row)
+        if (each) sayRow(reducer, key, state, reached, { frame: frames[frame] as NewRows, row }, computed)
+      }
+      cause = { frame: frames[order.frame[last] as number] as NewRows, row: order.row[last] as number }
     }
+    evaluate(reducer, key, state, clock, cause, computed)
   }
-  for (const [key, state] of work.states) evaluate(reducer, key, state, clock, work.causes.get(key), computed)
   return computed
 }
 

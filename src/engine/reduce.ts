@@ -5,7 +5,7 @@
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import type { Emission, FeatureFlow, Millis, OpenState, Position, TaskId } from '../core/model.ts'
 import { computeCarefully } from './careful.ts'
-import { type Cause, type Computed, compute, type NewRows } from './compute.ts'
+import { type Computed, compute } from './compute.ts'
 import { Inbox } from './inbox.ts'
 import type { Intake } from './intake.ts'
 import { KeyStates } from './key-states.ts'
@@ -13,6 +13,7 @@ import { Ledger } from './ledger.ts'
 import { reduceTask } from './names.ts'
 import { Outputs } from './outputs.ts'
 import { OwnCalls } from './own-code.ts'
+import { RowsByKey } from './rows-by-key.ts'
 import { Sources } from './sources.ts'
 import { type Patience, readable, refuseOlder, type Task, type TaskContext } from './task.ts'
 
@@ -23,13 +24,10 @@ const OWN_ROWS = 1_000
 
 interface Batch<S> {
   readonly position: Position
-  readonly frames: readonly NewRows[]
-  readonly rows: number
+  readonly rows: RowsByKey
   /** Newest record timestamp behind the frames; NaN: none. */
   readonly stamp: Millis
   readonly states: Map<string, S>
-  /** The last row of each key; keys that are only due are absent. */
-  readonly causes: Map<string, Cause>
   readonly each: boolean
 }
 
@@ -121,10 +119,10 @@ export class ReduceTask<S = unknown> implements Task {
     const started = clock.monotonic()
     this.steppedAt = started
     const batch = await this.gather()
-    this.wasLarge = batch.rows >= this.context.settings.maxKeys
+    this.wasLarge = batch.rows.length >= this.context.settings.maxKeys
     await this.run(batch)
     const topology = this.flow.name
-    metrics.batchRecords.observe({ topology, role: this.role }, batch.rows)
+    metrics.batchRecords.observe({ topology, role: this.role }, batch.rows.length)
     metrics.batchSeconds.observe({ topology, role: this.role }, (clock.monotonic() - started) / 1000)
     await this.tellLive()
   }
@@ -144,18 +142,16 @@ export class ReduceTask<S = unknown> implements Task {
     const { settings, metrics } = this.context
     const batch = {
       position: this.done,
-      frames: [] as NewRows[],
-      rows: 0,
+      rows: new RowsByKey(),
       stamp: Number.NaN,
       states: new Map<string, S>(),
-      causes: new Map<string, Cause>(),
       each: this.flow.emitsEach ?? false,
     }
     const behind = this.inbox.waiting > 1
     const maxKeys = behind ? settings.maxKeysBehind : settings.maxKeys
     let repeated = 0
     const maxRows = this.flow.own ? OWN_ROWS : settings.maxRows
-    while (batch.rows < maxRows && batch.causes.size < maxKeys) {
+    while (batch.rows.length < maxRows && batch.rows.keys.size < maxKeys) {
       const slice = this.inbox.take(this.intake.take)
       if (!slice) break
       for (const frame of await this.intake.frames(slice)) {
@@ -164,14 +160,7 @@ export class ReduceTask<S = unknown> implements Task {
         const from = this.sources.take(frame)
         repeated += from
         if (!(frame.stamp <= batch.stamp) && !Number.isNaN(frame.stamp)) batch.stamp = frame.stamp
-        if (from >= rows.length) continue
-        const added = { ...frame, from, clock: before }
-        batch.frames.push(added)
-        batch.rows += rows.length - from
-        const newest = new Int32Array(rows.keys.length).fill(-1)
-        for (let row = from; row < rows.length; row++) newest[rows.keyOf[row] as number] = row
-        for (const [key, row] of newest.entries())
-          if (row >= 0) batch.causes.set(rows.keys[key] as string, { frame: added, row })
+        if (from < rows.length) batch.rows.add({ ...frame, from, clock: before })
       }
       batch.position = slice.next
     }
@@ -188,8 +177,8 @@ export class ReduceTask<S = unknown> implements Task {
         ? await this.patiently('reading timers', () => state.due(this.state, time, settings.maxKeysBehind))
         : []
     this.ledger.done = batch.position
-    if (batch.causes.size === 0 && due.length === 0) return this.ledger.commitEvery(QUIET_COMMIT_EVERY)
-    await this.keys.load([...new Set([...batch.causes.keys(), ...due])], batch.states)
+    if (batch.rows.length === 0 && due.length === 0) return this.ledger.commitEvery(QUIET_COMMIT_EVERY)
+    await this.keys.load([...new Set([...batch.rows.keys.keys(), ...due])], batch.states)
     const { bytes, timers, emissions, letters } = await this.compute(batch, due, time)
     if (letters.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))
     const version = await this.outputs.write(emissions)
@@ -208,7 +197,7 @@ export class ReduceTask<S = unknown> implements Task {
       ? await this.computeOwn(this.calls, batch, due, time)
       : compute(name, this.keys.reducer, batch, time)
     for (const key of computed.spent) this.keys.cache.delete(key)
-    if (batch.rows > 0) this.context.metrics.rowsApplied.inc({ topology: name }, batch.rows)
+    if (batch.rows.length > 0) this.context.metrics.rowsApplied.inc({ topology: name }, batch.rows.length)
     if (computed.late > 0) this.context.metrics.rowsLate.inc({ topology: name }, computed.late)
     return computed
   }
@@ -219,7 +208,14 @@ export class ReduceTask<S = unknown> implements Task {
     if ('answer' in whole) return whole.answer
     this.keys.renew()
     const images = await this.keys.images([...batch.states.keys()])
-    const work = { topology: this.flow.name, frames: batch.frames, images, due: new Set(due), each: batch.each, clock }
+    const work = {
+      topology: this.flow.name,
+      frames: batch.rows.frames,
+      images,
+      due: new Set(due),
+      each: batch.each,
+      clock,
+    }
     const careful = await computeCarefully(() => this.keys.renew(), calls, work)
     batch.states.clear()
     for (const [key, state] of careful.states) {
@@ -267,7 +263,7 @@ export class ReduceTask<S = unknown> implements Task {
   }
 
   private nothing(): Batch<S> {
-    const none = { frames: [], rows: 0, stamp: Number.NaN, states: new Map(), causes: new Map() }
+    const none = { rows: new RowsByKey(), stamp: Number.NaN, states: new Map() }
     return { position: this.done, each: this.flow.emitsEach ?? false, ...none }
   }
 
