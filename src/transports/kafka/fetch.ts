@@ -101,12 +101,15 @@ async function readRecordSet(bytes: Buffer, aborted: Aborted[], room: Room): Pro
   for (let at = 0; at + HEAD_BYTES <= bytes.length; ) {
     const end = at + 12 + bytes.readInt32BE(at + 8)
     if (end > bytes.length || (room.bytes <= 0 && last !== undefined)) break
+    if (end < at + HEAD_BYTES) throw new Error('a batch is shorter than its head')
     if (bytes[at + 16] !== 2) throw new Error(`message format ${bytes[at + 16]} is older than Kafka 0.11`)
     const batch = new Reader(bytes, at, end)
     const base = batch.int64()
     at += 21
     const attributes = bytes.readInt16BE(at)
+    const before: Position = last ?? -1
     last = base + bytes.readInt32BE(at + 2)
+    if (!(base > before && last >= base)) throw new Error(`a batch from ${base} to ${last} stands after ${before}`)
     const producer = bytes.readBigInt64BE(at + 22)
     while (aborted[0] && aborted[0].first <= last) dropped.add((aborted.shift() as Aborted).producer)
     if (attributes & CONTROL) dropped.delete(producer)
@@ -118,7 +121,7 @@ async function readRecordSet(bytes: Buffer, aborted: Aborted[], room: Room): Pro
       const count = batch.int32()
       const body = attributes & COMPRESSED ? new Reader(await decompressed(attributes, batch.rest())) : batch
       if (body !== batch) room.bytes -= body.bytes.length
-      readRecords(body, count, base, first, attributes & APPEND_TIME ? newest : undefined, records)
+      readRecords(body, count, base, last, first, attributes & APPEND_TIME ? newest : undefined, records)
     }
     at = end
   }
@@ -137,15 +140,17 @@ async function decompressed(attributes: number, bytes: Buffer): Promise<Buffer> 
   return codec.decompress(bytes)
 }
 
-/** `stamp`: of all of them, where the broker gave it; else each has its own, counted from `first`. */
+/** All there is in `from`. `stamp`: of all of them, where the broker gave it; else each has its own, counted from `first`. */
 function readRecords(
   from: Reader,
   count: number,
   base: Position,
+  last: Position,
   first: number,
   stamp: number | undefined,
   to: InputRecord[],
 ): void {
+  let before = base - 1
   for (let i = 0; i < count; i++) {
     const length = from.varint()
     const end = from.at + length
@@ -158,9 +163,12 @@ function readRecords(
     const value = from.part()
     const names = from.varint()
     const headers = names === 0 ? NO_HEADERS : readHeaders(from, names)
-    if (from.at !== end) throw new Error(`record ${position} does not end where it should`)
+    if (from.at !== end || end > from.end) throw new Error(`record ${position} does not end where it should`)
+    if (!(position > before && position <= last)) throw new Error(`record ${position} stands after ${before}`)
+    before = position
     to.push(new FetchedRecord(position, stamp ?? first + time, value, headers, from.bytes, keyAt, keyLength))
   }
+  if (from.at !== from.end) throw new Error(`a batch of ${count} records ends after byte ${from.at}`)
 }
 
 /** Its key is seldom asked for: a buffer for it is made then. */
@@ -211,7 +219,7 @@ function readHeaders(from: Reader, count: number): Readonly<Record<string, Buffe
 class Reader {
   at: number
   readonly bytes: Buffer
-  private readonly end: number
+  readonly end: number
 
   constructor(bytes: Buffer, at: number = 0, end: number = bytes.length) {
     this.bytes = bytes
@@ -219,7 +227,7 @@ class Reader {
     this.end = end
   }
 
-  /** Zigzag; beyond 32 bits exact up to 2^53. */
+  /** Zigzag, of at most ten bytes; beyond 32 bits exact up to 2^53. */
   varint(): number {
     const { bytes } = this
     let byte = bytes[this.at++] as number
@@ -230,7 +238,8 @@ class Reader {
       byte = bytes[this.at++] as number
       value += (byte & 127) * weight
       weight *= 128
-    } while (byte > 127)
+    } while (byte > 127 && weight < 2 ** 70)
+    if (byte > 127) throw new Error('a number of more than ten bytes')
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2
   }
 
