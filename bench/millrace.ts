@@ -56,7 +56,7 @@ export const configOf = ({ brokers, registryUrl, redisUrl }: Setup, deployment: 
   store: { kind: 'redis', url: redisUrl },
   topics: { [TOPIC]: { time: 'occurredAt' } },
   engine: { shufflePartitions: PARTITIONS },
-  http: { port: 0 },
+  http: { port: 0, auth: 'none' },
 })
 
 function writeW1(setup: Setup, home: string, run: string, output: Output): Promise<void> {

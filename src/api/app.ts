@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import type { z } from 'zod'
 import type { Log } from '../core/part.ts'
+import { type Grant, permit } from './auth.ts'
 import { Problem, sendProblem } from './problem.ts'
 import type { ReadHandler } from './read.ts'
 import { type Route, readQuery } from './route.ts'
@@ -11,12 +12,14 @@ export interface AppOptions {
   readonly routes: readonly Route[]
   readonly read: ReadHandler
   readonly bodyBytes: number
+  /** Of a request that was admitted. */
+  readonly grantOf: (request: IncomingMessage) => Grant
   /** Told the path of the route that a request met, as OpenAPI writes it. */
   readonly met: (response: ServerResponse, path: string) => void
   readonly failed: (error: unknown, request: IncomingMessage, response: ServerResponse) => void
 }
 
-export function createApp({ routes, read, bodyBytes, met, failed }: AppOptions): Express {
+export function createApp({ routes, read, bodyBytes, grantOf, met, failed }: AppOptions): Express {
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
@@ -25,7 +28,7 @@ export function createApp({ routes, read, bodyBytes, met, failed }: AppOptions):
   app.set('query parser', false)
 
   app.use((request, response, next) => {
-    if (!read(request, response)) next()
+    if (!read(request, response, grantOf(request))) next()
   })
   for (const [path, those] of Map.groupBy(routes, (route) => route.path)) {
     const inExpress = path.replaceAll(/\{(\w+)\}/g, ':$1')
@@ -35,8 +38,14 @@ export function createApp({ routes, read, bodyBytes, met, failed }: AppOptions):
     })
     for (const route of those) {
       if (route.handle === undefined) continue
+      const { scope } = route
+      // before anything of the body is read
+      const permitted: RequestHandler = (request, _response, next) => {
+        if (scope !== 'none') permit(grantOf(request), scope)
+        next()
+      }
       const body = route.body === undefined ? [] : bodyOf(bodyBytes)
-      app[route.method](inExpress, ...body, handlerOf(route, route.handle))
+      app[route.method](inExpress, permitted, ...body, handlerOf(route, route.handle, grantOf))
     }
     app.all(inExpress, onlyMethods(those))
   }
@@ -50,13 +59,18 @@ export function createApp({ routes, read, bodyBytes, met, failed }: AppOptions):
   return app
 }
 
-function handlerOf({ query, body }: Route, handle: NonNullable<Route['handle']>): RequestHandler {
+function handlerOf(
+  { query, body }: Route,
+  handle: NonNullable<Route['handle']>,
+  grantOf: AppOptions['grantOf'],
+): RequestHandler {
   return async (request, response) => {
     const mark = request.url.indexOf('?')
     await handle({
       params: request.params as Record<string, string>,
       query: query === undefined ? {} : readQuery(query, mark < 0 ? '' : request.url.slice(mark + 1)),
       body: body === undefined ? undefined : readBody(body, request.body),
+      grant: grantOf(request),
       request,
       response,
     })

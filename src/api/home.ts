@@ -19,7 +19,8 @@ export function discovery(catalog: readonly EntityCatalog[]) {
   }
 }
 
-export function homePage(catalog: readonly EntityCatalog[]): string {
+/** `metrics`: are they served here? */
+export function homePage(catalog: readonly EntityCatalog[], metrics: boolean): string {
   const rows = discovery(catalog).entities.map(
     ({ entity, path, features }) =>
       `<dt>${escaped(entity)} <code>GET ${escaped(path)}</code></dt>` +
@@ -41,8 +42,7 @@ export function homePage(catalog: readonly EntityCatalog[]): string {
 <li><a href="/v1/topologies">/v1/topologies</a>, <a href="/v1/topics">/v1/topics</a>: what runs here, and what it reads</li>
 <li><a href="/openapi.json">/openapi.json</a>: all of this for programs, as OpenAPI 3.1</li>
 <li><a href="/health/live">/health/live</a>, <a href="/health/ready">/health/ready</a>: health</li>
-<li><a href="/metrics">/metrics</a>: Prometheus metrics</li>
-</ul>
+${metrics ? '<li><a href="/metrics">/metrics</a>: Prometheus metrics</li>\n' : ''}</ul>
 <h2>Entities</h2>
 ${rows.length > 0 ? `<dl>\n${rows.join('\n')}\n</dl>` : '<p>No topology serves features yet.</p>'}
 </html>

@@ -14,10 +14,27 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   topic: 'Name of a topic, such as orders.',
 }
 
+/** Problems that routes may answer which ask for a token. */
+const TOKENS: readonly ProblemName[] = ['token-missing', 'token-invalid', 'scope-missing', 'keys-unavailable']
+
+const CHALLENGED: readonly number[] = [401, 403]
+const CHALLENGE: Json = {
+  'WWW-Authenticate': { description: 'What is missing, as RFC 6750 says it.', schema: { type: 'string' } },
+}
+
+/** OpenAPI 3.1 has a scope of such a scheme stand beside its name where it is needed. */
+const TOKEN: Json = {
+  type: 'http',
+  scheme: 'bearer',
+  bearerFormat: 'JWT',
+  description: 'A JSON Web Token whose `scope` names what the operation needs, among others apart by spaces.',
+}
+
 /** Problems that any route may answer. */
 const ALWAYS: readonly ProblemName[] = ['request-invalid', 'request-slow', 'header-too-large', 'internal']
 
-export function openApi(routes: readonly Route[]): Json {
+/** `secured`: routes ask for tokens. */
+export function openApi(routes: readonly Route[], secured: boolean): Json {
   const { version, license } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string
     license: string
@@ -25,7 +42,7 @@ export function openApi(routes: readonly Route[]): Json {
   const paths: Record<string, Record<string, Json>> = {}
   for (const route of routes) {
     paths[route.path] ??= {}
-    ;(paths[route.path] as Record<string, Json>)[route.method] = operationOf(route)
+    ;(paths[route.path] as Record<string, Json>)[route.method] = operationOf(route, secured)
   }
   return {
     openapi: '3.1.1',
@@ -37,13 +54,15 @@ export function openApi(routes: readonly Route[]): Json {
     },
     paths,
     components: {
+      ...(secured ? { securitySchemes: { token: TOKEN } } : {}),
       schemas: Object.fromEntries(Object.entries(ANSWERS).map(([name, shape]) => [name, schemaOf(shape, 'output')])),
     },
   }
 }
 
-function operationOf(route: Route): Json {
-  const { operation, summary, description, query, body, answers, path } = route
+function operationOf(route: Route, secured: boolean): Json {
+  const { scope, operation, summary, description, query, body, answers, path } = route
+  const asksForToken = secured && scope !== 'none'
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
     name,
     in: 'path',
@@ -61,6 +80,7 @@ function operationOf(route: Route): Json {
     summary,
     ...(description === undefined ? {} : { description }),
     parameters: [...inPath, ...inQuery],
+    ...(asksForToken ? { security: [{ token: [scope] }] } : {}),
     ...(body === undefined
       ? {}
       : { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body, 'input') } } } }),
@@ -71,7 +91,7 @@ function operationOf(route: Route): Json {
           { description, content: { [type]: { schema: shape === undefined ? { type: 'string' } : refTo(shape) } } },
         ]),
       ),
-      ...problemsOf([...route.problems, ...ALWAYS], answers),
+      ...problemsOf([...route.problems, ...ALWAYS, ...(asksForToken ? TOKENS : [])], answers),
     },
   }
 }
@@ -86,6 +106,7 @@ function problemsOf(names: readonly ProblemName[], answers: Route['answers']): J
         status,
         {
           description: problems.map((name) => `${PROBLEMS[name].title} (\`${name}\`).`).join(' '),
+          ...(problems.some((name) => CHALLENGED.includes(PROBLEMS[name].status)) ? { headers: CHALLENGE } : {}),
           content: { 'application/problem+json': { schema: refTo('Problem') } },
         },
       ]),

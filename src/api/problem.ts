@@ -3,6 +3,9 @@ import type { ServerResponse } from 'node:http'
 
 /** The one table of HTTP problems. A name is never used again for another thing. */
 export const PROBLEMS = {
+  'token-missing': { status: 401, title: 'A token is needed' },
+  'token-invalid': { status: 401, title: 'The token is not taken' },
+  'scope-missing': { status: 403, title: 'The token does not open this' },
   'path-unknown': { status: 404, title: 'There is nothing at this path' },
   'entity-unknown': { status: 404, title: 'No such entity' },
   'topology-unknown': { status: 404, title: 'No such topology' },
@@ -22,6 +25,7 @@ export const PROBLEMS = {
   internal: { status: 500, title: 'The server failed' },
   'store-unavailable': { status: 503, title: 'The feature store does not answer' },
   'watchers-full': { status: 503, title: 'As many watch already as may' },
+  'keys-unavailable': { status: 503, title: 'Tokens cannot be verified' },
   'log-unavailable': { status: 503, title: 'The log does not answer' },
 } as const satisfies Record<string, { status: number; title: string }>
 

@@ -1,5 +1,6 @@
 /** `GET /v1/features/{entity}/{id}`: the one handler that answers it, both before Express and inside it. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Grant, permit } from './auth.ts'
 import type { Features } from './features.ts'
 import { Problem, send } from './problem.ts'
 import { readQuery } from './route.ts'
@@ -9,22 +10,23 @@ export const READ_PATH = '/v1/features/{entity}/{id}'
 const PREFIX = '/v1/features/'
 
 /** Answers and returns true when the request is a read of one entity; false leaves it untouched. */
-export type ReadHandler = (request: IncomingMessage, response: ServerResponse) => boolean
+export type ReadHandler = (request: IncomingMessage, response: ServerResponse, grant: Grant) => boolean
 
 export function createRead(
   features: Features,
   failed: (error: unknown, request: IncomingMessage, response: ServerResponse) => void,
 ): ReadHandler {
-  async function answer(path: ReadPath, response: ServerResponse): Promise<void> {
+  async function answer(path: ReadPath, response: ServerResponse, grant: Grant): Promise<void> {
+    permit(grant, 'features:read')
     const { features: names, maxAge } = path.query === '' ? ALL : readQuery(readQueryShape, path.query)
     const body = await features.one(decode(path.entity, 'entity'), decode(path.id, 'id'), names, maxAge)
     send(response, 200, 'application/json', body)
   }
-  return (request, response) => {
+  return (request, response, grant) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return false
     const path = parse(request.url ?? '')
     if (!path) return false
-    answer(path, response).catch((error: unknown) => failed(error, request, response))
+    answer(path, response, grant).catch((error: unknown) => failed(error, request, response))
     return true
   }
 }

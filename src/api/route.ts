@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { nearest } from '../core/suggest.ts'
+import type { Grant, Scope } from './auth.ts'
 import { Problem, type ProblemName } from './problem.ts'
 
 export interface Route<Q extends z.ZodObject = z.ZodObject, B extends z.ZodType = z.ZodType> {
@@ -11,6 +12,8 @@ export interface Route<Q extends z.ZodObject = z.ZodObject, B extends z.ZodType 
   /** Camel case; what generated clients call it. */
   readonly operation: string
   readonly summary: string
+  /** What a token must open; `none` asks for no token. */
+  readonly scope: Scope | 'none'
   readonly description?: string
   /** Query parameters, of which others are refused; texts, or lists of texts that commas set apart. Without it all are ignored. */
   readonly query?: Q
@@ -35,6 +38,7 @@ export interface Asked<Q, B> {
   readonly params: Readonly<Record<string, string>>
   readonly query: Q
   readonly body: B
+  readonly grant: Grant
   readonly request: IncomingMessage
   readonly response: ServerResponse
 }

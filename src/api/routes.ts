@@ -28,7 +28,8 @@ export interface RouteOptions {
   readonly tail?: TailOptions | undefined
   readonly features: Features
   readonly watch: Watch
-  readonly metrics: Metrics
+  /** Left out where they are served elsewhere. */
+  readonly metrics?: Metrics | undefined
   readonly health: Health
   readonly draining: () => boolean
   readonly batchIds: number
@@ -54,11 +55,12 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       method: 'get',
       path: '/',
       operation: 'home',
+      scope: 'catalog:read',
       summary: 'What is here, for people.',
       answers: { 200: { description: 'A page.', type: 'text/html; charset=utf-8' } },
       problems: [],
       handle: ({ response }) =>
-        send(response, 200, 'text/html; charset=utf-8', homePage(catalog()), {
+        send(response, 200, 'text/html; charset=utf-8', homePage(catalog(), metrics !== undefined), {
           'content-security-policy': "default-src 'none'",
         }),
     }),
@@ -66,6 +68,7 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       method: 'get',
       path: '/openapi.json',
       operation: 'openApi',
+      scope: 'catalog:read',
       summary: 'This document.',
       answers: json('Document', 'OpenAPI 3.1.'),
       problems: [],
@@ -75,6 +78,7 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       method: 'get',
       path: '/v1/features',
       operation: 'listFeatures',
+      scope: 'catalog:read',
       summary: 'Entities, and the features of each.',
       answers: json('Discovery', 'Every entity that is served.'),
       problems: [],
@@ -84,6 +88,7 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       method: 'post',
       path: '/v1/features',
       operation: 'readBatch',
+      scope: 'features:read',
       summary: 'Features of many entities, of several kinds, in one call.',
       description: `At most ${options.batchIds} ids over all reads. The feature store is asked once per topology.`,
       body: bodies.BatchRead,
@@ -98,6 +103,7 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       method: 'get',
       path: READ_PATH,
       operation: 'readEntity',
+      scope: 'features:read',
       summary: 'Features of one entity.',
       description: 'An id of which nothing is known is answered by the defaults and `found: false`.',
       query: readQueryShape,
@@ -108,6 +114,7 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       method: 'post',
       path: '/v1/features/{entity}',
       operation: 'readEntities',
+      scope: 'features:read',
       summary: 'Features of many entities of one kind.',
       body: bodies.EntityRead,
       answers: json('EntityBatch', 'One result per id.'),
@@ -122,6 +129,7 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       method: 'get',
       path: '/v1/features/{entity}/{id}/watch',
       operation: 'watchEntity',
+      scope: 'features:read',
       summary: 'Changes of one entity, as server-sent events.',
       description:
         'The first event says the values as they are, further ones whenever one of them changes (not when only its as-of time ' +
@@ -131,13 +139,14 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       query: watchQuery,
       answers: { 200: { description: 'Events named `features`.', type: 'text/event-stream' } },
       problems: [...READ, ...QUERY, 'watchers-full'],
-      handle: ({ params: { entity = '', id = '' }, query, request, response }) =>
-        watch.begin({ entity, id, names: query.features }, request, response),
+      handle: ({ params: { entity = '', id = '' }, query, grant, request, response }) =>
+        watch.begin({ entity, id, names: query.features, until: grant.until }, request, response),
     }),
     route({
       method: 'get',
       path: '/v1/topologies',
       operation: 'listTopologies',
+      scope: 'catalog:read',
       summary: 'Topologies as they are declared, and as they run here.',
       answers: json('Topologies', 'All of them.'),
       problems: STORE,
@@ -147,6 +156,7 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       method: 'get',
       path: '/v1/topologies/{topology}',
       operation: 'readTopology',
+      scope: 'catalog:read',
       summary: 'One topology.',
       answers: json('Topology', 'The topology.'),
       problems: [...STORE, 'topology-unknown'],
@@ -165,6 +175,7 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       method: 'get',
       path: '/v1/topics',
       operation: 'listTopics',
+      scope: 'catalog:read',
       summary: 'Topics that topologies read and write, with the positions they hold.',
       answers: json('Topics', 'All of them.'),
       problems: ['log-unavailable'],
@@ -175,6 +186,7 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       method: 'get',
       path: '/health/live',
       operation: 'live',
+      scope: 'none',
       summary: 'Is the process worth keeping?',
       answers: { ...json('Live', 'Yes.'), ...json('Live', 'No: restart it.', 503) },
       problems: [],
@@ -184,21 +196,27 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       method: 'get',
       path: '/health/ready',
       operation: 'ready',
+      scope: 'none',
       summary: 'Does all of it work? Says which part does not.',
       answers: { ...json('Ready', 'Yes.'), ...json('Ready', 'No.', 503) },
       problems: [],
       handle: readiness(health, options.draining),
     }),
-    route({
-      method: 'get',
-      path: '/metrics',
-      operation: 'metrics',
-      summary: 'Metrics, for Prometheus.',
-      answers: { 200: { description: 'Text format of Prometheus.', type: metrics.contentType } },
-      problems: [],
-      handle: async ({ response }) => send(response, 200, metrics.contentType, await metrics.text()),
-    }),
+    ...(metrics ? [metricsRoute(metrics)] : []),
   ]
+}
+
+export function metricsRoute(metrics: Metrics): Route {
+  return route({
+    method: 'get',
+    path: '/metrics',
+    operation: 'metrics',
+    scope: 'none',
+    summary: 'Metrics, for Prometheus.',
+    answers: { 200: { description: 'Text format of Prometheus.', type: metrics.contentType } },
+    problems: [],
+    handle: async ({ response }) => send(response, 200, metrics.contentType, await metrics.text()),
+  })
 }
 
 function json(shape: AnswerName, description: string, status = 200) {

@@ -1,13 +1,13 @@
 /** The HTTP server: the hot read on bare node:http, Express for everything else, limits, a graceful end. */
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { MillraceError } from '../core/errors.ts'
 import type { FeatureStore } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
 import { createApp, failure } from './app.ts'
+import { type Authenticate, EVERYTHING, type Grant } from './auth.ts'
 import type { EntityCatalog } from './catalog.ts'
 import { createFeatures } from './features.ts'
 import type { Health } from './health.ts'
+import { listen } from './listen.ts'
 import type { HttpMetrics } from './metrics.ts'
 import { openApi } from './openapi.ts'
 import { Problem } from './problem.ts'
@@ -61,7 +61,10 @@ export interface ServerOptions {
   readonly topologies: () => Promise<readonly TopologyAnswer[]>
   readonly topics: () => Promise<readonly TopicAnswer[]>
   readonly store: Pick<FeatureStore, 'read'>
-  readonly metrics: Metrics
+  /** Left out where they are served elsewhere. */
+  readonly metrics?: Metrics | undefined
+  /** Without it anybody is answered; with it, but for health and metrics, whoever has a token with the scope of the route. */
+  readonly authenticate?: Authenticate | undefined
   /** Records of topics are served only where this is given. */
   readonly tail?: TailOptions | undefined
   /** Told of every request. */
@@ -78,6 +81,8 @@ export interface ApiServer {
   readonly watchers: () => number
   /** Port 0 takes a free one. Throws `port-unavailable`. */
   listen(host: string, port: number): Promise<{ readonly url: string }>
+  /** From now on not ready, so that no new work is sent here; goes on answering, and tells every connection to close. */
+  drain(): void
   /** Accepts nothing new, finishes what is in flight, and after `graceMs` cuts what is left. */
   close(graceMs: number): Promise<void>
 }
@@ -99,7 +104,7 @@ export function createServer(options: ServerOptions): ApiServer {
     draining: () => draining,
     batchIds: limits.batchIds,
     openApi: () => {
-      described ??= openApi(routes)
+      described ??= openApi(routes, options.authenticate !== undefined)
       return described
     },
   })
@@ -108,7 +113,15 @@ export function createServer(options: ServerOptions): ApiServer {
   const paths = new WeakMap<ServerResponse, string>()
   const read = createRead(features, failed)
   const met = (response: ServerResponse, path: string) => void paths.set(response, path)
-  const app = createApp({ routes, read, failed, met, bodyBytes: limits.bodyBytes })
+  const { authenticate } = options
+  const grants = new WeakMap<IncomingMessage, Grant>()
+  const grantOf = (request: IncomingMessage) => grants.get(request) ?? NOTHING
+  const app = createApp({ routes, read, failed, met, grantOf, bodyBytes: limits.bodyBytes })
+  const open = new Set(routes.filter(({ scope }) => scope === 'none').map(({ path }) => path))
+  const admitted = (request: IncomingMessage): Grant | Promise<Grant> =>
+    authenticate === undefined || open.has(pathOf(request.url as string))
+      ? EVERYTHING
+      : authenticate(request.headers.authorization)
 
   const server = createHttpServer(
     {
@@ -129,8 +142,19 @@ export function createServer(options: ServerOptions): ApiServer {
       })
       if (draining) response.setHeader('connection', 'close')
       request.url = originForm(request.url ?? '/')
-      isRead = read(request, response)
-      if (!isRead) app(request, response)
+      const answer = (grant: Grant) => {
+        isRead = read(request, response, grant)
+        if (isRead) return
+        grants.set(request, grant)
+        app(request, response)
+      }
+      try {
+        const grant = admitted(request)
+        if (grant instanceof Promise) grant.then(answer).catch((error: unknown) => failed(error, request, response))
+        else answer(grant)
+      } catch (error) {
+        failed(error, request, response)
+      }
     },
   )
   server.on('clientError', refusal)
@@ -141,24 +165,19 @@ export function createServer(options: ServerOptions): ApiServer {
   // counts while a request is open; between requests `keepAliveTimeout` counts instead
   server.timeout = limits.stalledMs
 
+  const drain = () => {
+    draining = true
+    for (const response of inFlight) if (!response.headersSent) response.setHeader('connection', 'close')
+  }
   return {
     server,
     routes,
     watchers: () => watch.watchers,
-    listen: (host, port) =>
-      new Promise((resolve, reject) => {
-        const refused = (error: NodeJS.ErrnoException) =>
-          reject(new MillraceError('port-unavailable', `cannot listen on ${host}:${port}: ${error.code}`))
-        server.once('error', refused)
-        server.listen(port, host, () => {
-          server.off('error', refused)
-          resolve({ url: urlOf(host, (server.address() as AddressInfo).port) })
-        })
-      }),
+    listen: (host, port) => listen(server, host, port),
+    drain,
     async close(graceMs) {
-      draining = true
+      drain()
       watch.close()
-      for (const response of inFlight) if (!response.headersSent) response.setHeader('connection', 'close')
       if (!server.listening) return
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       const sweep = setInterval(() => server.closeIdleConnections(), 20)
@@ -170,12 +189,15 @@ export function createServer(options: ServerOptions): ApiServer {
   }
 }
 
+/** Of a request that never was admitted. */
+const NOTHING: Grant = { scopes: { has: () => false }, until: 0 }
+
+function pathOf(url: string): string {
+  const mark = url.indexOf('?')
+  return mark < 0 ? url : url.slice(0, mark)
+}
+
 /** `GET http://host/path` means `/path`: RFC 9112 §3.2.2 has every server take it. */
 function originForm(url: string): string {
   return url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*(?=[/?])/i, '')
-}
-
-function urlOf(host: string, port: number): string {
-  if (host === '0.0.0.0' || host === '::') return `http://localhost:${port}`
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }

@@ -37,6 +37,7 @@ export function tailRoute(options: TailOptions): Route {
     method: 'get',
     path: '/v1/topics/{topic}/records',
     operation: 'tailTopic',
+    scope: 'records:read',
     summary: 'Records of a topic, decoded, one JSON text a line. Served by `millrace dev` only.',
     query,
     answers: { 200: { description: 'One record a line.', type: 'application/x-ndjson' } },

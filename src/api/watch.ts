@@ -26,6 +26,8 @@ interface Watcher {
   readonly id: string
   readonly names: readonly string[] | undefined
   readonly response: ServerResponse
+  /** Wall time at which whoever watches may no longer. */
+  readonly until: Millis
   /** Values last said. */
   said: string
   saidAt: Millis
@@ -34,7 +36,7 @@ interface Watcher {
 export interface Watch {
   /** Answers the first event, or throws a `Problem` while nothing is sent yet. */
   begin(
-    asked: { entity: string; id: string; names: readonly string[] | undefined },
+    asked: { entity: string; id: string; names: readonly string[] | undefined; until: Millis },
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void>
@@ -75,9 +77,10 @@ export function createWatch(features: Features, limits: WatchLimits): Watch {
     }
   }
 
-  /** Ends the stream of what is no longer served: who connects again is told why. */
-  function viewOf({ entity, names, response }: Watcher): View | undefined {
+  /** Ends the stream of what is no longer served, or to whom: who connects again is told why. */
+  function viewOf({ entity, names, response, until }: Watcher): View | undefined {
     try {
+      if (Date.now() >= until) throw new Error('the token has expired')
       return features.view(entity, names)
     } catch {
       response.end()
@@ -89,7 +92,7 @@ export function createWatch(features: Features, limits: WatchLimits): Watch {
     get watchers() {
       return watchers.size
     },
-    async begin({ entity, id, names }, request, response) {
+    async begin({ entity, id, names, until }, request, response) {
       if (closed || watchers.size + opening >= limits.watchers)
         throw new Problem(
           'watchers-full',
@@ -118,7 +121,7 @@ export function createWatch(features: Features, limits: WatchLimits): Watch {
         return
       }
       response.write(`retry: ${RETRY_MS + Math.floor(Math.random() * RETRY_MS)}\n\n`)
-      const watcher: Watcher = { entity, id, names, response, said: '', saidAt: performance.now() }
+      const watcher: Watcher = { entity, id, names, response, until, said: '', saidAt: performance.now() }
       const values = valuesText(view, known[0] as Known)
       if (request.headers['last-event-id'] === eventId(values)) watcher.said = values
       tell(watcher, view, known[0] as Known, limits.heartbeatMs)

@@ -46,11 +46,17 @@ async function projectUrl(directory: string, { environment }: Terminal): Promise
   return `http://${address.includes(':') ? `[${address}]` : address}:${port}`
 }
 
-/** The answer, when it is one. Throws `ApiError`; once the signal is aborted, whatever. */
-export async function ask(address: string, init: RequestInit = {}): Promise<Response> {
+/** The answer, when it is one; asked for with the token of the environment. Throws `ApiError`; once the signal is aborted, whatever. */
+export async function ask(
+  address: string,
+  { environment }: Pick<Terminal, 'environment'>,
+  init: RequestInit = {},
+): Promise<Response> {
+  const token = environment.MILLRACE_TOKEN?.trim()
   let response: Response
   try {
-    response = await fetch(address, init)
+    const headers = { ...init.headers, ...(token ? { authorization: `Bearer ${token}` } : {}) }
+    response = await fetch(address, { ...init, headers })
   } catch {
     const { origin } = new URL(address)
     const hint = 'Is `millrace dev` or `millrace run` running there? Give another place by --port or --url.'
@@ -58,12 +64,13 @@ export async function ask(address: string, init: RequestInit = {}): Promise<Resp
   }
   if (response.ok) return response
   const problem = (await response.json().catch(() => ({}))) as { title?: string; detail?: string }
+  const hint = response.status === 401 ? ' Put it into the variable MILLRACE_TOKEN of the environment.' : ''
   throw new ApiError(
-    `${problem.title ?? `${address} answers ${response.status}`}. ${problem.detail ?? ''}`.trim(),
+    `${problem.title ?? `${address} answers ${response.status}`}. ${problem.detail ?? ''}${hint}`.trim(),
     response.status,
   )
 }
 
-export async function askJson<T>(address: string): Promise<T> {
-  return (await (await ask(address)).json()) as T
+export async function askJson<T>(address: string, terminal: Pick<Terminal, 'environment'>): Promise<T> {
+  return (await (await ask(address, terminal)).json()) as T
 }

@@ -16,12 +16,13 @@ type Look = Pick<TopologyAnswer, 'name' | 'serving' | 'live'>
 export async function catchUp(
   address: string,
   generations: ReadonlyMap<string, string>,
-  { error, stopSignal: signal }: Pick<Terminal, 'error' | 'stopSignal'>,
+  terminal: Pick<Terminal, 'error' | 'stopSignal' | 'environment'>,
 ): Promise<boolean> {
+  const { error, stopSignal: signal } = terminal
   const paces = new Map([...generations.keys()].map((name) => [name, new Pace()]))
   let saidAt = Number.NEGATIVE_INFINITY
   while (!signal.aborted) {
-    const looks = await looksAt(address)
+    const looks = await looksAt(address, terminal)
     const now = performance.now()
     const open = [...generations].filter(([name, generation]) => serving(looks, name) !== generation)
     if (looks && open.length === 0) return true
@@ -36,9 +37,9 @@ export async function catchUp(
 }
 
 /** Undefined while nothing answers. */
-async function looksAt(address: string): Promise<readonly Look[] | undefined> {
+async function looksAt(address: string, terminal: Pick<Terminal, 'environment'>): Promise<readonly Look[] | undefined> {
   try {
-    return (await askJson<{ topologies: readonly Look[] }>(`${address}/v1/topologies`)).topologies
+    return (await askJson<{ topologies: readonly Look[] }>(`${address}/v1/topologies`, terminal)).topologies
   } catch (error) {
     if (!(error instanceof ApiError) || (error.status !== undefined && error.status < 500)) throw error
     return undefined

@@ -28,7 +28,7 @@ export async function getFeatures(
   const { maxAge } = options
   return told(terminal, async () => {
     const more = maxAge === undefined ? {} : { maxAge }
-    const answer = await askJson<Answer>(await addressOf(entity, id, '', options, terminal, more))
+    const answer = await askJson<Answer>(await addressOf(entity, id, '', options, terminal, more), terminal)
     terminal.out.write(options.json ? `${JSON.stringify(answer)}\n` : table(answer))
   })
 }
@@ -52,7 +52,7 @@ export async function watchFeatures(
     for (let first = true; !signal.aborted; first = false) {
       try {
         const headers = lastId === undefined ? {} : { 'last-event-id': lastId }
-        const response = await ask(address, { headers, signal })
+        const response = await ask(address, terminal, { headers, signal })
         for await (const event of eventsOf(response.body)) {
           retry = event.retry ?? retry
           if (event.data === undefined) continue

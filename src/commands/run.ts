@@ -1,3 +1,5 @@
+import { type Authenticate, remembering } from '../api/auth.ts'
+import { verifier } from '../api/tokens.ts'
 import type { Config } from '../core/config.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Log } from '../core/part.ts'
@@ -33,18 +35,22 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
     const found = await loadProject(directory, terminal, log)
     if (!found) return 1
     requireTag(found, only)
+    requireAuth(found.config)
     if (workers !== undefined) {
       requireShared(found.config)
       const code = await supervise(workers, { ...options, port: port ?? found.config.http.port }, terminal, log)
       log.info({}, 'stopped')
       return code
     }
-    const config = port === undefined ? found.config : { ...found.config, http: { ...found.config.http, port } }
-    const project = { ...found, config }
+    const project = {
+      ...found,
+      config: { ...found.config, http: placed(found.config.http, port, Number(worker ?? 1)) },
+    }
+    const authenticate = await authentication(project, log)
     const services = await openServices(project, log)
     try {
       await prepare(project, services)
-      await work(project, found, services, options, log, terminal)
+      await work(project, found, services, { ...options, authenticate }, log, terminal)
     } finally {
       await services.close()
     }
@@ -61,6 +67,33 @@ function requireTag({ topologies }: Project, only: string | undefined): void {
   if (only === undefined || tags.includes(only)) return
   const there = tags.length === 0 ? 'No topology has tags' : `There are: ${tags.join(', ')}`
   throw new MillraceError('config-invalid', `no topology has the tag '${only}'. ${there}`)
+}
+
+/** Throws `config-invalid` where nothing is said of it: that anybody is answered has to be asked for. */
+function requireAuth({ http: { auth } }: Config): void {
+  if (auth !== undefined) return
+  throw new MillraceError(
+    'config-invalid',
+    `millrace.yaml does not say who may read over HTTP. Write which tokens are taken:
+    http: { auth: { jwks: https://login.example.com/.well-known/jwks.json, issuer: https://login.example.com/, audience: millrace } }
+  or, where only a gateway or this machine can reach it, that anybody is answered:
+    http: { auth: none }
+  docs/security.md says more`,
+  )
+}
+
+async function authentication(project: Project, log: Log): Promise<Authenticate | undefined> {
+  const { auth } = project.config.http
+  if (auth !== undefined && auth !== 'none') return remembering(await verifier(auth, project.directory, log))
+  log.warn({}, 'http.auth is none: the API answers anybody who can reach it')
+  return undefined
+}
+
+/** Where this process listens: of `--workers`, each has ports of its own; `port` is then that of this one already. */
+function placed(http: Config['http'], port: number | undefined, worker: number): Config['http'] {
+  const { metrics } = http
+  const moved = metrics && { ...metrics, port: metrics.port === 0 ? 0 : metrics.port + worker - 1 }
+  return { ...http, ...(port === undefined ? {} : { port }), metrics: moved }
 }
 
 /** What is embedded belongs to one process. */
@@ -91,12 +124,12 @@ async function work(
   project: Project,
   found: Project,
   services: Services,
-  { only, role, watch }: RunOptions,
+  { only, role, watch, authenticate }: RunOptions & { readonly authenticate: Authenticate | undefined },
   log: Log,
   terminal: Terminal,
 ): Promise<void> {
   if (terminal.stopSignal.aborted) return
-  const runtime = await createRuntime(project, services, log, { only, role })
+  const runtime = await createRuntime(project, services, log, { only, role, authenticate })
   const stop = new AbortController()
   let reloads: Promise<void> | undefined
   try {

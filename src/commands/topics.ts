@@ -30,7 +30,7 @@ async function known(options: TopicsOptions, terminal: Terminal): Promise<readon
   const { url, port, directory } = options
   const viaApi = async () => {
     const address = await apiAddress(options, terminal)
-    return (await askJson<{ topics: readonly TopicAnswer[] }>(`${address}/v1/topics`)).topics
+    return (await askJson<{ topics: readonly TopicAnswer[] }>(`${address}/v1/topics`, terminal)).topics
   }
   if (url !== undefined || port !== undefined) return viaApi()
   const project = await loadProject(directory, terminal)

@@ -36,7 +36,7 @@ async function written({ directory }: TopologiesOptions, terminal: Terminal): Pr
 
 async function running(options: TopologiesOptions, terminal: Terminal): Promise<readonly TopologyAnswer[]> {
   const address = await apiAddress(options, terminal)
-  return (await askJson<{ topologies: readonly TopologyAnswer[] }>(`${address}/v1/topologies`)).topologies
+  return (await askJson<{ topologies: readonly TopologyAnswer[] }>(`${address}/v1/topologies`, terminal)).topologies
 }
 
 function table(all: readonly TopologyAnswer[]): string[] {

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { duration } from './duration.ts'
 import { environmentIn } from './environment.ts'
+import { http } from './http.ts'
 import { addIssues, describe } from './issues.ts'
 import { loadPart, type PartFolder, partNames } from './part.ts'
 import { nearest } from './suggest.ts'
@@ -130,12 +131,7 @@ export const base = z.strictObject({
   deployment: name.default('millrace').describe('Prefix of everything this deployment names in shared services.'),
   topics: z.record(topicName, topic).default({}).describe('What must be known of topics.'),
   engine: engine.prefault({}),
-  http: z
-    .strictObject({
-      host: z.string().min(1).default('127.0.0.1').describe('Address to listen at.'),
-      port: z.int().min(0).max(65_535).default(8080).describe('Port; 0 takes a free one.'),
-    })
-    .prefault({}),
+  http: http.prefault({}),
   ownParts: ownParts.prefault({}).describe('Limits of parts of your own, which a topology names by their paths.'),
   topologies: z
     .string()
@@ -187,7 +183,7 @@ export async function readConfig(
     delete sections[section]
   }
   const parsed = inserted.check(base, sections)
-  if (!parsed.success) addIssues(yaml, [], parsed.error.issues, SHOWN)
+  for (const issue of parsed.error?.issues ?? []) addIssues(yaml, [], [issue], SHOWN, isSecret(issue))
   const { engine, ...others } = parsed.success ? parsed.data : base.parse(rightPart(sections))
   const deadLetters = { ...engine.deadLetters, topic: engine.deadLetters.topic ?? `${others.deployment}-dead-letters` }
   return { ...others, ...parts, engine: { ...engine, deadLetters } }
@@ -204,6 +200,9 @@ function rightPart(sections: Readonly<Record<string, unknown>>): Record<string, 
   right.topics = Object.fromEntries(named.map(([name, one]) => [name, topic.safeParse(one).success ? one : {}]))
   return right
 }
+
+/** What stands there may be a secret. */
+const isSecret = ({ path }: z.core.$ZodIssue) => path[0] === 'http' && path[1] === 'auth'
 
 /** The keys as a person sees them, for suggestions. */
 const SHOWN = base.extend({ transport: z.unknown(), registry: z.unknown(), state: z.unknown(), store: z.unknown() })

@@ -11,6 +11,7 @@ type Def = {
   readonly valueType?: z.core.$ZodType
   readonly element?: z.core.$ZodType
   readonly in?: z.core.$ZodType
+  readonly options?: readonly z.core.$ZodType[]
 }
 
 /**
@@ -28,6 +29,12 @@ export function addIssues(
     const inner = issue.path as (string | number)[]
     const path = [...at, ...inner]
     const found = yaml.at(path)
+    const meant = issue.code === 'invalid_union' && describe(found) === 'a mapping' ? mapping(issue.errors) : undefined
+    if (meant) {
+      const deeper = meant.map((each) => ({ ...each, path: [...inner, ...each.path] }))
+      addIssues(yaml, at, deeper as Issue[], schema, secret)
+      continue
+    }
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys.slice(0, MAX_PROBLEMS))
         yaml.add([...path, key], unknownKey(key, keysAt(schema, inner)), 'key')
@@ -40,6 +47,16 @@ export function addIssues(
     } else yaml.add(path, fault(issue, `${path.join('.')} is ${describe(found, secret)}`, found))
   }
 }
+
+/** Of several shapes the one that is a mapping at all, where there is one. */
+function mapping(shapes: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
+  const fit = shapes.filter(
+    (issues) => !issues.some(({ code, path }) => path.length === 0 && WRONG_SHAPE.includes(code)),
+  )
+  return fit.length === 1 ? fit[0] : undefined
+}
+
+const WRONG_SHAPE: readonly string[] = ['invalid_type', 'invalid_value', 'invalid_union']
 
 export function unknownKey(key: string, known: readonly string[]): Fault {
   const expected = known.length > 0 ? `one of ${known.join(', ')}` : undefined
@@ -104,6 +121,7 @@ export function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): s
   for (let i = 0; at; ) {
     const def = at._zod.def as Def
     if (def.innerType ?? def.in) at = def.innerType ?? def.in
+    else if (def.options) at = def.options.find((option) => keysAt(option, []).length > 0)
     else if (i === path.length) return Object.keys(def.shape ?? {})
     else {
       at = def.shape?.[String(path[i])] ?? def.valueType ?? def.element

@@ -1,8 +1,11 @@
 /** Puts the parts that a project names together: what `run` and `dev` share. Stopping retraces starting. */
+import type { Authenticate } from '../api/auth.ts'
 import { catalogOf, type EntityCatalog } from '../api/catalog.ts'
 import { readyTopologies } from '../api/health.ts'
 import { liveTopics, liveTopologies } from '../api/inventory.ts'
+import { listen } from '../api/listen.ts'
 import { createHttpMetrics, processMetrics } from '../api/metrics.ts'
+import { createMetricsServer } from '../api/metrics-server.ts'
 import { type ApiServer, createServer } from '../api/server.ts'
 import type { TailOptions } from '../api/tail.ts'
 import { systemClock } from '../core/clock.ts'
@@ -30,7 +33,7 @@ export interface Runtime {
   take(project: Project): Promise<void>
   /** Says in metrics and readiness that the files as they stand now are not taken up; what runs goes on. */
   refuse(reason: string): void
-  /** Finishes and commits, leaves the group, answers the requests in flight; at most about `graceMs`. */
+  /** Finishes and commits, leaves the group, answers the requests in flight; at most about `http.drain` and `graceMs`. */
   stop(graceMs: number): Promise<void>
 }
 
@@ -38,7 +41,7 @@ export async function createRuntime(
   project: Project,
   services: Services,
   log: Log,
-  { only, role = 'all', tail }: RuntimeOptions = {},
+  { only, role = 'all', authenticate, tail }: RuntimeOptions = {},
 ): Promise<Runtime> {
   const { config } = project
   const { transport, registry, state, store } = services
@@ -88,6 +91,15 @@ export async function createRuntime(
   const served = role === 'worker' ? () => [] : known
   /** Kept while nothing changes: views of it are compiled once. */
   let catalog: readonly EntityCatalog[] | undefined
+  const exposition = {
+    contentType: metrics.registry.contentType,
+    text: () => {
+      metrics.filesTakenUp.set(files() === undefined ? 1 : 0)
+      return metrics.registry.metrics()
+    },
+  }
+  const { host, port, metrics: apart, drain } = config.http
+  const metricsServer = apart && createMetricsServer(exposition, log)
   const api: ApiServer = createServer({
     catalog: () => {
       catalog ??= catalogOf(featuresOf(served()), store)
@@ -98,13 +110,8 @@ export async function createRuntime(
     store,
     tail,
     http: createHttpMetrics(metrics.registry, () => api.watchers()),
-    metrics: {
-      contentType: metrics.registry.contentType,
-      text: () => {
-        metrics.filesTakenUp.set(files() === undefined ? 1 : 0)
-        return metrics.registry.metrics()
-      },
-    },
+    metrics: metricsServer ? undefined : exposition,
+    authenticate,
     health: {
       live: () => true,
       ready: () => [
@@ -123,8 +130,12 @@ export async function createRuntime(
       return running.topologies
     },
     start: async () => {
-      const { url } = await api.listen(config.http.host, config.http.port)
+      const { url } = await api.listen(host, port)
       try {
+        if (metricsServer) {
+          const at = await listen(metricsServer, apart.host ?? host, apart.port)
+          log.info({ url: `${at.url}/metrics` }, 'serving metrics')
+        }
         if (role !== 'api') {
           flows.push(...(await running.begin(mine())))
           await worker.start()
@@ -147,10 +158,14 @@ export async function createRuntime(
     },
     stop: async (graceMs) => {
       failure = 'stopping'
+      api.drain()
+      const drained = systemClock.wait(drain)
       await running.end()
       await worker.stop()
+      await drained
       await running.close()
       await api.close(graceMs)
+      metricsServer?.close().closeAllConnections()
     },
   }
 }
@@ -161,6 +176,8 @@ export interface RuntimeOptions {
   readonly only?: string | undefined
   /** `worker` serves no features, `api` computes none; both serve health and metrics. */
   readonly role?: 'worker' | 'api' | 'all' | undefined
+  /** Whose requests are answered; anybody's without it. */
+  readonly authenticate?: Authenticate | undefined
   /** Lets the API show records of topics; it does not without. */
   readonly tail?: TailOptions | undefined
 }

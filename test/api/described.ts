@@ -9,6 +9,7 @@ interface Described {
 }
 interface Operation {
   readonly operationId: string
+  readonly security?: readonly Readonly<Record<string, readonly string[]>>[]
   readonly requestBody?: Omit<Described, 'description'>
   readonly responses: Readonly<Record<string, Described>>
 }
@@ -20,9 +21,11 @@ interface Document {
 
 const documents = new Map<string, Promise<Document>>()
 
-export async function documentOf(base: string): Promise<Document> {
+/** The document is kept: with `headers` that open it, later requests may be without. */
+export async function documentOf(base: string, headers: Readonly<Record<string, string>> = {}): Promise<Document> {
   const known =
-    documents.get(base) ?? globalThis.fetch(`${base}/openapi.json`).then((r) => r.json() as Promise<Document>)
+    documents.get(base) ??
+    globalThis.fetch(`${base}/openapi.json`, { headers }).then((r) => r.json() as Promise<Document>)
   documents.set(base, known)
   return known
 }

@@ -2,6 +2,7 @@ import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createApp, failure } from '../../src/api/app.ts'
+import { EVERYTHING } from '../../src/api/auth.ts'
 import { createFeatures } from '../../src/api/features.ts'
 import { createRead } from '../../src/api/read.ts'
 import { LIMITS } from '../../src/api/server.ts'
@@ -144,7 +145,14 @@ describe('reading one entity', () => {
     })
     const failed = failure(quiet)
     const read = createRead(features, failed)
-    const app = createApp({ routes: api.routes, read, failed, met: () => undefined, bodyBytes: LIMITS.bodyBytes })
+    const app = createApp({
+      routes: api.routes,
+      read,
+      failed,
+      met: () => undefined,
+      grantOf: () => EVERYTHING,
+      bodyBytes: LIMITS.bodyBytes,
+    })
     const plain = createHttpServer(app)
     await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
     const inside = `http://127.0.0.1:${(plain.address() as AddressInfo).port}`

@@ -23,6 +23,7 @@ async function told(address: string, signal = new AbortController().signal) {
   const done = await catchUp(address, new Map([['load', 'new']]), {
     error: (text) => lines.push(text),
     stopSignal: signal,
+    environment: {},
   })
   return { done, lines }
 }

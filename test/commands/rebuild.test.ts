@@ -17,7 +17,7 @@ beforeEach(() => {
   folder = exampleProject()
   writeFileSync(
     join(folder, 'millrace.yaml'),
-    'topics: { orders: { time: occurredAt, id: eventId, retention: forever }, acceptances: { time: occurredAt } }\nhttp: { port: 0 }\nengine: { idle: 100ms, heartbeat: 100ms, shufflePartitions: 2 }\n',
+    'topics: { orders: { time: occurredAt, id: eventId, retention: forever }, acceptances: { time: occurredAt } }\nhttp: { port: 0, auth: none }\nengine: { idle: 100ms, heartbeat: 100ms, shufflePartitions: 2 }\n',
   )
 })
 afterEach(() => rmSync(folder, { recursive: true }))

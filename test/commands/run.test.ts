@@ -12,7 +12,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-const TOPICS = 'topics: { orders: { time: occurredAt }, acceptances: { time: occurredAt } }\n'
+const TOPICS = 'topics: { orders: { time: occurredAt }, acceptances: { time: occurredAt } }\nhttp: { auth: none }\n'
 
 it('serves until SIGTERM, with logs of JSON lines', async () => {
   const run = start('run', '-d', folder, '--port', '0')

@@ -6,7 +6,7 @@ import { makeServer } from '../api/fixture.ts'
 
 const page = readFileSync(new URL('../../docs/http.md', import.meta.url), 'utf8')
 
-it('names every route, and no other', () => {
+it('names every route with its scope, and no other', () => {
   const lines = async function* () {
     yield ''
   }
@@ -15,6 +15,10 @@ it('names every route, and no other', () => {
   const [table = ''] = /\| route \|[\s\S]*?\n\n/.exec(page) ?? []
   const named = [...table.matchAll(/`((?:GET|POST) [^`]+)`/g)].map(([, route = '']) => route)
   expect(named.sort()).toEqual(served.sort())
+  for (const { method, path, scope } of routes) {
+    const line = table.split('\n').find((each) => each.includes(`\`${method.toUpperCase()} ${path}\``))
+    expect(line, path).toMatch(new RegExp(`\\| (${scope}|\`${scope}\`) \\|$`))
+  }
 })
 
 it('tells the limits as they are', () => {

@@ -47,7 +47,7 @@ export class EmbeddedDeployment {
       deployment: DEPLOYMENT,
       topics: { [TOPIC]: { time: 'occurredAt' } },
       engine: { shufflePartitions: PARTITIONS, idle: '500ms', heartbeat: '200ms' },
-      http: { port: 0 },
+      http: { port: 0, auth: 'none' },
     })
     return deployment
   }

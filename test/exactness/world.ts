@@ -119,7 +119,7 @@ export class Deployment {
           ...(through ? { [read]: { time: 'occurredAt', partitions: PARTITIONS, retention: 'forever' } } : {}),
         },
         engine: { shufflePartitions: PARTITIONS, ...engine },
-        http: { port: 0 },
+        http: { port: 0, auth: 'none' },
       },
       (yaml) => topology(yaml).replace('from: orders', `from: ${read}`),
     )

@@ -65,7 +65,7 @@ async function viaApi(topic: string, options: TailCommand, terminal: Terminal): 
   const base = await apiAddress(options, terminal)
   const address = `${base}/v1/topics/${encodeURIComponent(topic)}/records?${query}`
   try {
-    const { body } = await ask(address, { signal: terminal.stopSignal })
+    const { body } = await ask(address, terminal, { signal: terminal.stopSignal })
     return splitAt(body, '\n')
   } catch (error) {
     const isRun = error instanceof ApiError && error.status === 404 && error.message.startsWith('There is nothing')

@@ -20,7 +20,8 @@ export const dev: Usage = (program, { terminal, exit }) => {
       )}
 
 Log, schemas, state and features are embedded, in .millrace/, whatever kinds of transport, registry, state and
-store millrace.yaml names for \`millrace run\`; its other settings hold. Topology files and schemas that you edit are
+store millrace.yaml names for \`millrace run\`; its other settings hold, but for http.auth: anybody who reaches the
+address is answered. Topology files and schemas that you edit are
 taken up within seconds (not in a replay). A restart goes on where it was; remove
 .millrace/ to start afresh. A replay always starts afresh, beside the rest, and leaves nothing behind. When the file
 is through, its features are served until Ctrl-C; from its last event on time goes at the pace of the wall clock, so

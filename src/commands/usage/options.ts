@@ -19,7 +19,8 @@ export const apiPort = () =>
   new Option('--port <number>', "port of the API; by default that of --url or the project's").argParser(
     number(1, 65_535),
   )
-export const url = () => new Option('--url <url>', "where the API is; by default the project's http address")
+export const url = () =>
+  new Option('--url <url>', "where the API is; by default the project's http address. Token: variable MILLRACE_TOKEN")
 export const json = () => new Option('--json', 'answer in JSON')
 
 export function examples(...lines: readonly string[]): string {

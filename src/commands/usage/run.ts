@@ -33,6 +33,9 @@ free ones), where its metrics and health are, and all serve the features. One th
 When some workers run --only a tag, every topology must have a tag, and each tag a worker: one that runs without
 --only runs all of them.
 
+Who may read over HTTP is said by http.auth in millrace.yaml: tokens with scopes, or none. Without it run does not
+start.
+
 Logs are JSON lines on stdout; LOG_LEVEL=debug says more. millrace.yaml may name variables of the environment.
 Exit codes: 0 stopped by a signal, 1 could not start.`,
     )

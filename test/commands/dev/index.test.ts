@@ -115,7 +115,7 @@ async function deliveredByCourier(): Promise<ReadonlyMap<string, number>> {
     const counted = await countDeliveries(services, project as Project)
     const here = {
       ...(project as Project),
-      config: { ...(project as Project).config, http: { host: '127.0.0.1', port: 0 } },
+      config: { ...(project as Project).config, http: { host: '127.0.0.1', port: 0, drain: 0 } },
     }
     const runtime = await createRuntime(here, services, SILENT)
     await runtime.start()
