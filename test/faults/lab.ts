@@ -9,6 +9,7 @@ import type { FeatureRecord } from '../../src/core/model.ts'
 import { SILENT } from '../../src/core/part.ts'
 import { checkProject } from '../../src/project/check.ts'
 import { openServices, type Services } from '../../src/runtime/services.ts'
+import { unready, until } from '../exactness/probe.ts'
 import { Load, STEP_SCHEMA } from './events.ts'
 import { Oracle } from './oracle.ts'
 import { SaidInTopics } from './said.ts'
@@ -131,8 +132,19 @@ export class Lab {
   // ------------------------------------------------------------- what is right
 
   /** Values of a topology for all keys, in the order of `keys`. */
-  read(topology: Topology, keys: readonly string[]): Promise<readonly (FeatureRecord | undefined)[]> {
-    return this.services.store.read(this.namespaces.get(topology) as string, keys)
+  async read(topology: Topology, keys: readonly string[]): Promise<readonly (FeatureRecord | undefined)[]> {
+    return this.services.store.read(await this.namespaceOf(topology), keys)
+  }
+
+  /** The one that serves: a rebuild has another. */
+  private async namespaceOf(topology: Topology): Promise<string> {
+    return (await this.services.store.alias(topology)) ?? (this.namespaces.get(topology) as string)
+  }
+
+  /** Resolves when a worker says, for its first part that is not ready, what matches; '' when all are. */
+  async untilSays(worker: WorkerProcess, reason: RegExp): Promise<void> {
+    const look = () => unready(worker).catch(String)
+    await until('readiness', look, (said) => reason.test(said))
   }
 
   /** Resolves with the milliseconds until every event acknowledged so far counts in all topologies. */
@@ -163,7 +175,10 @@ export class Lab {
     if (seen.length > 0) throw new Error(`${seen.length} seen:\n${seen.slice(0, 10).join('\n')}\n${this.tails()}`)
     const deadline = Date.now() + patienceMs
     for (;;) {
-      const found = [...(await this.storeDifferences()), ...(await this.said.differences())]
+      const found = [
+        ...(await this.storeDifferences()),
+        ...(await this.said.differences(await this.namespaceOf('each'))),
+      ]
       if (found.length === 0) return
       if (Date.now() > deadline)
         throw new Error(`${found.length} differences:\n${found.slice(0, 10).join('\n')}\n${this.tails()}`)

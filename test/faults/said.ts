@@ -40,14 +40,14 @@ export class SaidInTopics {
     }
   }
 
-  /** Reads on, and answers all that is wrong; the oracle is up to date, and nothing is under way. */
-  async differences(): Promise<readonly string[]> {
+  /** Reads on, and answers all that is wrong; the oracle is up to date, and nothing is under way. `eachNamespace` serves. */
+  async differences(eachNamespace: string): Promise<readonly string[]> {
     for await (const record of this.readers.made.more()) await this.takeMade(record)
     for await (const record of this.readers['each-out'].more()) await this.takeEach(record)
     for await (const record of this.readers['chain-out'].more()) await this.takeChain(record)
     for await (const { headers, value } of this.readers['dead-letters'].more())
       this.letters.set(String(headers['millrace-id']), value ?? Buffer.alloc(0))
-    return [...this.wrong, ...this.missing()]
+    return [...this.wrong, ...this.missing(eachNamespace)]
   }
 
   private async takeMade({ headers, value }: InputRecord): Promise<void> {
@@ -73,9 +73,11 @@ export class SaidInTopics {
     this.holdAgainstChain('each-out', said)
     // what time alone changed is said beside the results of the events
     if (!/@p[^t]*$/.test(name)) return
-    const count = (this.eachCount.get(said.key) ?? 0) + 1
+    // a rebuild says everything again, under names of its own
+    const place = `${name.slice(0, name.indexOf('/'))}/${said.key}`
+    const count = (this.eachCount.get(place) ?? 0) + 1
     if (said.count !== count) this.wrong.push(`each-out: ${said.key} says ${said.count} events where ${count} follows`)
-    this.eachCount.set(said.key, said.count)
+    this.eachCount.set(place, said.count)
   }
 
   private async takeChain({ headers, value }: InputRecord): Promise<void> {
@@ -95,7 +97,7 @@ export class SaidInTopics {
       )
   }
 
-  private missing(): string[] {
+  private missing(eachNamespace: string): string[] {
     const { oracle } = this
     const found: string[] = []
     if (this.made.size !== oracle.events) found.push(`made: ${this.made.size} names for ${oracle.events} events`)
@@ -107,7 +109,7 @@ export class SaidInTopics {
         found.push(`made: ${key} has ${order.length} of ${count}, order breaks at ${turned}`)
       const newest = this.newest.get(key)?.said.count
       if (newest !== count) found.push(`chain-out: the newest of ${key} is after ${newest} of ${count} events`)
-      const each = this.eachCount.get(key)
+      const each = this.eachCount.get(`${eachNamespace}/${key}`)
       if (each !== count) found.push(`each-out: ${key} has ${each} results for ${count} events`)
     }
     const letters = [...this.letters.values()].map((bytes) => bytes.toString('hex')).sort()
