@@ -32,17 +32,11 @@ const PASSING: readonly Declared[] = [
     as: 'sum',
     columns: { of: 'value' },
   },
-  {
-    in: 'window',
-    name: 'things',
-    settings: { window: '12s' },
-    as: 'distinct',
-    columns: { of: 'thing' },
-    values: 'text',
-  },
+  { in: 'window', name: 'things', settings: { window: '12s' }, as: 'distinct', columns: { of: 'hash' } },
   { in: 'lifecycle', name: 'open', settings: { ...THING, maxAge: '15s' }, as: 'count', columns: THING },
 ]
 const LASTING: readonly Declared[] = [
+  { in: 'last', name: 'thing', settings: { last: 1 }, as: 'last', columns: { of: 'thing' }, values: 'text' },
   { in: 'lifetime', name: 'total', settings: { lifetime: true }, as: 'count' },
   { in: 'lifetime', name: 'total_sum', settings: { lifetime: true }, as: 'sum', columns: { of: 'value' } },
   { in: 'last', name: 'last', settings: { last: 3 }, as: 'mean', columns: { of: 'value' } },
@@ -91,6 +85,7 @@ export const DECLARATIONS = {
 export const columnsOf = ({ value, thing, kind }: TestEvent) => ({
   value,
   thing,
+  hash: hash53(thing),
   opens: kind === 'open',
   closes: kind === 'close',
 })
@@ -102,6 +97,7 @@ export function planOf(named: boolean): RowPlan {
     columns: [
       { id: 'value', kind: 'number', fill: (of) => event(of).value },
       { id: 'thing', kind: 'text', fill: (of) => event(of).thing },
+      { id: 'hash', kind: 'number', fill: (of) => hash53(event(of).thing) },
       { id: 'opens', kind: 'flag', fill: (of) => event(of).kind === 'open' },
       { id: 'closes', kind: 'flag', fill: (of) => event(of).kind === 'close' },
     ],

@@ -72,10 +72,11 @@ export class Hazards {
   }
 
   private unsay(draw: number): void {
-    const { store, trace } = this.world
+    const { store, trace, clock } = this.world
     if (this.stores.length === 0 || draw < 0.05) this.stores.push(store.snapshot())
     else if (draw > 0.98) {
       trace.note('the feature store goes back')
+      this.world.unsaidAt = clock.monotonic()
       this.random.pick(this.stores)()
     }
   }

@@ -42,7 +42,7 @@ function smallerThan(options: Options): Options[] {
       return value === simplest ? [] : [{ ...options, [name]: simplest }]
     }
     const least = LEAST[name] ?? 1
-    const steps = [least, Math.floor((least + value) / 2), value - 1].filter((less) => less < value && less >= least)
+    const steps = [least, Math.floor((least + value) / 2)].filter((less) => less < value && less >= least)
     return [...new Set(steps)].map((less) => ({ ...options, [name]: less }))
   })
 }

@@ -1,5 +1,5 @@
 /** One run: a world is made by its seed, lives, comes to rest, and is held to the rules. */
-import { check, endsOf, unfinished } from './checks.ts'
+import { check, endsOf, NOTICED_AFTER, unfinished } from './checks.ts'
 import { sourcesOf } from './flows.ts'
 import { Hazards } from './hazards.ts'
 import { type Options, optionsOf } from './options.ts'
@@ -69,8 +69,21 @@ async function live(world: World, random: Random): Promise<void> {
     for (let n = random.int(24); n > 0; n--) await world.step()
     if (random.chance(0.7)) await world.pass(random.int(8) * 100)
     if (random.chance(0.02)) groups.shuffle()
+    if (random.chance(0.015)) await look(world)
   }
   await end(world, random)
+}
+
+/** Between faults: what has come to rest is right, while windows are still full. */
+async function look(world: World): Promise<void> {
+  const { faults } = world.network
+  const { share } = faults
+  faults.share = 0
+  await world.settle(1_500)
+  const ends = endsOf(world)
+  if (world.hasReadAll()) await world.settle(1_500)
+  if (world.hasReadAll() && unfinished(world, ends) === undefined) await check(world)
+  faults.share = share
 }
 
 /** Faults are over; who stood still wakes up and what was under way arrives, before or after the others have come to rest. */
@@ -80,12 +93,13 @@ async function end(world: World, random: Random): Promise<void> {
   const wakesFirst = random.chance(0.5)
   if (wakesFirst) wake(world)
   await rest(world)
+  await check(world)
   if (!wakesFirst) wake(world)
   await world.settle(random.int(20_000))
   await rest(world)
   const ends = endsOf(world)
-  await world.settle(world.options.unsay ? 36_000 : 6_000)
-  const left = unfinished(world, ends)
+  await world.settle(Math.max(4_000, NOTICED_AFTER - (world.clock.monotonic() - world.unsaidAt)))
+  const left = world.hasReadAll() ? unfinished(world, ends) : 'not all is read'
   if (left) throw new Violation('stuck', left)
 }
 
@@ -98,13 +112,13 @@ async function rest(world: World): Promise<void> {
   for (let tries = 0; ; tries++) {
     if (world.running.length === 0) world.begin()
     const ends = endsOf(world)
-    await world.settle(4_000)
+    await world.settle(2_500)
     const [blocked] = world.blocked()
     if (blocked) {
       if (!mayStop(world.options)) throw new Violation('stopped', blocked)
       await world.rebuild()
-    } else if (unfinished(world, ends) === undefined) return
-    if (tries === 30) throw new Violation('stuck', String(unfinished(world, ends)))
+    } else if (world.hasReadAll() && unfinished(world, ends) === undefined) return
+    if (tries === 40) throw new Violation('stuck', String(unfinished(world, ends)))
   }
 }
 

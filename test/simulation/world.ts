@@ -73,6 +73,8 @@ export class World {
   readonly violations: Violation[] = []
   rebuilds = 0
   steps = 0
+  /** When the feature store last went back in time: idle tasks notice within half a minute. */
+  unsaidAt: Millis = Number.NEGATIVE_INFINITY
   private readonly schedule: Random
   private readonly services: Random
   private made = 0
@@ -207,6 +209,11 @@ export class World {
     return this.readersOf(topic).every(
       ({ id, partition }) => this.state.stored(id)?.position === this.log.end({ topic, partition }),
     )
+  }
+
+  /** Has every topology committed all of what stands in the topics? */
+  hasReadAll(): boolean {
+    return [...sourcesOf(this.options), ...readBy(this.options)].every((topic) => this.hasRead(topic))
   }
 
   /** Has every task committed something? */
