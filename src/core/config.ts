@@ -4,12 +4,12 @@
  */
 import { z } from 'zod'
 import { duration } from './duration.ts'
-import { environmentIn } from './environment.ts'
+import { environmentIn, type Inserted } from './environment.ts'
 import { http } from './http.ts'
 import { addIssues, describe } from './issues.ts'
 import { loadPart, type PartFolder, partNames } from './part.ts'
 import { nearest } from './suggest.ts'
-import type { YamlFile } from './yaml.ts'
+import type { Path, YamlFile } from './yaml.ts'
 
 const name = z
   .string()
@@ -179,11 +179,12 @@ export async function readConfig(
   const sections = { ...(inserted.value as Record<string, unknown>) }
   const parts = {} as Record<Section, PartChoice>
   for (const section of Object.keys(PARTS) as Section[]) {
-    parts[section] = await choosePart(yaml, section, sections[section], inserted.check)
+    parts[section] = await choosePart(yaml, section, sections[section], inserted)
     delete sections[section]
   }
   const parsed = inserted.check(base, sections)
-  for (const issue of parsed.error?.issues ?? []) addIssues(yaml, [], [issue], SHOWN, isSecret(issue))
+  for (const issue of parsed.error?.issues ?? [])
+    if (!inserted.isMissing(issue.path as Path)) addIssues(yaml, [], [issue], SHOWN, isSecret(issue))
   const { engine, ...others } = parsed.success ? parsed.data : base.parse(rightPart(sections))
   const deadLetters = { ...engine.deadLetters, topic: engine.deadLetters.topic ?? `${others.deployment}-dead-letters` }
   return { ...others, ...parts, engine: { ...engine, deadLetters } }
@@ -211,7 +212,7 @@ async function choosePart(
   yaml: YamlFile,
   section: Section,
   value: unknown,
-  check: <T>(schema: z.ZodType<T>, value: unknown) => z.ZodSafeParseResult<T>,
+  { check, isMissing }: Pick<Inserted, 'check' | 'isMissing'>,
 ): Promise<PartChoice> {
   const { folder, kind: usual } = PARTS[section]
   if (typeof (value ?? {}) !== 'object' || Array.isArray(value)) {
@@ -235,6 +236,7 @@ async function choosePart(
   const part = await loadPart<unknown, unknown>(folder, kind)
   const parsed = check(part.config, settings)
   if (parsed.success) return { kind, settings: parsed.data }
-  addIssues(yaml, [section], parsed.error.issues, part.config, true)
+  const issues = parsed.error.issues.filter(({ path }) => !isMissing([section, ...(path as Path)]))
+  addIssues(yaml, [section], issues, part.config, true)
   return { kind, settings: undefined }
 }

@@ -6,6 +6,8 @@ const VARIABLE = /\$(\$?)\{([^}]*)\}/g
 
 export interface Inserted {
   readonly value: unknown
+  /** Says whether a variable was missing in what stands there: its value means nothing then. */
+  readonly isMissing: (path: Path) => boolean
   /** Parses; a text that came from the environment counts as a number or a switch where the schema wants one. */
   readonly check: <T>(schema: z.ZodType<T>, value: unknown) => z.ZodSafeParseResult<T>
 }
@@ -20,6 +22,7 @@ export function environmentIn(
   environment: Readonly<Record<string, string | undefined>>,
 ): Inserted {
   let inserted = false
+  const missing = new Set<string>()
   const insert = (node: unknown, path: Path): unknown => {
     if (Array.isArray(node)) return node.map((item, i) => insert(item, [...path, i]))
     if (typeof node === 'object' && node !== null) {
@@ -33,13 +36,18 @@ export function environmentIn(
       const found = environment[name]
       inserted = true
       if (found !== undefined) return found
+      missing.add(path.join('\0'))
       const message = `the environment has no variable ${name || '{}'}`
       yaml.add(path, { code: 'missing-variable', message, expected: 'a variable that is set' }, offset)
       return ''
     })
   }
   const copy = insert(value, [])
-  return { value: copy, check: (schema, part) => (inserted ? lenient(schema, part) : schema.safeParse(part)) }
+  return {
+    value: copy,
+    isMissing: (path) => missing.has(path.join('\0')),
+    check: (schema, part) => (inserted ? lenient(schema, part) : schema.safeParse(part)),
+  }
 }
 
 function lenient<T>(schema: z.ZodType<T>, value: unknown): z.ZodSafeParseResult<T> {

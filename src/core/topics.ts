@@ -164,10 +164,11 @@ function parseJson(text: string, file: YamlFile): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    const [, reason = 'not JSON', position = '0'] =
-      /^(.*?) in JSON at position (\d+)/.exec((error as Error).message) ?? []
+    const [, reason = 'not JSON', position = text.trimEnd().length] =
+      /^(.*?) (?:in|after) JSON at position (\d+)/.exec((error as Error).message) ?? []
     file.problems.length = 0
-    file.addAt(Number(position), { code: 'invalid-schema', message: reason, expected: 'JSON' })
+    const message = /end of JSON/.test((error as Error).message) ? 'it ends too soon' : reason
+    file.addAt(Number(position), { code: 'invalid-schema', message, expected: 'JSON' })
     return undefined
   }
 }

@@ -129,6 +129,7 @@ function reportDuplicates(read: readonly Read[]): void {
   const topologies = new Map<string, string>()
   const defined = new Map<string, string>()
   for (const { file, declared } of read) {
+    const before = file.problems.length
     for (const { name, at } of declared.names) {
       const first = topologies.get(name)
       if (first === undefined) topologies.set(name, file.file)
@@ -139,6 +140,8 @@ function reportDuplicates(read: readonly Read[]): void {
           expected: 'another name',
         })
     }
+    // a copy: what it defines is there already, too
+    if (file.problems.length > before) continue
     for (const { what, name, at } of declared.defines) {
       const before = defined.get(`${what} ${name}`)
       if (before === undefined) defined.set(`${what} ${name}`, file.file)

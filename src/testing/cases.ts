@@ -45,7 +45,7 @@ const event = z
       ),
     key: z.string().optional().describe('Key of the record, for topics that are looked up as tables.'),
   })
-  .catchall(values)
+  .catchall(z.unknown().meta({ type: 'object' }))
 
 const expectation = z.strictObject({
   features: z
@@ -184,13 +184,7 @@ export function readCases(yaml: YamlFile, project: Pick<Project, 'topologies'>):
 
 function readStep(yaml: YamlFile, path: Path, written: z.output<typeof step>, topology: AnyTopology): Step {
   const given = (written.given ?? []).flatMap(({ at, key, ...topics }, i) =>
-    Object.entries(topics).map(([topic, fields]) => ({
-      topic,
-      fields: fields as Values,
-      at,
-      key,
-      path: [...path, 'given', i, topic],
-    })),
+    Object.entries(topics).map(([topic, fields]) => ({ topic, fields, at, key, path: [...path, 'given', i, topic] })),
   )
   for (const [i, event] of (written.given ?? []).entries())
     if (Object.keys(event).every((key) => key === 'at' || key === 'key'))
@@ -199,22 +193,43 @@ function readStep(yaml: YamlFile, path: Path, written: z.output<typeof step>, to
         message: 'there is no event',
         expected: 'a topic and its fields',
       })
-  const topics = [...topology.sources, ...topology.tables].map(({ name }) => name)
-  for (const { topic, path: at } of given)
-    if (!topics.includes(topic))
-      yaml.add(
-        at,
-        {
-          code: 'unknown-topic',
-          message: `${topology.name} does not read '${topic}'`,
-          expected: `one of ${topics.join(', ')}`,
-          suggestion: nearest(topic, topics),
-        },
-        'key',
-      )
   const expect = written.expect ?? {}
   checkExpectation(yaml, [...path, 'expect'], expect, topology)
-  return { given, advance: written.advance, expect, path }
+  const right = given.flatMap((event) => (isGiven(yaml, event, topology) ? event : []))
+  return { given: right, advance: written.advance, expect, path }
+}
+
+/** An event of a topic that the topology reads, with a key where it is looked up by it. */
+function isGiven(
+  yaml: YamlFile,
+  event: Omit<GivenEvent, 'fields'> & { readonly fields: unknown },
+  { name, sources, tables }: AnyTopology,
+): event is GivenEvent {
+  const { topic, fields, key, path } = event
+  const topics = [...sources, ...tables].map((each) => each.name)
+  if (!topics.includes(topic)) {
+    const expected = `one of ${topics.join(', ')}`
+    const suggestion = nearest(topic, isMapping(fields) ? topics : ['at', 'key'])
+    yaml.add(path, { code: 'unknown-topic', message: `${name} does not read '${topic}'`, expected, suggestion }, 'key')
+    return false
+  }
+  if (!isMapping(fields)) {
+    yaml.add(path, {
+      code: 'bad-value',
+      message: `${topic} is ${describe(fields)}`,
+      expected: 'the fields of an event',
+    })
+    return false
+  }
+  if (
+    key === undefined &&
+    tables.some((table) => table.name === topic) &&
+    !sources.some((source) => source.name === topic)
+  ) {
+    const message = `an event of ${topic} has no key, by which it would be looked up`
+    yaml.add(path, { code: 'missing-key', message, expected: `key: … beside ${topic}` }, 'key')
+  }
+  return true
 }
 
 /** Says what is wrong with the events, as far as that can be told before they are sent. */

@@ -149,6 +149,8 @@ cases:
       - { readings: { celsius: 1, sky: CLEAR } }
       - { reading: {} }
       - {}
+      - { kye: k }
+      - { readings: 1 }
     expect:
       features: { north: { cloudy: 1 } }
       outputs: { haet: [{}], heat: [{ cloud: 1 }] }
@@ -171,19 +173,42 @@ cases:
     "topologies/fields.test.yaml:6:21: the event has no 'station.id', which the topology reads",
     "topologies/fields.test.yaml:7:11: heat does not read 'reading'",
     'topologies/fields.test.yaml:8:9: there is no event',
-    "topologies/fields.test.yaml:10:28: no feature 'cloudy'",
-    "topologies/fields.test.yaml:11:18: no output topic 'haet'",
-    "topologies/fields.test.yaml:11:39: no field 'cloud'",
-    "topologies/fields.test.yaml:12:29: no error code 'time-in-furture'",
-    "topologies/fields.test.yaml:13:11: the case 'nothing' expects nothing",
+    "topologies/fields.test.yaml:9:11: heat does not read 'kye'",
+    'topologies/fields.test.yaml:10:21: readings is 1',
+    "topologies/fields.test.yaml:12:28: no feature 'cloudy'",
+    "topologies/fields.test.yaml:13:18: no output topic 'haet'",
+    "topologies/fields.test.yaml:13:39: no field 'cloud'",
+    "topologies/fields.test.yaml:14:29: no error code 'time-in-furture'",
+    "topologies/fields.test.yaml:15:11: the case 'nothing' expects nothing",
     "topologies/none.test.yaml:1:11: no topology 'heet'",
     "topologies/times.test.yaml:3:30: cases.0.given.0.at is '5 minutes', not a time",
     "topologies/times.test.yaml:3:67: cases.0.advance is 'soon', not a duration",
     "topologies/times.test.yaml:3:73: unknown key 'expcet'",
   ])
-  expect(error).toContain("12:29: no error code 'time-in-furture'\n    expected one of config-invalid")
+  expect(error).toContain("14:29: no error code 'time-in-furture'\n    expected one of config-invalid")
   expect(error).toContain('    did you mean time-in-future?')
   expect(JSON.parse((await call('test', '-d', project, '--json')).out).problems).toHaveLength(places.length)
+})
+
+it('asks for the key of what is looked up by it', async () => {
+  const project = weatherProject({
+    'topologies/near.yaml': `topology: near
+kind: transform
+from: readings
+tables: { place: { topic: stations, key: event.station.id } }
+map: { city: place.city }
+to: near
+`,
+    'schemas/stations.avsc': '{"type":"record","name":"S","fields":[{"name":"city","type":"string"}]}',
+    'topologies/near.test.yaml': `topology: near
+cases: [{ case: a, given: [{ stations: { city: Turin } }], expect: {} }]
+`,
+  })
+  const { code, error } = await call('test', '-d', project)
+  expect(code).toBe(1)
+  expect(error).toBe(
+    'topologies/near.test.yaml:2:30: an event of stations has no key, by which it would be looked up\n    expected key: … beside stations\n',
+  )
 })
 
 it('runs them again when a file changes, until it is stopped', async () => {

@@ -160,6 +160,7 @@ describe('refusals', () => {
     ['event.type == "PICKD"', 14, 'the field never is "PICKD"', '"PICKED"'],
     ['"picked" == event.type', 0, 'the field never is "picked"', '"PICKED"'],
     ['event.type in ["CREATED", "DELIVERD"]', 26, 'the field never is "DELIVERD"', '"DELIVERED"'],
+    ['event.type in ("PICKED")', 15, "'in' looks into a text", undefined],
     ['event.tpye == "PICKED"', 6, "no field 'tpye'", 'type'],
     ['event.r.b == 1', 8, "no field 'b'", 'a'],
     ['type == "PICKED"', 0, "no name 'type'", 'event.type'],

@@ -297,6 +297,11 @@ describe('two topologies', () => {
       "topologies/b.yml:1:11 topology 'load' is declared in topologies/a.yaml already",
     ])
   })
+  it('of which one is a copy of the other have one fault', async () => {
+    expect(await found({ 'topologies/a.yaml': RIGHT, 'topologies/b.yaml': RIGHT })).toEqual([
+      "topologies/b.yaml:1:11 topology 'load' is declared in topologies/a.yaml already",
+    ])
+  })
   it('of one entity may not have a feature of the same name, of two they may', async () => {
     const other = RIGHT.replace('topology: load', 'topology: other')
     expect(await found({ 'topologies/a.yaml': RIGHT, 'topologies/b.yaml': other })).toEqual([
@@ -386,6 +391,11 @@ describe('the environment', () => {
       'millrace.yaml:1:15 the environment has no variable CITY',
     ])
   })
+  it('that lacks a variable has no other fault where a number stands', async () => {
+    expect(await found(files(`http: { port: '${variable('PORT')}' }`))).toEqual([
+      'millrace.yaml:1:16 the environment has no variable PORT',
+    ])
+  })
   it('is never said, neither are texts among the settings of parts', async () => {
     const environment = { SECRET: 'hunter2' }
     const text = `deployment: ${variable('SECRET')}!\nstate: { kind: redis, url: { password: hunter2 }, tls: hunter2 }\nhttp: { port: '${variable('SECRET')}' }\nregistry: http://me:hunter2@registry\n`
@@ -399,6 +409,12 @@ describe('a schema', () => {
   const files = (schema: string) => ({
     'schemas/visits.avsc': schema,
     'topologies/load.yaml': RIGHT.replace('orders', 'visits'),
+  })
+  it.each([
+    ['ends too soon', '{\n  "type":', '2:10 it ends too soon'],
+    ['goes on after its end', '{}\n{', '2:1 Unexpected non-whitespace character'],
+  ])('that %s is refused at its place', async (_, text, said) => {
+    expect(await found(files(text))).toEqual([`schemas/visits.avsc:${said}`])
   })
   it('that is no JSON is refused at its place', async () => {
     expect(await found(files('{\n  "type": "record"\n  "name": "V"\n}'))).toEqual([

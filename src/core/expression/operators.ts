@@ -100,7 +100,10 @@ function membership(left: Typed, right: Typed): Run {
     if (!isText(left.type)) throw mismatch('in', left, right)
     return both<unknown>(run, right.run, (key, map) => Object.hasOwn(map as object, key as string))
   }
-  if (right.type.kind !== 'list') throw mismatch('in', left, right)
+  if (right.type.kind !== 'list')
+    throw new ExpressionError(right.start, `'in' looks into ${describe(right.type)}`, {
+      expected: 'a list such as ["A", "B"], or a map',
+    })
   const known = right.literal as readonly Typed[] | undefined
   for (const item of known ?? [{ type: right.type.items, start: right.start, run }]) {
     if (!(isNumber(left.type) || isText(left.type) || left.type.kind === 'bool') || !isSame(left.type, item.type))
