@@ -49,8 +49,18 @@ export async function reached<T>(section: string, choice: PartChoice, call: () =
 
 /** `state (redis at redis://cache:6379)`; never a user name or a password. */
 export function placeOf(section: string, { kind, settings }: PartChoice): string {
-  const { url, brokers } = (settings ?? {}) as { readonly url?: unknown; readonly brokers?: unknown }
-  const where = Array.isArray(brokers) ? brokers.join(', ') : typeof url === 'string' ? withoutSecrets(url) : undefined
+  const { url, brokers, cluster, sentinel } = (settings ?? {}) as {
+    readonly url?: unknown
+    readonly brokers?: unknown
+    readonly cluster?: unknown
+    readonly sentinel?: { readonly nodes: unknown }
+  }
+  const addresses = brokers ?? cluster ?? sentinel?.nodes
+  const where = Array.isArray(addresses)
+    ? addresses.join(', ')
+    : typeof url === 'string'
+      ? withoutSecrets(url)
+      : undefined
   return `${section} (${where === undefined ? kind : `${kind} at ${where}`})`
 }
 

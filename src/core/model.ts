@@ -527,7 +527,8 @@ export interface FeatureStore {
    * Writes all emissions and the task's mark in one atomic step, or answers `behind` and writes nothing when
    * `batch.said` is defined and the mark is older or missing. An emission older than what stands is ignored, one of the
    * same version rewrites it. What was forgotten keeps its version for a day. A partial batch leaves the mark as it
-   * is; a mark never goes back. What `storable` (`core/values.ts`) refuses counts as null.
+   * is; a mark never goes back. On several servers it is one such step on each, after all were seen not to be behind.
+   * What `storable` (`core/values.ts`) refuses counts as null.
    */
   write(write: FeatureWrite): Promise<'written' | 'behind'>
   /** Version of the last write by this task, undefined when none is known. */

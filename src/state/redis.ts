@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
-import { connectRedis, luaScript, type RedisConnection, redisConfig } from '../connections/redis.ts'
+import { connectRedis, luaScript, type RedisConnection, redisConfig } from '../connections/redis/index.ts'
 import { Fenced } from '../core/errors.ts'
 import type { Millis, OpenState, State, StateChange, TaskId } from '../core/model.ts'
 import type { Log, Part } from '../core/part.ts'
@@ -9,12 +9,13 @@ const part: Part<z.infer<typeof redisConfig>, State> = {
   summary: 'State in Redis, for workers on several machines: one atomic call per commit.',
   config: redisConfig,
   example: 'state:\n  kind: redis\n  url: redis://localhost:6379\n',
-  notes: `Needs Redis 6.2 or later. Each task has three keys in one hash slot (docs/redis-layout.md). A commit is one
+  notes: `Needs Redis 6.2 or later: one server, the primary that sentinels name, or a cluster. Each task has three keys in one
+hash slot, so tasks spread over a cluster (docs/redis-layout.md). A commit is one
 Lua call; it is as durable as Redis is told to be: with \`appendfsync everysec\` a power cut may take the last second,
 and the tasks then compute it again from their own position. Use \`maxmemory-policy noeviction\`: an evicted key is
 lost state. One large commit delays other calls (5,000 keys of 450 B: about 16 ms).`,
   async open(config, context) {
-    const redis = connectRedis(await import('ioredis'), config, context, 'state')
+    const redis = await connectRedis(await import('ioredis'), config, context, 'state')
     void warnOfEviction(redis, context.log)
     return new RedisState(redis)
   },
@@ -23,7 +24,7 @@ export default part
 
 /** Says it at the start, and does not wait for it: a server may refuse to tell. */
 async function warnOfEviction(redis: RedisConnection, log: Log): Promise<void> {
-  const info = await redis.run((client) => client.info('memory')).catch(() => '')
+  const [info = ''] = await redis.each([], ({ client }) => client.info('memory')).catch(() => [])
   const policy = /^maxmemory_policy:(allkeys-\S+)/m.exec(info)?.[1]
   if (!policy || /^maxmemory:0\s/m.test(info)) return
   log.warn({ policy }, 'Redis may evict state when its memory is full; use maxmemory-policy noeviction')
@@ -83,7 +84,7 @@ class RedisState implements State {
   async open(task: TaskId): Promise<OpenState> {
     const at = this.keysOf(task)
     const token = randomUUID()
-    const answer = await this.redis.run((client) => OPEN(client, [at.meta, at.timers], [token]))
+    const answer = await this.redis.run(at.meta, (client) => OPEN(client, [at.meta, at.timers], [token]))
     const [epoch, commits, position, meta, due] = answer as (Buffer | null)[]
     return {
       task,
@@ -99,7 +100,7 @@ class RedisState implements State {
   async read(open: OpenState, keys: readonly string[]): Promise<(Buffer | undefined)[]> {
     if (keys.length === 0) return []
     const at = this.keysOf(open.task)
-    const values = await this.redis.run(async (client) => {
+    const values = await this.redis.run(at.meta, async (client) => {
       const [found, token] = await Promise.all([client.hmgetBuffer(at.keys, ...keys), client.hget(at.meta, 'token')])
       return held(open, token, found)
     })
@@ -109,7 +110,7 @@ class RedisState implements State {
   async commit(open: OpenState, change: StateChange): Promise<void> {
     const at = this.keysOf(open.task)
     const args = commitArguments(open, change)
-    const answer = await this.redis.run((client) => COMMIT(client, [at.meta, at.keys, at.timers], args))
+    const answer = await this.redis.run(at.meta, (client) => COMMIT(client, [at.meta, at.keys, at.timers], args))
     if (answer === null) throw new Fenced('another worker has taken this task over, or committed for it')
     const [, due] = answer as Buffer[]
     open.commits++
@@ -120,7 +121,7 @@ class RedisState implements State {
 
   async due(open: OpenState, until: Millis, limit: number): Promise<string[]> {
     const at = this.keysOf(open.task)
-    return this.redis.run(async (client) => {
+    return this.redis.run(at.meta, async (client) => {
       const range = client.zrangebyscore(at.timers, '-inf', until, 'LIMIT', 0, limit)
       const [keys, token] = await Promise.all([range, client.hget(at.meta, 'token')])
       return held(open, token, keys)
@@ -131,7 +132,7 @@ class RedisState implements State {
     const at = this.keysOf(open.task)
     let cursor = '0'
     do {
-      const [next, flat] = await this.redis.run(async (client) => {
+      const [next, flat] = await this.redis.run(at.meta, async (client) => {
         const step = client.hscanBuffer(at.keys, cursor, 'COUNT', SCAN_PAGE)
         const [page, token] = await Promise.all([step, client.hget(at.meta, 'token')])
         return held(open, token, page)
@@ -143,14 +144,14 @@ class RedisState implements State {
 
   async check(open: OpenState): Promise<void> {
     const { meta } = this.keysOf(open.task)
-    const [token, commits] = await this.redis.run((client) => client.hmget(meta, 'token', 'commits'))
+    const [token, commits] = await this.redis.run(meta, (client) => client.hmget(meta, 'token', 'commits'))
     held(open, token ?? null, undefined)
     if (Number(commits ?? 0) !== open.commits) throw new Fenced('somebody else committed')
   }
 
   async forget(task: TaskId): Promise<void> {
     const { meta, keys, timers } = this.keysOf(task)
-    await this.redis.run((client) => client.unlink(meta, keys, timers))
+    await this.redis.run(meta, (client) => client.unlink(meta, keys, timers))
   }
 
   close(): Promise<void> {

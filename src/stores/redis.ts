@@ -1,5 +1,12 @@
 import type { z } from 'zod'
-import { connectRedis, luaScript, type RedisConnection, redisConfig } from '../connections/redis.ts'
+import {
+  type Argument,
+  connectRedis,
+  luaScript,
+  type Primary,
+  type RedisConnection,
+  redisConfig,
+} from '../connections/redis/index.ts'
 import type { FeatureRecord, FeatureStore, FeatureValue, FeatureWrite, TaskId, Version } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
 import { storable } from '../core/values.ts'
@@ -8,11 +15,11 @@ const part: Part<z.infer<typeof redisConfig>, FeatureStore> = {
   summary: 'Features in Redis: one hash per topology and entity, which any language reads with one HGETALL.',
   config: redisConfig,
   example: 'store:\n  kind: redis\n  url: redis://localhost:6379\n',
-  notes: `Needs Redis 6.2 or later, one primary (not Redis Cluster: one call writes many entities). The layout is
-docs/redis-layout.md. A value is JSON: a number as its shortest decimal text, so that it comes back exactly; a number
+  notes: `Needs Redis 6.2 or later: one server, the primary that sentinels name, or a cluster (where a batch takes one call
+per slot, and is written in one step per primary and not as a whole). The layout is docs/redis-layout.md. A value is JSON: a number as its shortest decimal text, so that it comes back exactly; a number
 that is not finite counts as null.`,
   open: async (config, context) =>
-    new RedisFeatureStore(connectRedis(await import('ioredis'), config, context, 'features')),
+    new RedisFeatureStore(await connectRedis(await import('ioredis'), config, context, 'features')),
 }
 export default part
 
@@ -31,12 +38,16 @@ local function less(a, b)
 end
 `
 
+/** Of a task, the mark is the first key, and refuses all where it is behind; with no task, all keys are entities. */
 const WRITE = luaScript(`${LESS}
 local task, version, said, seconds, features = ARGV[1], ARGV[2], ARGV[3], ARGV[5], tonumber(ARGV[6])
-local mark = redis.call('HGET', KEYS[1], task)
-if said ~= '' and (not mark or less(mark, said)) then return 0 end
+local first, mark = 1, false
+if task ~= '' then
+  first, mark = 2, redis.call('HGET', KEYS[1], task)
+  if said ~= '' and (not mark or less(mark, said)) then return 0 end
+end
 local at = 7 + features
-for i = 2, #KEYS do
+for i = first, #KEYS do
   local asOf = ARGV[at]
   at = at + 1
   local stands = redis.call('HGET', KEYS[i], '@v')
@@ -89,63 +100,106 @@ class RedisFeatureStore implements FeatureStore {
     this.redis = redis
   }
 
-  async write({ namespace, names, batch }: FeatureWrite): Promise<'written' | 'behind'> {
-    const keys = [this.key('marks', namespace)]
-    const said = batch.said ? textOf(batch.said) : ''
-    const mark = batch.partial ? 'keep' : 'move'
-    const args = [batch.task, textOf(batch.version), said, mark, String(FORGOTTEN_SECONDS), String(names.length)]
-    args.push(...names)
-    for (const { key, at, values } of batch.emissions) {
-      keys.push(this.key('features', namespace, key))
-      if (!values) args.push('')
-      else {
-        args.push(String(at))
-        for (let i = 0; i < names.length; i++) args.push(jsonOf(values[i]))
-      }
+  async write(write: FeatureWrite): Promise<'written' | 'behind'> {
+    const calls = callsOf(write)
+    const keys = write.batch.emissions.map(({ key }) => this.key('features', write.namespace, key))
+    const mark = (tag: string) => this.markKey(write.namespace, tag)
+    if (this.redis.isSpread) {
+      // as long as one primary has gone back, nothing is written anywhere
+      const looks = await this.redis.each([], ({ client, tag }) => WRITE(client, [mark(tag)], calls.look))
+      if (looks.includes(0)) return 'behind'
     }
-    return (await this.redis.run((client) => WRITE(client, keys, args))) === 1 ? 'written' : 'behind'
+    const answers = await this.redis.each(keys, ({ client, tag, groups }) => {
+      const whole = this.redis.isSpread ? undefined : [...keys.keys()]
+      if (whole) return WRITE(client, [mark(tag), ...keys], calls.of(whole, true))
+      /*
+       * In one pipeline, the mark last: who has the mark has the entities, also a replica that takes over. The script is there since the
+       * look; were it not, all of it would fail.
+       */
+      const pipeline = client.pipeline()
+      for (const group of groups)
+        add(
+          pipeline,
+          group.map((index) => keys[index] as string),
+          calls.of(group, false),
+        )
+      add(pipeline, [mark(tag)], calls.of([], true))
+      return lastOf(pipeline)
+    })
+    return answers.includes(0) ? 'behind' : 'written'
   }
 
   async mark(namespace: string, task: TaskId): Promise<Version | undefined> {
-    const text = await this.redis.run((client) => client.hget(this.key('marks', namespace), task))
-    return text ? versionFrom(text) : undefined
+    const texts = await this.redis.each([], ({ client, tag }) => client.hget(this.markKey(namespace, tag), task))
+    const versions = texts.map((text) => (text ? versionFrom(text) : undefined))
+    // what one primary has not, the store has not
+    return versions.reduce((lowest, each) => lowest && each && (isLess(each, lowest) ? each : lowest))
   }
 
   async read(namespace: string, ids: readonly string[]): Promise<(FeatureRecord | undefined)[]> {
     if (ids.length === 0) return []
-    return this.redis.run(async (client) => {
+    const keys = ids.map((id) => this.key('features', namespace, id))
+    const read = ids.length === 1 ? this.readOne(keys as [string]) : this.readMany(keys)
+    return (await read).map(recordFrom)
+  }
+
+  private async readOne([key]: [string]): Promise<Hash[]> {
+    return [await this.redis.run(key, (client) => client.hgetall(key))]
+  }
+
+  private async readMany(keys: readonly string[]): Promise<Hash[]> {
+    const found: Hash[] = []
+    await this.redis.each(keys, async ({ client, groups }) => {
+      const indexes = groups.flat()
+      if (indexes.length === 0) return
       const pipeline = client.pipeline()
-      for (const id of ids) pipeline.hgetall(this.key('features', namespace, id))
+      for (const index of indexes) pipeline.hgetall(keys[index] as string)
       const answers = (await pipeline.exec()) ?? []
-      return answers.map(([error, hash]) => {
+      answers.forEach(([error, hash], i) => {
         if (error) throw error
-        return recordFrom(hash as Record<string, string>)
+        found[indexes[i] as number] = hash as Hash
       })
     })
+    return found
   }
 
   async alias(topology: string): Promise<string | undefined> {
-    return (await this.redis.run((client) => client.hget(this.key('alias', topology), 'namespace'))) ?? undefined
+    const key = this.key('alias', topology)
+    return (await this.redis.run(key, (client) => client.hget(key, 'namespace'))) ?? undefined
   }
 
   async moveAlias(topology: string, namespace: string, generation: number): Promise<void> {
-    const keys = [this.key('alias', topology)]
-    await this.redis.run((client) => MOVE_ALIAS(client, keys, [namespace, String(generation)]))
+    const key = this.key('alias', topology)
+    await this.redis.run(key, (client) => MOVE_ALIAS(client, [key], [namespace, String(generation)]))
   }
 
   async forget(namespace: string): Promise<void> {
     const [topology = ''] = namespace.split('@')
-    await this.redis.run((client) => DROP_ALIAS(client, [this.key('alias', topology)], [namespace]))
-    const match = `${escaped(this.key('features', namespace))}:*`
-    let cursor = '0'
-    do {
-      cursor = await this.redis.run(async (client) => {
+    const alias = this.key('alias', topology)
+    await this.redis.run(alias, (client) => DROP_ALIAS(client, [alias], [namespace]))
+    await this.drop(`${escaped(this.key('features', namespace))}:*`)
+    // of a cluster whose slots were moved, there may be marks of primaries that are no more
+    if (this.redis.isSpread) await this.drop(`${escaped(this.key('marks', namespace))}:{*}`)
+    else await this.redis.each([], ({ client, tag }) => client.unlink(this.markKey(namespace, tag)))
+  }
+
+  /** Deletes what has such a name, on every primary. */
+  private async drop(match: string): Promise<void> {
+    await this.redis.each([], async ({ client }) => {
+      let cursor = '0'
+      do {
         const [next, keys] = await client.scan(cursor, 'MATCH', match, 'COUNT', SCANNED)
-        if (keys.length > 0) await client.unlink(...keys)
-        return next
-      })
-    } while (cursor !== '0')
-    await this.redis.run((client) => client.unlink(this.key('marks', namespace)))
+        const pipeline = client.pipeline()
+        for (const key of keys) pipeline.unlink(key)
+        for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error
+        cursor = next
+      } while (cursor !== '0')
+    })
+  }
+
+  /** One mark on every primary, since each may go back by itself. */
+  private markKey(namespace: string, tag: string): string {
+    return tag === '' ? this.key('marks', namespace) : this.key('marks', namespace, `{${tag}}`)
   }
 
   close(): Promise<void> {
@@ -155,6 +209,53 @@ class RedisFeatureStore implements FeatureStore {
   private key(...parts: string[]): string {
     return [this.redis.prefix, ...parts].join(':')
   }
+}
+
+type Hash = Record<string, string>
+type Pipeline = ReturnType<Primary['client']['pipeline']>
+
+function add(pipeline: Pipeline, keys: readonly string[], args: readonly Argument[]): void {
+  pipeline.call('EVALSHA', WRITE.digest, keys.length, ...keys, ...args)
+}
+
+/** The answer of the last call. Rejects where one failed. */
+async function lastOf(pipeline: Pipeline): Promise<unknown> {
+  const answers = (await pipeline.exec()) ?? []
+  for (const [error] of answers) if (error) throw error
+  return answers.at(-1)?.[1]
+}
+
+/** Arguments of `WRITE` for a batch. */
+function callsOf({ names, batch }: FeatureWrite) {
+  const { task, version, said, partial, emissions } = batch
+  const head = (of: string, move: string) => [
+    of,
+    textOf(version),
+    said ? textOf(said) : '',
+    move,
+    String(FORGOTTEN_SECONDS),
+  ]
+  return {
+    /** The mark alone, left as it is. */
+    look: [...head(task, 'keep'), '0'],
+    /** The emissions at those places; `marked`: with the mark. */
+    of(indexes: readonly number[], marked: boolean): string[] {
+      const args = [...head(marked ? task : '', marked && !partial ? 'move' : 'keep'), String(names.length), ...names]
+      for (const index of indexes) {
+        const { at, values } = emissions[index] as (typeof emissions)[number]
+        if (!values) args.push('')
+        else {
+          args.push(String(at))
+          for (let i = 0; i < names.length; i++) args.push(jsonOf(values[i]))
+        }
+      }
+      return args
+    },
+  }
+}
+
+function isLess(a: Version, b: Version): boolean {
+  return (a.generation - b.generation || a.epoch - b.epoch || a.step - b.step) < 0
 }
 
 function textOf({ generation, epoch, step }: Version): string {
@@ -175,7 +276,7 @@ function jsonOf(given: FeatureValue | undefined): string {
   return Object.is(value, -0) ? '-0' : JSON.stringify(value)
 }
 
-function recordFrom(hash: Record<string, string>): FeatureRecord | undefined {
+function recordFrom(hash: Hash): FeatureRecord | undefined {
   const { '@at': at, '@v': text = '', ...features } = hash
   const version = versionFrom(text)
   if (at === undefined || !version) return undefined

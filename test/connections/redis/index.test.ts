@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { connectRedis, redisConfig } from '../../src/connections/redis.ts'
-import type { Log } from '../../src/core/part.ts'
+import { connectRedis, redisConfig } from '../../../src/connections/redis/index.ts'
+import type { Log } from '../../../src/core/part.ts'
 
 describe('the address', () => {
   it.each(['redis://cache:6379', 'redis://me:p%2Fss@cache:6379/2', 'rediss://:secret@[::1]'])('may be %s', (url) => {
@@ -34,8 +34,8 @@ it.each(['me:hunter2', ':hunter2', 'hunter2'])(
     const log: Log = { debug: say, info: say, warn: say, error: say }
     const url = `redis://${who}@127.0.0.1:${(server.address() as AddressInfo).port}`
     const config = redisConfig.parse({ url, timeout: '500ms' })
-    const redis = connectRedis(await import('ioredis'), config, { directory: '/', deployment: 'd', log }, 'state')
-    const error = await redis.run((client) => client.get('a')).catch((reason: unknown) => reason)
+    const redis = await connectRedis(await import('ioredis'), config, { directory: '/', deployment: 'd', log }, 'state')
+    const error = await redis.run('a', (client) => client.get('a')).catch((reason: unknown) => reason)
     await redis.close()
     server.close()
     expect(error).toMatchObject({ code: 'store-failed', message: expect.stringContaining('***') })
