@@ -45,6 +45,14 @@ describe('a lifecycle', () => {
     expect(openAt(after(slot, [opening('a', 9), both]), 10)).toBe(0)
   })
 
+  it('tells ages anew each minute where it is not said how often', async () => {
+    const feature = await declared('oldest', 'lifecycle', { ...settings, measure: 'age', maxAge: '1h' }, 'max', columns)
+    const [ages] = lifecycle.slots([feature]) as [Slot]
+    const memory = after(ages, [opening('a', 30_000)])
+    expect([59_999, 60_000, 119_999, 120_000].map((now) => memory.results(now).get('oldest'))).toEqual([0, 30, 30, 90])
+    expect(ages.nextExpiry(memory.acc, 60_000)).toBe(120_000)
+  })
+
   it('ends by itself at maxAge, and remembers a close as long', () => {
     const memory = after(slot, [opening('a', 0), closing('b', 5_000)])
     expect(slot.nextExpiry(memory.acc, 5_000)).toBe(10_000)

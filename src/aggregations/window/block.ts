@@ -147,9 +147,9 @@ export class Block implements StoredPart {
     return acc
   }
 
+  /** There is at least one event. */
   encode(to: ByteWriter): void {
     to.varint(this.to - this.from)
-    if (this.from === this.to) return
     pack(this.times, this.from, this.to, to)
     if (this.values) packValues(this.values, this.from, this.to, to)
     if (this.ties) pack(this.ties, this.from, this.to, to)
