@@ -50,8 +50,8 @@ ${skipped.length === 0 ? '' : `\nNot run: ${skipped.join('; ')}.\n`}${delays ? d
 
 Input: ${events.toLocaleString('en')} Avro events of 138 bytes in ${PARTITIONS} partitions keyed by order, over ${STORES.toLocaleString('en')} stores of skewed popularity.
 
-- **W0, filter and project**: \`type == "ORDER_DELIVERED" && totalCents > 1000\`, four fields, by store, to a topic. Millrace writes Avro with a
-  header that names the record; the peers write JSON without.
+- **W0, filter and project**: \`type == "ORDER_DELIVERED" && totalCents > 1000\`, four fields, by store, to a topic, as JSON. Millrace writes a
+  header that names the record; the peers write none.
 - **W1, store features**: by store, which is not the key of the topic: mean and variance of the newest 50 \`prepSeconds\`, exact count of 10 minutes,
   open orders; to a topic. Coalesced: one result per changed store and step (Millrace) or commit (Kafka Streams); Flink has no such
   mode. Every update: one per event.

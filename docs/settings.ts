@@ -44,7 +44,9 @@ function rowsOf({ properties = {}, required = [] }: Json, prefix: string): strin
 function nested({ properties, additionalProperties, anyOf = [], required = [] }: Json, path: string): string[][] {
   if (properties) return rowsOf({ properties, required }, `${path}.`)
   if (typeof additionalProperties === 'object') return rowsOf(additionalProperties, `${path}.<name>.`)
-  return anyOf.flatMap((shape) => (shape.properties ? rowsOf(shape, `${path}.`) : []))
+  return anyOf.flatMap((shape) =>
+    shape.properties ? rowsOf(shape, `${path}.`) : shape.anyOf ? nested(shape, path) : [],
+  )
 }
 
 function typeOf(json: Json): string {

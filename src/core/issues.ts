@@ -50,10 +50,18 @@ export function addIssues(
 
 /** Of several shapes the one that is a mapping at all, where there is one. */
 function mapping(shapes: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
-  const fit = shapes.filter(
+  const fit = flat(shapes).filter(
     (issues) => !issues.some(({ code, path }) => path.length === 0 && WRONG_SHAPE.includes(code)),
   )
   return fit.length === 1 ? fit[0] : undefined
+}
+
+/** Shapes of which one is a choice of shapes itself, in one list. */
+function flat(shapes: readonly (readonly Issue[])[]): (readonly Issue[])[] {
+  return shapes.flatMap((issues) => {
+    const [only] = issues
+    return only?.code === 'invalid_union' && only.path.length === 0 ? flat(only.errors) : [issues]
+  })
 }
 
 const WRONG_SHAPE: readonly string[] = ['invalid_type', 'invalid_value', 'invalid_union']

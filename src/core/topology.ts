@@ -56,7 +56,12 @@ export interface Topology {
   readonly declaredAt: Millis
 }
 
+/** How the values of a topic are written: Avro in Confluent wire format, or JSON of the same schema. */
+export const FORMATS = ['avro', 'json'] as const
+export type Format = (typeof FORMATS)[number]
+
 export interface WrittenTopic extends TopicSpec {
+  readonly format: Format
   /** Of its values, as parsed JSON. */
   readonly schema: unknown
 }
@@ -70,7 +75,7 @@ export interface Declared<T extends Topology> {
   /** Topics whose schemas it needs. */
   readonly reads: readonly Named[]
   /** Topics it appends named records to. */
-  readonly writes: readonly Named[]
+  readonly writes: readonly (Named & { readonly format: Format })[]
   /**
    * Undefined when anything is wrong; the problems are then the file's. `topics` has all that it reads, and of those it writes the
    * ones that have a schema already.

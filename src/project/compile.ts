@@ -22,6 +22,7 @@ export async function compileAll(
   given: Omit<Reading, 'written'>,
 ): Promise<readonly AnyTopology[]> {
   reportDuplicates(read)
+  reportFormats(read)
   if (given.yaml.problems.some((problem) => problem.code === 'yaml-syntax')) return []
   const namesOf = (list: (declared: Declared<AnyTopology>) => readonly Named[]) =>
     read.flatMap(({ declared }) => list(declared).map(({ name }) => name))
@@ -72,6 +73,11 @@ class Compiling {
     const before = file.problems.length
     for (const { name, at } of declared.reads) {
       for (const writer of this.read.filter((other) => other.declared.writes.some((topic) => topic.name === name))) {
+        if (writer.declared.writes.some((topic) => topic.name === name && topic.format === 'json')) {
+          const message = `topic '${name}' is written as JSON by ${writer.file.file}: topologies read Avro`
+          file.add(at, { code: 'bad-value', message, expected: 'a topic of format: avro' })
+          continue
+        }
         this.compile(writer)
         if (this.done.has(writer) || writer === one) continue
         const message = `topic '${name}' is made of what is made here: records would go round for ever`
@@ -157,4 +163,16 @@ function reportDuplicates(read: readonly Read[]): void {
         )
     }
   }
+}
+
+/** A topic has one format, whoever writes it. */
+function reportFormats(read: readonly Read[]): void {
+  const first = new Map<string, string>()
+  for (const { file, declared } of read)
+    for (const { name, at, format } of declared.writes) {
+      const before = first.get(name) ?? format
+      first.set(name, before)
+      const message = `topic '${name}' is written as ${before} already`
+      if (before !== format) file.add(at, { code: 'bad-value', message, expected: `format: ${before}` })
+    }
 }

@@ -84,6 +84,9 @@ function breaksOf(was: About, is: About): string[] {
   })
   const topics = Object.entries(was.writes).flatMap(([topic, schema]) => {
     if (!(topic in is.writes)) return [`topic ${topic} is no longer written`]
+    const isJson = is.json?.includes(topic) ?? false
+    if (isJson !== (was.json?.includes(topic) ?? false))
+      return [`records of topic ${topic} are ${isJson ? 'JSON' : 'Avro'} now, and were ${isJson ? 'Avro' : 'JSON'}`]
     const [before, now] = [topicType(schema), topicType(is.writes[topic])]
     const fault = misfit(now, before) ?? misfit(before, now)
     return fault === undefined ? [] : [`records of topic ${topic} do not fit its readers: ${fault}`]

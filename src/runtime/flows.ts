@@ -1,4 +1,4 @@
-import { registeredEncoder } from '../codecs/avro/index.ts'
+import { registeredEncoder, topicEncoder } from '../codecs/avro/index.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Sink, SinkContext } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
@@ -25,10 +25,12 @@ export async function openFlow(
   const close = async () => {
     for (const sink of opened.splice(0).reverse()) await sink.close()
   }
-  const encoder: SinkContext['encoder'] = (subject, schema) => registeredEncoder(registry, subject, schema)
   try {
-    if (topology.kind === 'transform')
-      return { flow: topology.flow(await openWrites(topology.writes, transport, encoder)), close }
+    if (topology.kind === 'transform') {
+      const encoders = await openWrites(topology.writes, transport, (topic) => topicEncoder(registry, topic))
+      return { flow: topology.flow(encoders), close }
+    }
+    const encoder: SinkContext['encoder'] = (subject, schema) => registeredEncoder(registry, subject, schema)
     const partitions = project.config.engine.shufflePartitions
     const context = sinkContext(topology, { partitions, store, transport, encoder })
     return { flow: topology.flow(await openSinks(topology, project, context, metrics, opened, log)), close }

@@ -29,7 +29,7 @@ export async function createTopics(project: Project, transport: Transport, reten
     await transport.create({ name, partitions, ...kept })
   }
   // what is made of old records is as old
-  for (const { schema: _, ...spec } of project.topologies.flatMap(({ writes }) => writes))
+  for (const { schema: _, format: __, ...spec } of project.topologies.flatMap(({ writes }) => writes))
     if (retentionMs !== undefined && !(await transport.topics([spec.name])).has(spec.name))
       await transport.create({ ...spec, retentionMs })
 }

@@ -2,7 +2,7 @@
  * One topology in a world of its own: the real compiler, engine, codec and parts, on a log, a state and a feature store in
  * memory, and a clock that only the test moves. No broker, no disk, no waiting.
  */
-import { avroDecoder, registeredEncoder } from '../codecs/avro/index.ts'
+import { avroDecoder, registeredEncoder, topicEncoder } from '../codecs/avro/index.ts'
 import { parseDuration } from '../core/duration.ts'
 import { MillraceError, RecordError } from '../core/errors.ts'
 import type { Decoder, Encoder, Flow, InputRecord, Millis, Sink, SinkContext } from '../core/model.ts'
@@ -241,6 +241,8 @@ export class TopologyTest {
   /** Records written to an output topic since they were last asked for, in the order of writing. */
   async outputs(topic: string): Promise<readonly TestedOutput[]> {
     const records = this.unread(topic)
+    if (this.topology.writes.some(({ name, format }) => name === topic && format === 'json'))
+      return records.map(({ key, value }) => ({ key: key?.toString() ?? null, value: value && JSON.parse(`${value}`) }))
     const latest = await this.registry.latest(`${topic}-value`)
     if (!latest || records.length === 0) return []
     const { fields } = latest.schema as { fields: readonly { name: string }[] }
@@ -308,7 +310,7 @@ export class TopologyTest {
 
   private async transformFlow(topology: TransformTopology): Promise<Flow> {
     const writes = topology.writes.map((topic) => ({ ...topic, partitions: 1 }))
-    const encoders = await openWrites(writes, this.transport, this.encoder)
+    const encoders = await openWrites(writes, this.transport, (topic) => topicEncoder(this.registry, topic))
     return { ...topology.flow(encoders), start: 'earliest' }
   }
 

@@ -4,11 +4,11 @@ import { RecordError } from '../core/errors.ts'
 import type { Expected } from '../core/expression/index.ts'
 import { fingerprint } from '../core/fingerprint.ts'
 import { described, misfit } from '../core/fit.ts'
-import type { Encoder, Event, Lookup, Made, Millis, TransformFlow, TransformSource } from '../core/model.ts'
+import type { Encoder, Event, Lookup, Made, Millis, TopicSpec, TransformFlow, TransformSource } from '../core/model.ts'
 import { schemaJson } from '../core/schema-json.ts'
 import { nearest } from '../core/suggest.ts'
 import type { SourceTopic } from '../core/topics.ts'
-import type { Topology, WrittenTopic } from '../core/topology.ts'
+import type { Topology } from '../core/topology.ts'
 import { type Compiled, compileWritten, type NamesOn, outermost } from '../core/written.ts'
 import type { YamlFile } from '../core/yaml.ts'
 import { type Declaration, placeOf } from './declaration.ts'
@@ -67,10 +67,10 @@ export function compileTransform(
   })
   const made = own ? ownRecord(own, sources) : compileRecord(yaml, declaration, sources, names.all)
   if (!made || yaml.problems.length > before) return undefined
-  const writes = declaration.to.map(({ topic }, i) => {
+  const writes = declaration.to.map(({ topic, format }, i) => {
     const known = topics.get(topic)
     if (known) checkFit(yaml, i, made, known)
-    return writtenTopic(topic, known?.schema ?? schemaOf(made, description), config)
+    return { ...specOf(topic, config), schema: known?.schema ?? schemaOf(made, description), format }
   })
   if (yaml.problems.length > before) return undefined
   const code = own ? { own: [own.own.name, own.own.digest] } : {}
@@ -118,9 +118,9 @@ function refuseTable(yaml: YamlFile, key: Compiled<'text'>, tables: readonly Tab
   yaml.add(['key'], { code: 'bad-expression', message, expected })
 }
 
-function writtenTopic(name: string, schema: unknown, { topics, engine }: Config): WrittenTopic {
+function specOf(name: string, { topics, engine }: Config): TopicSpec {
   const { partitions = engine.shufflePartitions, retention: retentionMs = RETENTION_MS } = topics[name] ?? {}
-  return { name, partitions, retentionMs, schema }
+  return { name, partitions, retentionMs }
 }
 
 const schemaOf = ({ type }: MadeRecord, doc: string | undefined) => ({

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { oneOrMore, topicName } from '../core/config.ts'
 import { addIssues, describe } from '../core/issues.ts'
 import { isMapping } from '../core/mapping.ts'
-import { headShape, type Named, topologyName } from '../core/topology.ts'
+import { type Declared, FORMATS, type Format, headShape, type Topology, topologyName } from '../core/topology.ts'
 import { expression, lets } from '../core/written.ts'
 import type { Path, YamlFile } from '../core/yaml.ts'
 
@@ -18,10 +18,16 @@ const table = z.strictObject({
 const route = z.strictObject({
   topic: topicName.describe('Topic to append to; made when it does not exist.'),
   when: expression.optional().describe('Expression: which records go there; all when left out.'),
+  format: z
+    .enum(FORMATS)
+    .default('avro')
+    .describe(
+      'avro: Confluent wire format, its schema registered. json: plain JSON of the same schema, for readers outside: topologies read Avro.',
+    ),
 })
 
 const destination = z.union(
-  [topicName.transform((topic) => ({ topic, when: undefined })), route],
+  [topicName.transform((topic) => ({ topic, when: undefined, format: 'avro' as Format })), route],
   'a topic, or { topic: name, when: expression }',
 )
 
@@ -98,13 +104,16 @@ export function readDeclaration(yaml: YamlFile): Declaration | undefined {
 }
 
 /** Topics by where they are named. */
-export function topicsOf(yaml: YamlFile, { from, tables, to }: Declaration): Record<'reads' | 'writes', Named[]> {
+export function topicsOf(
+  yaml: YamlFile,
+  { from, tables, to }: Declaration,
+): Pick<Declared<Topology>, 'reads' | 'writes'> {
   return {
     reads: [
       ...from.map((name, i) => ({ name, at: placeOf(yaml, 'from', i) })),
       ...Object.entries(tables).map(([name, { topic }]) => ({ name: topic, at: ['tables', name, 'topic'] })),
     ],
-    writes: to.map(({ topic }, i) => ({ name: topic, at: placeOf(yaml, 'to', i) })),
+    writes: to.map(({ topic, format }, i) => ({ name: topic, at: placeOf(yaml, 'to', i), format })),
   }
 }
 

@@ -36,6 +36,15 @@ describe('a plan', () => {
     })
   })
 
+  it('calls records that are JSON now breaking', () => {
+    const pickups = topologies.find(({ name }) => name === 'pickups') as AnyTopology
+    const before = deployed(pickups, () => ({ json: ['pickups'] }))
+    expect(planOf([pickups], before, new Map()).changes[0]).toMatchObject({
+      verdict: 'breaking',
+      notes: expect.arrayContaining(['records of topic pickups are Avro now, and were JSON']),
+    })
+  })
+
   it('calls a feature of another type breaking', () => {
     const before = deployed(load, ({ features }) => ({ features: { ...features, orders_10m: { type: 'string' } } }))
     expect(only(before)).toMatchObject({

@@ -188,3 +188,21 @@ to: [city-readings, { topic: hot, when: event.celsius > 30.0 }]
   expect(await test.outputs('hot')).toEqual([{ key: 'x', value: { celsius: 35, city: null } }])
   expect(await test.features('north')).toBeUndefined()
 })
+
+it('reads the records of a topic of JSON as those of Avro', async () => {
+  const hot = `topology: hot
+kind: transform
+from: readings
+where: event.celsius > 30.0
+map: { station: event.station.id, celsius: event.celsius, kelvin: event.celsius + 273.0 }
+key: event.station.id
+to: [{ topic: hot, format: json }, dry]
+`
+  const directory = weatherProject({ 'topologies/hot.yaml': hot })
+  const test = await testTopology({ directory, topology: 'hot' })
+  onTestFinished(() => test.close())
+  for (const celsius of [20, 31]) await test.send('readings', reading(celsius))
+  const record = { key: 'north', value: { station: 'north', celsius: 31, kelvin: 304 } }
+  expect(await test.outputs('hot')).toEqual([record])
+  expect(await test.outputs('dry')).toEqual([record])
+})

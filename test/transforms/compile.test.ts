@@ -43,6 +43,12 @@ const WRONG: readonly (readonly [string, string, string, string])[] = [
     'to: lines\nlet: { x: event.id + 1 }',
     "12:22 '+' does not go between",
   ],
+  [
+    'an unknown key of a destination',
+    'to: lines',
+    'to: { topic: lines, whn: event.id }',
+    "11:21 unknown key 'whn' → when",
+  ],
   ['an unknown field to keep', 'to: lines', 'to: lines\nkeep: [id, stor]', "12:12 no field 'stor'"],
   ['keeping a field that is mapped', 'map:', 'keep: [id]\nmap:\n  id: event.id', "9:3 'id' is kept already"],
 ]
@@ -51,6 +57,33 @@ it.each(WRONG)('%s is refused at its place', async (_, right, wrong, said) => {
   const found = await problemsOf({ 'topologies/lines.yaml': TRANSFORM.replace(right, wrong) })
   expect(found).toHaveLength(1)
   expect(found[0]).toContain(`lines.yaml:${said}`)
+})
+
+describe('a topic of JSON', () => {
+  const JSON_LINES = TRANSFORM.replace('to: lines', 'to: { topic: lines, format: json }')
+  it('has records of the same schema', async () => {
+    const [avro, json] = [await compiled(TRANSFORM), await compiled(JSON_LINES)]
+    expect([avro.writes[0]?.format, json.writes[0]?.format]).toEqual(['avro', 'json'])
+    expect(json.writes[0]?.schema).toEqual(avro.writes[0]?.schema)
+  })
+  it('is read by no topology', async () => {
+    const reader =
+      'topology: r\nkind: features\nfrom: lines\nentity: e\nby: basket\nfeatures: { n: { last: 1, as: count } }\n'
+    expect(await problemsOf({ 'topologies/lines.yaml': JSON_LINES, 'topologies/reader.yaml': reader })).toEqual([
+      "reader.yaml:3:7 topic 'lines' is written as JSON by topologies/lines.yaml: topologies read Avro",
+    ])
+  })
+  it('is written as JSON by all', async () => {
+    const other = TRANSFORM.replace('topology: lines', 'topology: others')
+    expect(await problemsOf({ 'topologies/lines.yaml': JSON_LINES, 'topologies/others.yaml': other })).toEqual([
+      "others.yaml:11:5 topic 'lines' is written as json already",
+    ])
+  })
+  it('has no third format', async () => {
+    expect(await problemsOf({ 'topologies/lines.yaml': JSON_LINES.replace('format: json', 'format: jsn') })).toEqual([
+      "lines.yaml:11:29 to.format is 'jsn' → json",
+    ])
+  })
 })
 
 it.each([

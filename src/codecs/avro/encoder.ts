@@ -1,6 +1,8 @@
 import { RecordError } from '../../core/errors.ts'
 import type { Encoder, Registry } from '../../core/model.ts'
 import { topicType } from '../../core/schema.ts'
+import type { Format } from '../../core/topology.ts'
+import { jsonEncoder } from './json.ts'
 import { Output } from './output.ts'
 import { compileWrite, Misfit } from './write.ts'
 
@@ -31,6 +33,14 @@ export function avroEncoder({ schema, id }: AvroEncoderOptions): Encoder {
       return output.copy()
     },
   }
+}
+
+/** Values of a topic: Avro by the schema registered under the topic's subject, or JSON by the same schema, which nobody registers. */
+export async function topicEncoder(
+  registry: Registry,
+  { name, schema, format }: { readonly name: string; readonly schema: unknown; readonly format: Format },
+): Promise<Encoder> {
+  return format === 'json' ? jsonEncoder(schema) : registeredEncoder(registry, `${name}-value`, schema)
 }
 
 /** Registers the schema, and encodes records of it. */

@@ -26,7 +26,8 @@ export class Misfit extends Error {
   }
 }
 
-const MAX_DEPTH = 64
+/** Of records inside records of one type. */
+export const MAX_DEPTH = 64
 
 export function compileWrite(type: RecordType): Write {
   return new Compiler().record(type)
@@ -192,15 +193,15 @@ function time(unit: ReturnType<typeof unitOf>): Write {
   }
 }
 
-function isInt(value: unknown): value is number {
+export function isInt(value: unknown): value is number {
   return typeof value === 'number' && (value | 0) === value
 }
 
-function isWhole(value: unknown): value is number {
+export function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value)
 }
 
-function fail(value: unknown, expected: string): never {
+export function fail(value: unknown, expected: string): never {
   throw new Misfit(value, expected)
 }
 

@@ -1,4 +1,4 @@
-/** Records of a topic as lines of JSON: values decoded by the newest schema of their subject, where there is one. */
+/** Records of a topic as lines of JSON: values decoded by the newest schema of their subject, where there is one; JSON as it is. */
 import { isUtf8 } from 'node:buffer'
 import type { TailOptions, TailQuestion } from '../../api/tail.ts'
 import { avroDecoder } from '../../codecs/avro/index.ts'
@@ -61,6 +61,8 @@ class Decoders {
 
   async read({ topic: own, record }: TailRecord): Promise<{ readonly event?: Event; readonly shown: object }> {
     if (record.value === null) return { shown: { value: null } }
+    const json = jsonOf(record.value)
+    if (json) return { shown: { value: json } }
     const topic = record.headers['millrace-source-topic']?.toString() ?? own
     const decoder = await this.decoderOf(topic)
     const bytes = { value: { base64: record.value.toString('base64') } }
@@ -86,6 +88,18 @@ class Decoders {
     if (!latest) return undefined
     const fields = topicType(latest.schema).fields.map(({ name }) => [name])
     return avroDecoder({ registry: this.registry, schema: latest.schema, fields, log: SILENT })
+  }
+}
+
+const BRACE = '{'.charCodeAt(0)
+
+/** Avro of a registry begins with 0; what begins with a brace, such as some dead letters and JSON topics, is JSON if it reads as such. */
+function jsonOf(value: Buffer): object | undefined {
+  if (value[0] !== BRACE) return undefined
+  try {
+    return JSON.parse(value.toString()) as object
+  } catch {
+    return undefined
   }
 }
 

@@ -79,6 +79,12 @@ it('gives dead letters decoded by the schema of the topic they come from', async
   expect(other).toMatchObject({ value: { base64: expect.any(String) } })
 })
 
+it('gives values that are JSON as they are', async () => {
+  await write(Buffer.from('{"a":[1,null]}'))
+  await write(Buffer.from('{"a":'))
+  expect(await lines()).toMatchObject([{ value: { a: [1, null] } }, { value: { base64: expect.any(String) } }])
+})
+
 it('gives those only that the expression is true for, up to the limit', async () => {
   for (const size of [1, 2, 3, 4]) await write(thing(`t${size}`, size))
   await write(Buffer.from('rubbish'))
