@@ -26,6 +26,14 @@ export function guarded<T>(limit: Millis, call: () => T): T {
   }
 }
 
+/** What a method of code that is not Millrace's own answers; throws `part-failed` for a promise, as nobody would wait for it. */
+export function atOnce<T>(method: string, answer: T): T {
+  if (!(answer instanceof Promise)) return answer
+  // unheard, a rejection would end the process
+  answer.catch(() => undefined)
+  throw new RecordError('part-failed', `${method}() gives a promise: it has to answer at once`)
+}
+
 /** Asks nothing of a thing that is no error: it might fail again, or not answer. */
 function told(thrown: unknown): string {
   if (typeof thrown !== 'object' && typeof thrown !== 'function') return String(thrown)

@@ -1,5 +1,6 @@
 /** Aggregations, operators and sinks of one's own, taken up beside those that come with Millrace. */
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
+import { atOnce } from '../core/guard.ts'
 import { isMapping } from '../core/mapping.ts'
 import type { Aggregation, FeatureSpec, Operator, Slot } from '../core/model.ts'
 import { isOwnPart, loadOwnPart, type OwnPart, OwnPartFault, requireAnswers } from '../core/own-part.ts'
@@ -80,11 +81,25 @@ function ownOperator(own: OwnPart): LoadedOperator {
     asked(own, 'open()', () => {
       const operator = part.open(settings, NOWHERE)
       requireAnswers(own.path, AN_OPERATOR, operator, OPERATOR)
-      checkOperator(own, operator)
-      return operator
+      const prompt = answeringAtOnce(operator)
+      checkOperator(own, prompt)
+      return prompt
     })
   const config = configured(own, open)
   return { ...loadedOperator({ ...part, config, open }), own }
+}
+
+/** The operator, failing where a method gives a promise. */
+function answeringAtOnce(operator: Operator): Operator {
+  const methods: Partial<Operator> = {
+    create: () => atOnce('create', operator.create()),
+    add: (...given) => atOnce('add', operator.add(...given)),
+    merge: (...given) => atOnce('merge', operator.merge(...given)),
+    result: (...given) => atOnce('result', operator.result(...given)),
+    encode: (...given) => atOnce('encode', operator.encode(...given)),
+    decode: (from) => atOnce('decode', operator.decode(from)),
+  }
+  return Object.assign(Object.create(operator) as Operator, methods)
 }
 
 function checkOperator({ path }: OwnPart, operator: Operator): void {
@@ -141,14 +156,14 @@ function ownSlots(own: OwnPart, opened: Aggregation, features: readonly FeatureS
     id: `${own.name} ${slot.id}`,
     columns: slot.columns,
     features: slot.features,
-    create: () => slot.create(),
-    add: (...given) => slot.add(...given),
-    expire: (...given) => slot.expire(...given),
-    nextExpiry: (...given) => slot.nextExpiry(...given),
-    isEmpty: (acc) => slot.isEmpty(acc),
-    results: (...given) => slot.results(...given),
-    encode: (...given) => slot.encode(...given),
-    decode: (from) => slot.decode(from),
+    create: () => atOnce('create', slot.create()),
+    add: (...given) => atOnce('add', slot.add(...given)),
+    expire: (...given) => atOnce('expire', slot.expire(...given)),
+    nextExpiry: (...given) => atOnce('nextExpiry', slot.nextExpiry(...given)),
+    isEmpty: (acc) => atOnce('isEmpty', slot.isEmpty(acc)),
+    results: (...given) => atOnce('results', slot.results(...given)),
+    encode: (...given) => atOnce('encode', slot.encode(...given)),
+    decode: (from) => atOnce('decode', slot.decode(from)),
     ...(slot.isLate ? { isLate: (...given) => slot.isLate?.(...given) === true } : {}),
     ...(slot.segments ? { segments: slot.segments } : {}),
   }))

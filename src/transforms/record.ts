@@ -1,6 +1,6 @@
 /** The record that a transform makes: its fields, how each is filled from every source topic, and its schema. */
-import { RecordError } from '../core/errors.ts'
 import type { Expected, Expression } from '../core/expression/index.ts'
+import { atOnce } from '../core/guard.ts'
 import type { Event, Maker } from '../core/model.ts'
 import { type AvroField, type AvroType, nonNull, type RecordType, SchemaError } from '../core/schema.ts'
 import { isSameType, schemaJson } from '../core/schema-json.ts'
@@ -83,11 +83,7 @@ export function ownRecord({ type, maker }: OwnMaker, sources: readonly SourceTop
     type,
     fill: () => (scope) => {
       for (const name in scope) freeze(scope[name])
-      const made: unknown = maker.make(scope as Parameters<Maker['make']>[0])
-      if (!(made instanceof Promise)) return made as Event | null
-      // what it says is not waited for; unheard, a rejection would end the process
-      made.catch(() => undefined)
-      throw new RecordError('part-failed', 'make() gives a promise: it has to give the record itself')
+      return atOnce('make', maker.make(scope as Parameters<Maker['make']>[0]))
     },
     uses: (topic) => [{ fields: whole.get(topic) ?? [] }],
     asks: () => [],

@@ -148,6 +148,21 @@ it('an event that a part fails on is a dead letter of its own, in the driver as 
   expect(test.deadLetters()).toEqual([{ code: 'part-failed', reason: 'too hot', topic: 'readings' }])
 })
 
+it('a promise is no answer, and one that rejects ends nothing', async () => {
+  const later = SUM.replace('acc.n++ }', "acc.n++; if (value > 100) return Promise.reject(new Error('unheard')) }")
+  const files = { 'topologies/heat.yaml': topology(OPERATOR), 'parts/own.ts': partOf(`() => (${later})`) }
+  const test = await testTopology({ directory: weatherProject(files), topology: 'heat' })
+  onTestFinished(() => test.close())
+  for (const celsius of [1, 1_000, 2]) await test.send('readings', { station: { id: 'north' }, celsius })
+  expect((await test.features('north'))?.values).toEqual({ sum_1h: 3 })
+  expect(test.deadLetters()).toEqual([
+    { code: 'part-failed', reason: 'add() gives a promise: it has to answer at once', topic: 'readings' },
+  ])
+  expect(await faults(partOf(`() => ({ ...${SUM}, create: () => Promise.reject(new Error('unheard')) })`))).toEqual([
+    expect.stringContaining('open() of ./parts/own.ts fails: create() gives a promise'),
+  ])
+})
+
 it('a part may be named in a dimension, where a fault of it is told', async () => {
   const dimensions = `topology: heat
 kind: features
