@@ -33,7 +33,7 @@ export function environmentIn(
     if (typeof node !== 'string') return node
     return node.replace(VARIABLE, (whole, escaped: string, name: string, offset: number) => {
       if (escaped) return whole.slice(1)
-      const found = environment[name]
+      const found = Object.hasOwn(environment, name) ? environment[name] : undefined
       inserted = true
       if (found !== undefined) return found
       missing.add(path.join('\0'))
