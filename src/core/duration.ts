@@ -9,13 +9,19 @@ export const DURATION_EXPECTED = 'a whole number and a unit of ms, s, m, h or d:
 
 /** Milliseconds of a duration, at least 1. Throws RangeError that says what was found and which units there are. */
 export function parseDuration(text: string): Millis {
+  const read = readDuration(text)
+  if (typeof read === 'string') throw new RangeError(read)
+  return read
+}
+
+/** Milliseconds, or why it is no duration. */
+function readDuration(text: string): Millis | string {
   const [, digits, unit] = /^(\d{1,15})(ms|s|m|h|d)$/.exec(text) ?? []
   const found = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)
-  if (digits === undefined || unit === undefined)
-    throw new RangeError(`${found} is no duration; expected ${DURATION_EXPECTED}`)
+  if (digits === undefined || unit === undefined) return `${found} is no duration; expected ${DURATION_EXPECTED}`
   const ms = Number(digits) * (UNITS[unit] as Millis)
-  if (ms === 0) throw new RangeError(`${found} is no time at all; expected at least 1ms`)
-  if (ms > MOST_DAYS * 86_400_000) throw new RangeError(`${found} is too long; expected at most ${MOST_DAYS}d`)
+  if (ms === 0) return `${found} is no time at all; expected at least 1ms`
+  if (ms > MOST_DAYS * 86_400_000) return `${found} is too long; expected at most ${MOST_DAYS}d`
   return ms
 }
 
@@ -43,11 +49,8 @@ export const duration = z
       context.issues.push({ code: 'invalid_type', expected: 'string', input: value })
       return z.NEVER
     }
-    try {
-      if (typeof value === 'string') return parseDuration(value)
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error
-    }
+    const read = typeof value === 'string' ? readDuration(value) : undefined
+    if (typeof read === 'number') return read
     const suggestion = typeof value === 'string' ? meantDuration(value) : undefined
     const params = {
       code: 'bad-duration',

@@ -152,6 +152,15 @@ export class MillraceError extends Error {
   }
 }
 
+/** What was thrown says. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** The error, where it is of that class. Throws it on where it is another: a fault of the program is never taken for one of its input. */
+export function only<E extends Error>(kind: new (...given: never[]) => E, error: unknown): E {
+  if (error instanceof kind) return error
+  throw error
+}
+
 /** This record can never be processed: it goes to the dead letters, and the rest of its batch goes on. */
 export class RecordError extends MillraceError {
   override readonly name = 'RecordError'

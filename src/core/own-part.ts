@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import module from 'node:module'
-import { dirname, isAbsolute, relative, resolve } from 'node:path'
+import { dirname, extname, isAbsolute, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { types } from 'node:util'
 import type { Millis } from './model.ts'
@@ -143,10 +143,10 @@ let isHooked = false
 function hookImports(): void {
   if (isHooked) return
   isHooked = true
-  const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  const suffix = extname(import.meta.url)
   const ours: Readonly<Record<string, string>> = {
-    millrace: new URL(`../index.${suffix}`, import.meta.url).href,
-    'millrace/testing': new URL(`../testing/index.${suffix}`, import.meta.url).href,
+    millrace: new URL(`../index${suffix}`, import.meta.url).href,
+    'millrace/testing': new URL(`../testing/index${suffix}`, import.meta.url).href,
   }
   module.registerHooks({
     resolve: (specifier, context, next) => next(ours[specifier] ?? specifier, context),

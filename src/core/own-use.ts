@@ -1,5 +1,6 @@
 /** How a file names a part of one's own, gives it settings, and what is asked of it while a project is checked. */
 import { z } from 'zod'
+import { messageOf, only } from './errors.ts'
 import { guarded } from './guard.ts'
 import { keysAt, unknownKey } from './issues.ts'
 import { isMapping } from './mapping.ts'
@@ -37,9 +38,9 @@ export function configured(own: OwnPart, opened: (settings: unknown) => void = (
     try {
       opened(parsed.data)
     } catch (error) {
-      if (!(error instanceof OwnPartFault)) throw error
-      const params = { code: 'bad-part', expected: error.expected }
-      context.issues.push({ code: 'custom', message: error.message, params, input: written, path: [own.path] })
+      const { message, expected } = only(OwnPartFault, error)
+      const params = { code: 'bad-part', expected }
+      context.issues.push({ code: 'custom', message, params, input: written, path: [own.path] })
     }
     return parsed.data
   })
@@ -61,7 +62,7 @@ export function asked<T>(own: OwnPart, what: string, call: () => T): T {
     return guarded(PATIENCE, call)
   } catch (error) {
     if (error instanceof Error && error.cause instanceof OwnPartFault) throw error.cause
-    const message = `${what} of ${own.path} fails: ${error instanceof Error ? error.message : error}`
+    const message = `${what} of ${own.path} fails: ${messageOf(error)}`
     throw new OwnPartFault(message, 'a part that works', { cause: error })
   }
 }

@@ -3,6 +3,7 @@
  * what it is; validation, JSON Schema, reference pages and conformance tests follow by enumerating the folder.
  */
 import { readdirSync } from 'node:fs'
+import { extname } from 'node:path'
 import type { z } from 'zod'
 import { MillraceError } from './errors.ts'
 
@@ -71,8 +72,7 @@ export async function loadPart<C, T>(folder: PartFolder, name: string): Promise<
   )
   if (!entry)
     throw new MillraceError('part-unknown', `no '${name}' in ${folder}; there are ${partNames(folder).join(', ')}`)
-  const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const path = entry.isDirectory() ? `${folder}/${name}/index.${suffix}` : `${folder}/${entry.name}`
+  const path = entry.isDirectory() ? `${folder}/${name}/index${extname(import.meta.url)}` : `${folder}/${entry.name}`
   const module = (await import(new URL(path, root).href)) as { default: Part<C, T> }
   return module.default
 }

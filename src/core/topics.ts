@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Config, TopicConfig } from './config.ts'
+import { only } from './errors.ts'
 import { compileExpression, type Expression, ExpressionError } from './expression/index.ts'
 import type { Fault } from './problem.ts'
 import { readYaml } from './read-yaml.ts'
@@ -77,9 +78,8 @@ export function topicOf(
   try {
     return describeTopic(name, schema, topicType(schema), declared ?? {}, yaml, declared?.named ?? written.has(name))
   } catch (error) {
-    if (!(error instanceof SchemaError)) throw error
-    const { code, message, expected, suggestion } = error
-    add({ code, message, expected, suggestion }, error.path)
+    const { code, message, expected, suggestion, path } = only(SchemaError, error)
+    add({ code, message, expected, suggestion }, path)
     return 'wrong'
   }
 }
@@ -141,8 +141,7 @@ export function compileField<E extends 'number' | 'text'>(
   try {
     return compileExpression(`event.${path}`, { event: type, expects })
   } catch (error) {
-    if (!(error instanceof ExpressionError)) throw error
-    const { code, message, expected, suggestion, offset } = error
+    const { code, message, expected, suggestion, offset } = only(ExpressionError, error)
     const near = code === 'unknown-field' ? nearest(path, likely) : undefined
     yaml.add(at, { code, message, expected, suggestion: near ?? suggestion }, Math.max(0, offset - 'event.'.length))
     return undefined

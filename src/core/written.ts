@@ -1,6 +1,7 @@
 /** Expressions as topology files have them: one for every source topic, or one per topic. */
 import { z } from 'zod'
 import { topicName } from './config.ts'
+import { only } from './errors.ts'
 import {
   AbsentName,
   compileExpression,
@@ -43,8 +44,7 @@ export function compileWritten<E extends Expected>(
       compiled.set(topic.name, compileExpression(text, { ...names?.(topic), event: topic.type, expects }))
     } catch (error) {
       if (error instanceof AbsentName) return
-      if (!(error instanceof ExpressionError)) throw error
-      refused.push({ topic: topic.name, error, path })
+      refused.push({ topic: topic.name, error: only(ExpressionError, error), path })
     }
   }
   if (typeof written === 'string') for (const topic of sources) compile(topic, written, at)

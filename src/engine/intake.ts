@@ -1,6 +1,6 @@
 /** Where a reduce task's frames come from: a shuffle topic, or the task's own source read directly. */
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
-import { ClearStop } from '../core/errors.ts'
+import { ClearStop, messageOf } from '../core/errors.ts'
 import type { FeatureFlow, FlowSource, InputRecord, Millis, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import type { Slice } from './inbox.ts'
@@ -74,7 +74,7 @@ export class ShuffleIntake implements Intake {
       } catch (error) {
         throw new ClearStop(
           'state-unreadable',
-          `${this.topic}/${this.partition}@${record.position}: ${error instanceof Error ? error.message : error}`,
+          `${this.topic}/${this.partition}@${record.position}: ${messageOf(error)}`,
         )
       }
     }

@@ -2,7 +2,7 @@
  * Record → event → row: what mappers and tasks that read their source directly have in common. The rows are a function
  * of the records alone.
  */
-import { ClearStop, RecordError } from '../core/errors.ts'
+import { ClearStop, messageOf, RecordError } from '../core/errors.ts'
 import { hash53 } from '../core/key.ts'
 import type { Event, FeatureFlow, FlowSource, InputRecord, Millis, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
@@ -118,5 +118,5 @@ export class RecordMapper {
 
 export function asRecordError(error: unknown): RecordError {
   if (error instanceof RecordError) return error
-  return new RecordError('expression-failed', error instanceof Error ? error.message : String(error), { cause: error })
+  return new RecordError('expression-failed', messageOf(error), { cause: error })
 }

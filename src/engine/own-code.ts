@@ -1,5 +1,5 @@
 import type { WallClock } from '../core/clock.ts'
-import { ClearStop, RecordError } from '../core/errors.ts'
+import { ClearStop, only, RecordError } from '../core/errors.ts'
 import { guarded } from '../core/guard.ts'
 import type { Millis, OwnCode, TaskId } from '../core/model.ts'
 
@@ -28,9 +28,9 @@ export class OwnCalls {
     try {
       return { answer: guarded(limit, call) }
     } catch (error) {
-      if (!(error instanceof RecordError)) throw error
-      if (error.code === 'part-timeout') this.timedOut()
-      return { failure: error }
+      const failure = only(RecordError, error)
+      if (failure.code === 'part-timeout') this.timedOut()
+      return { failure }
     }
   }
 

@@ -1,5 +1,5 @@
 import type { WallClock } from '../core/clock.ts'
-import { MillraceError, RecordError } from '../core/errors.ts'
+import { MillraceError, messageOf, only, RecordError } from '../core/errors.ts'
 import { guarded } from '../core/guard.ts'
 import type { Millis, Sink, SinkResult } from '../core/model.ts'
 import { OwnPartFault, requireMethods } from '../core/own-part.ts'
@@ -33,7 +33,7 @@ export async function openOwnSink(
       return await Promise.race([guarded(limits.timeout, call), silence])
     } catch (error) {
       if (error instanceof MillraceError && !(error instanceof RecordError)) throw error
-      const message = error instanceof Error ? error.message : String(error)
+      const message = messageOf(error)
       const code = error instanceof RecordError ? error.code : 'part-failed'
       throw new MillraceError(code, `${what} of ${path}: ${message}`, { cause: error })
     } finally {
@@ -44,8 +44,8 @@ export async function openOwnSink(
   try {
     requireMethods(path, 'a Sink: write, close', sink, ['write', 'close'])
   } catch (error) {
-    if (!(error instanceof OwnPartFault)) throw error
-    throw new MillraceError('part-failed', `${error.message}, expected ${error.expected}`)
+    const { message, expected } = only(OwnPartFault, error)
+    throw new MillraceError('part-failed', `${message}, expected ${expected}`)
   }
   const { mark, caughtUp, flush } = sink
   return {

@@ -1,3 +1,4 @@
+import { messageOf } from '../core/errors.ts'
 import type { Millis, Partition, Position, Range } from '../core/model.ts'
 import type { TaskContext } from './task.ts'
 
@@ -31,7 +32,7 @@ export class Silence {
     const { topic, partition } = this.partition
     const { ends, settings, log } = this.context
     const attested = await ends(topic).catch((error: unknown) => {
-      this.trouble = `asking for the end of ${topic}: ${error instanceof Error ? error.message : error}`
+      this.trouble = `asking for the end of ${topic}: ${messageOf(error)}`
       log.warn({ topic, partition, position, reason: this.trouble }, 'silence cannot be told')
     })
     if (!attested) {

@@ -4,7 +4,7 @@
  * read to where it ended at that moment.
  */
 import type { WallClock } from '../core/clock.ts'
-import { ClearStop, RecordError } from '../core/errors.ts'
+import { ClearStop, messageOf, only, RecordError } from '../core/errors.ts'
 import type { Batch, Decoder, Event, InputRecord, Millis, Position, Range, Transport } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
 import { NotYet } from './task.ts'
@@ -117,7 +117,7 @@ class Table {
           this.read.abort()
         }
       } catch (error) {
-        this.reason = error instanceof Error ? error.message : String(error)
+        this.reason = messageOf(error)
         log.warn({ topic: this.topic, reason: this.reason }, 'a table could not be read; trying again')
       }
       await clock.wait(LOOK_EVERY, this.closing.signal)
@@ -166,8 +166,7 @@ class Table {
     try {
       return decoder.record(record)
     } catch (error) {
-      if (!(error instanceof RecordError)) throw error
-      const { code, message } = error
+      const { code, message } = only(RecordError, error)
       const { position } = record
       this.options.log.warn(
         { topic: this.topic, position, code, reason: message },

@@ -4,7 +4,7 @@
  * `transform.ts` (record → records).
  */
 import type { WallClock } from '../core/clock.ts'
-import { ClearStop, type ErrorCode, Fenced, MillraceError } from '../core/errors.ts'
+import { ClearStop, type ErrorCode, Fenced, MillraceError, messageOf } from '../core/errors.ts'
 import type { Flow, Millis, Position, Range, State, TaskId, Transport } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
 import type { DeadLetters } from './dead-letters.ts'
@@ -331,7 +331,6 @@ export class TaskRunner {
   }
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 const codeOf = (error: unknown): string => (error instanceof MillraceError ? error.code : 'unexpected')
 
 /** Reads bytes of the state store; what cannot be read is a clear stop, since no repetition would help. */

@@ -1,5 +1,6 @@
 /** From the syntax tree to closures, checking types on the way. */
 import type { ASTNode } from '@marcbachmann/cel-js'
+import { only } from '../errors.ts'
 import { type AvroType, nonNull } from '../schema.ts'
 import { nearestOrBegun } from '../suggest.ts'
 import { call, refusal } from './calls.ts'
@@ -27,11 +28,15 @@ type Node<O extends ASTNode['op']> = Extract<ASTNode, { op: O }>
 /** `path` is set while the value is a field reached through records only. */
 type Reached = Typed & { readonly path?: readonly string[] }
 
+/** Characters of an expression and of the names in it, each as often as it is used: with every name that uses two others they double. */
+const MOST_WRITTEN_OUT = 16_384
+
 /** Compiles one tree; `fields` collects the paths that are read, `beside` the names of values beside the record. */
 export class Compilation {
   readonly fields = new Map<string, readonly string[]>()
   readonly beside = new Set<string>()
   private readonly names: Names
+  private writtenOut = 0
 
   constructor(names: Names) {
     this.names = names
@@ -95,7 +100,12 @@ export class Compilation {
     const { event, beside, lets } = this.names
     const written = lets?.get(name)
     if (written === null) throw new AbsentName()
-    if (written !== undefined) return this.let(name, parseLet(written, lets as Lets, beside), start, depth)
+    if (written !== undefined) {
+      this.writtenOut += written.length
+      if (this.writtenOut > MOST_WRITTEN_OUT)
+        throw new ExpressionError(start, `with its names written out it has more than ${MOST_WRITTEN_OUT} characters`)
+      return this.let(name, parseLet(written, lets as Lets, beside), start, depth)
+    }
     const type = eventType(event)
     if (name === 'event' && !beside) return { type, start, sure: true, avro: event, path: [], run: (record) => record }
     const avro = name === 'event' ? event : beside?.get(name)
@@ -118,8 +128,7 @@ export class Compilation {
     try {
       return { ...this.reach(ast, depth + 1), start }
     } catch (error) {
-      if (!(error instanceof ExpressionError)) throw error
-      throw new ExpressionError(start, `'${name}' cannot be used here: ${error.message}`)
+      throw new ExpressionError(start, `'${name}' cannot be used here: ${only(ExpressionError, error).message}`)
     }
   }
 

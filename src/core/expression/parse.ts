@@ -1,5 +1,6 @@
 /** From text to syntax tree and back. */
 import { type ASTNode, Environment, ParseError, serialize } from '@marcbachmann/cel-js'
+import { only } from '../errors.ts'
 import { ExpressionError } from './types.ts'
 
 export const MAX_DEPTH = 64
@@ -13,9 +14,9 @@ export function parse(text: string): ASTNode {
   try {
     return environment.parse(text).ast
   } catch (error) {
-    if (!(error instanceof ParseError)) throw new ExpressionError(0, 'the expression cannot be parsed')
-    const offset = Math.min(error.range?.start ?? 0, text.length)
-    const found = error.summary.replace('Unexpected token: EOF', 'the expression ends too early')
+    const { range, summary } = only(ParseError, error)
+    const offset = Math.min(range!.start, text.length)
+    const found = summary.replace('Unexpected token: EOF', 'the expression ends too early')
     throw new ExpressionError(offset, otherSpelling(text, offset) ?? found, {
       expected: 'an expression such as event.x == "A"',
     })
