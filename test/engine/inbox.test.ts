@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest'
+import type { InputRecord } from '../../src/core/model.ts'
+import { Inbox } from '../../src/engine/inbox.ts'
+import { share } from '../../src/engine/shared-batch.ts'
+
+const recordAt = (position: number): InputRecord => ({ position, timestamp: 0, key: null, value: null, headers: {} })
+/** Records at these positions; the log goes on at `next`. */
+const batchOf = (positions: readonly number[], next = (positions.at(-1) ?? 0) + 1, end = next) =>
+  share(
+    { topic: 'events', partition: 0, records: positions.map(recordAt), next, end },
+    () => {
+      throw new Error('nothing is decoded here')
+    },
+    false,
+  )
+/** Positions of all that is taken, so many at a time. */
+function taken(inbox: Inbox, max = 100): number[][] {
+  const found: number[][] = []
+  for (let slice = inbox.take(max); slice; slice = inbox.take(max))
+    found.push([...slice.batch.records.slice(slice.from, slice.to).map(({ position }) => position), slice.next])
+  return found
+}
+/** Has it ended, once all that can go on has? */
+async function hasEnded(promise: Promise<unknown>): Promise<boolean> {
+  let ended = false
+  void promise.then(() => {
+    ended = true
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  return ended
+}
+const untilAborted = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+
+describe('what a task still has to do', () => {
+  it('is given out in order, each record once, whatever of it is offered again', () => {
+    const inbox = new Inbox(100)
+    inbox.offer(batchOf([0, 1, 2]))
+    inbox.offer(batchOf([1, 2]))
+    inbox.offer(batchOf([2, 3, 7], 9, 20))
+    expect(taken(inbox)).toEqual([
+      [0, 1, 2, 3],
+      [3, 7, 9],
+    ])
+    expect([inbox.want, inbox.end]).toEqual([9, 20])
+  })
+
+  it('is given out in parts, which say where to go on from', () => {
+    const inbox = new Inbox(100)
+    inbox.offer(batchOf([0, 5, 6, 8], 12))
+    expect(taken(inbox, 3)).toEqual([
+      [0, 5, 6, 7],
+      [8, 12],
+    ])
+  })
+
+  it('may be nothing but the knowledge that the log goes on', () => {
+    const inbox = new Inbox(100)
+    inbox.offer(batchOf([], 5))
+    expect(taken(inbox)).toEqual([[5]])
+  })
+
+  it('is forgotten when it goes on elsewhere, or ends', () => {
+    const inbox = new Inbox(2)
+    inbox.offer(batchOf([0, 1, 2]))
+    inbox.reset(10)
+    expect([inbox.waiting, inbox.isFull, inbox.want]).toEqual([0, false, 10])
+    inbox.offer(batchOf([9]))
+    expect(inbox.waiting).toBe(0)
+    inbox.offer(batchOf([10, 11]))
+    inbox.close()
+    expect([inbox.waiting, inbox.isFull]).toEqual([0, false])
+    inbox.offer(batchOf([12]))
+    expect(inbox.waiting).toBe(0)
+  })
+})
+
+describe('room', () => {
+  it('is there until the limit is reached, and again once enough was taken', async () => {
+    const inbox = new Inbox(3)
+    await inbox.hasRoom
+    inbox.offer(batchOf([0, 1, 2, 3]))
+    const room = inbox.hasRoom
+    expect(await hasEnded(room)).toBe(false)
+    inbox.take(1)
+    expect(await hasEnded(room)).toBe(false)
+    inbox.take(1)
+    expect(await hasEnded(room)).toBe(true)
+  })
+
+  it('is no longer waited for when it ends', async () => {
+    const inbox = new Inbox(1)
+    inbox.offer(batchOf([0]))
+    const room = inbox.hasRoom
+    inbox.close()
+    await room
+  })
+})
+
+describe('who waits', () => {
+  it('for anything goes on at once when there is something, and else with the next that comes', async () => {
+    const inbox = new Inbox(10)
+    const waiting = inbox.ready(untilAborted)
+    expect(await hasEnded(waiting)).toBe(false)
+    inbox.offer(batchOf([0]))
+    await waiting
+    await inbox.ready(untilAborted)
+  })
+
+  it('for it to be full goes on only then', async () => {
+    const inbox = new Inbox(3)
+    const waiting = inbox.filled(untilAborted)
+    inbox.offer(batchOf([0, 1]))
+    expect(await hasEnded(waiting)).toBe(false)
+    inbox.offer(batchOf([2]))
+    await waiting
+    await inbox.filled(untilAborted)
+  })
+
+  it.each(['ready', 'filled'] as const)('(%s) goes on when it is nudged, and when it ends', async (wait) => {
+    const inbox = new Inbox(10)
+    const nudged = inbox[wait](untilAborted)
+    inbox.nudge()
+    await nudged
+    const closed = inbox[wait](untilAborted)
+    inbox.close()
+    await closed
+    await inbox[wait](untilAborted)
+  })
+})
