@@ -1,0 +1,176 @@
+/** Which records become rows, and where those that do not go. */
+import { describe, expect, it } from 'vitest'
+import type { Event, FeatureFlow, FlowSource, Reducer, RowPlan, Sink } from '../../src/core/model.ts'
+import { RowBuffer } from '../../src/engine/rows.ts'
+import { World } from './world.ts'
+
+const BOTH = [2, undefined] as const
+
+/** Events with value 0 are not wanted; the time is that of the record. */
+async function worldOf(shuffle: number | undefined, plan: Partial<RowPlan>, settings = {}): Promise<World> {
+  const world = await World.create({ shuffle, topics: { events: 1 }, settings })
+  const [source] = world.flow.sources as [FlowSource]
+  return Object.assign(world, { flow: { ...world.flow, sources: [{ ...source, plan: { ...source.plan, ...plan } }] } })
+}
+
+async function ran(world: World, flow: FeatureFlow = world.flow): Promise<void> {
+  const worker = world.worker(undefined, flow)
+  await worker.start()
+  expect(await world.settle(worker)).toBe(true)
+  await worker.stop()
+}
+
+const skipped = async (world: World) =>
+  Object.fromEntries((await world.metrics.rowsSkipped.get()).values.map(({ labels, value }) => [labels.reason, value]))
+const letters = (world: World) =>
+  world.transport
+    .records('test.dead-letters')
+    .map(({ headers }) => `${headers['millrace-error-code']}: ${headers['millrace-error-reason']}`)
+
+describe.each(BOTH)('a record (shuffle: %s)', (shuffle) => {
+  it('that is not wanted, belongs to no entity or has no value is counted, and changes nothing', async () => {
+    const world = await worldOf(shuffle, {
+      where: (event) => event.value !== 0,
+      key: (event) => (event.key === 'nobody' ? null : (event.key as string)),
+      time: undefined,
+    })
+    for (const [key, value] of [
+      ['a', 1],
+      ['a', 0],
+      ['nobody', 2],
+      ['a', 3],
+    ] as const)
+      await world.send('events', 0, { key, at: 0, value })
+    await world.write([{ topic: 'events', partition: 0, key: 'a', value: null }])
+    await ran(world)
+    expect((await world.features('a'))?.values).toMatchObject({ total: 2, sum: 4 })
+    expect(await skipped(world)).toEqual({ filtered: 1, no_key: 1, tombstone: 1 })
+    expect(letters(world)).toEqual([])
+  })
+
+  it('without a time, far ahead of its own, or of a key that no entity has is a dead letter, and the rest goes on', async () => {
+    const world = await worldOf(shuffle, {
+      time: (event) => (event.at === 0 ? null : (event.at as number)),
+      key: (event: Event) => {
+        if (event.key === 'wrong') throw new TypeError('no such store')
+        return event.key as string
+      },
+    })
+    const at = world.clock.now()
+    await world.send('events', 0, { key: 'a', at, value: 1 }, { key: 'a', at: 0, value: 1 })
+    await world.send('events', 0, { key: 'a', at: at + 3_600_000, value: 1 }, { key: 'wrong', at, value: 1 })
+    await world.send('events', 0, { key: 'a', at, value: 1 })
+    await ran(world)
+    expect((await world.features('a'))?.values).toMatchObject({ total: 2 })
+    expect(letters(world).sort()).toEqual([
+      'expression-failed: no such store',
+      expect.stringContaining('time-in-future: event time'),
+      'time-missing: the event time is null or not a number',
+    ])
+  })
+})
+
+it('a key with a NUL character never reaches a frame', async () => {
+  const world = await worldOf(2, {})
+  const at = world.clock.now()
+  await world.send('events', 0, { key: 'a\0b', at, value: 1 }, { key: 'a', at, value: 1 })
+  await ran(world)
+  expect(letters(world)).toEqual(['record-malformed: an entity id may not hold a NUL character'])
+  expect((await world.features('a'))?.values).toMatchObject({ total: 1 })
+})
+
+it('a partition in which nothing came in time to be said has no time, and holds up nobody', async () => {
+  const world = await worldOf(undefined, { time: () => null })
+  await world.send('events', 0, { key: 'a', at: 1, value: 1 })
+  await ran(world)
+  expect(letters(world)).toHaveLength(1)
+  expect(await world.features('a')).toBeUndefined()
+})
+
+it('texts and flags that are none are null and false in a row', () => {
+  const fill = (id: string) => (event: Event) => event[id] as string
+  const rows = new RowBuffer(
+    {
+      columns: [
+        { id: 't', kind: 'text', fill: fill('t') },
+        { id: 'f', kind: 'flag', fill: fill('f') },
+        { id: 'n', kind: 'number', fill: fill('n') },
+      ],
+      where: () => true,
+      key: () => '',
+      time: undefined,
+      id: undefined,
+    },
+    2,
+  )
+  rows.add(rows.key('a'), 0, 0, 0, { t: 5, f: 'yes', n: 'seven' })
+  rows.add(rows.key('b'), 1, 0, 0, { t: 'x', f: true, n: 7 })
+  expect(Object.fromEntries(rows.columns)).toEqual({
+    t: [null, 'x'],
+    f: Uint8Array.of(0, 1),
+    n: Float64Array.of(Number.NaN, 7),
+  })
+})
+
+/** Counts, and remembers nothing. */
+const counting = (slots: readonly string[]): Reducer<{ count: number }> => ({
+  slots,
+  create: () => ({ count: 0 }),
+  apply: () => (state) => void state.count++,
+  newest: () => 0,
+  expire: () => undefined,
+  nextDue: () => Number.POSITIVE_INFINITY,
+  isSpent: () => false,
+  evaluate: ({ count }) => [count],
+  encode: () => ({ main: Uint8Array.of(0), segments: [] }),
+  decode: () => ({ count: 0 }),
+  missing: () => [],
+  attach: () => undefined,
+})
+
+it('more keys than a mapper remembers the way of make the same rows', { timeout: 60_000 }, async () => {
+  const world = await worldOf(
+    1,
+    {},
+    { maxRecords: 100_000, maxKeys: 1_000_000, maxKeysBehind: 1_000_000, maxRows: 1_000_000 },
+  )
+  const counts = new Map<string, unknown>()
+  const sink: Sink = {
+    write: async ({ upto, emissions }) => {
+      for (const { key, values } of emissions) counts.set(key, values?.[0])
+      return { safe: upto }
+    },
+    close: async () => undefined,
+  }
+  const keys = Array.from({ length: 65_537 }, (_, i) => `k${i}`)
+  // within one frame: once before the ways are forgotten, and once after
+  keys.splice(-10, 0, 'again')
+  const at = world.clock.now()
+  const drafts = [...keys, 'again'].map((key) => {
+    const value = Buffer.from(`{"key":"${key}","at":${at},"value":1}`)
+    return { topic: 'events', partition: 0, key: null, value, timestamp: at }
+  })
+  await world.write(drafts)
+  await ran(world, { ...world.flow, reducer: counting as FeatureFlow['reducer'], features: ['count'], sinks: [sink] })
+  expect([counts.size, counts.get('again'), counts.get('k0'), counts.get('k65536')]).toEqual([65_538, 2, 1, 1])
+})
+
+it('a reducer that is behind waits for a little while for more rows, so that it commits less often, and says the same', async () => {
+  const commits = async (linger: number) => {
+    const world = await World.create({
+      topics: { events: 1 },
+      settings: { linger, maxRecords: 5, maxKeys: 1, maxKeysBehind: 100 },
+    })
+    for (let i = 0; i < 200; i++) await world.send('events', 0, { key: `k${i % 7}`, at: world.clock.now(), value: i })
+    let count = 0
+    const commit = world.state.commit.bind(world.state)
+    world.state.commit = async (open, change) => {
+      if (open.task.startsWith('reduce')) count++
+      return commit(open, change)
+    }
+    await ran(world)
+    await world.expectExact()
+    return count
+  }
+  expect(await commits(400)).toBeLessThan(await commits(0))
+})
