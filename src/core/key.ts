@@ -52,9 +52,45 @@ export function murmur2(bytes: Uint8Array): number {
   return h | 0
 }
 
+/** `murmur2` of the key's UTF-8, not negative: what Kafka's default partitioner goes by. */
+export function hashOf(key: string | Uint8Array): number {
+  const hash = typeof key === 'string' ? (murmur2Ascii(key) ?? murmur2(Buffer.from(key))) : murmur2(key)
+  return hash & 0x7fffffff
+}
+
+/** Without bytes made of it; undefined where the text is not ASCII. */
+function murmur2Ascii(text: string): number | undefined {
+  const m = 0x5bd1e995
+  const { length } = text
+  let h = 0x9747b28c ^ length
+  let units = 0
+  let i = 0
+  for (; i + 4 <= length; i += 4) {
+    const [a, b, c, d] = [text.charCodeAt(i), text.charCodeAt(i + 1), text.charCodeAt(i + 2), text.charCodeAt(i + 3)]
+    units |= a | b | c | d
+    let k = a | (b << 8) | (c << 16) | (d << 24)
+    k = Math.imul(k, m)
+    k ^= k >>> 24
+    k = Math.imul(k, m)
+    h = Math.imul(h, m) ^ k
+  }
+  let last = 0
+  for (let shift = 0; i < length; i++, shift += 8) {
+    const unit = text.charCodeAt(i)
+    units |= unit
+    last |= unit << shift
+  }
+  if (units > 127) return undefined
+  if (length % 4 !== 0) h = Math.imul(h ^ last, m)
+  h ^= h >>> 13
+  h = Math.imul(h, m)
+  h ^= h >>> 15
+  return h | 0
+}
+
 /** Partition of a key, the same as Kafka's default partitioner gives. */
 export function partitionOf(key: string | Uint8Array, partitions: number): number {
-  return (murmur2(typeof key === 'string' ? Buffer.from(key) : key) & 0x7fffffff) % partitions
+  return hashOf(key) % partitions
 }
 
 /** 53-bit hash of a text as a whole double, for ordering by an id that need not be kept. Source: two FNV-1a style rounds (cyrb53, public domain). */

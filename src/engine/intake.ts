@@ -1,6 +1,7 @@
 /** Where a reduce task's frames come from: a shuffle topic, or the task's own source read directly. */
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { ClearStop, messageOf } from '../core/errors.ts'
+import { hashOf } from '../core/key.ts'
 import type { FeatureFlow, FlowSource, InputRecord, Millis, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import type { Slice } from './inbox.ts'
@@ -155,18 +156,12 @@ export class DirectIntake implements Intake {
     await this.patiently('fetching schemas', () => slice.batch.ready())
     const rows = new RowBuffer((this.flow.sources[0] as FlowSource).plan, slice.to - slice.from)
     const reached = new Float64Array(slice.to - slice.from)
-    const indexes = new Map<string, number>()
     const dead: DeadLetter[] = []
     const stamp = this.mapper.map(
       slice,
       (key, position, time, tie, event, highest) => {
-        let index = indexes.get(key)
-        if (index === undefined) {
-          index = rows.key(key)
-          indexes.set(key, index)
-        }
         reached[rows.length] = highest
-        rows.add(index, position, time, tie, event)
+        rows.add(key, hashOf(key), position, time, tie, event)
       },
       dead,
     )

@@ -3,8 +3,8 @@
  * mapped twice, by whomever, makes the same rows, and the reducers drop the second.
  */
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
-import { ClearStop, RecordError } from '../core/errors.ts'
-import { partitionOf } from '../core/key.ts'
+import { ClearStop } from '../core/errors.ts'
+import { hashOf } from '../core/key.ts'
 import type { Draft, Event, FeatureFlow, FlowSource, Millis, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import { Inbox } from './inbox.ts'
@@ -29,14 +29,6 @@ const COMMIT_EVERY: Millis = 1_000
 /** Records that wait for a mapper; a batch more may come. */
 const INBOX_RECORDS = 4_096
 
-/** Where a key goes, remembered so that it is hashed once; its index in the target's frame holds for one filling. */
-interface Route {
-  readonly target: number
-  filling: number
-  index: number
-}
-const ROUTES = 65_536
-
 export class MapTask implements Task {
   readonly id: string
   readonly flow: FeatureFlow
@@ -46,7 +38,6 @@ export class MapTask implements Task {
   private readonly context: TaskContext
   private readonly shuffle: string
   private readonly targets: RowBuffer[]
-  private readonly routes = new Map<string, Route>()
   private readonly layout: Buffer
   private readonly rowBytes: number
   private readonly topic: string
@@ -151,24 +142,15 @@ export class MapTask implements Task {
   }
 
   private take(frames: Draft[], key: string, position: Position, time: Millis, tie: number, event: Event): void {
-    let route = this.routes.get(key)
-    if (!route) {
-      if (key.includes('\0')) throw new RecordError('record-malformed', 'an entity id may not hold a NUL character')
-      if (this.routes.size >= ROUTES) this.routes.clear()
-      route = { target: partitionOf(key, this.targets.length), filling: -1, index: 0 }
-      this.routes.set(key, route)
-    }
-    const rows = this.targets[route.target] as RowBuffer
+    const hash = hashOf(key)
+    const target = hash % this.targets.length
+    const rows = this.targets[target] as RowBuffer
     if (
       rows.length === rows.capacity ||
       rows.text + rows.length * this.rowBytes > FRAME_BYTES - this.layout.length - HEAD_BYTES
     )
-      this.seal(frames, route.target)
-    if (route.filling !== rows.filling) {
-      route.filling = rows.filling
-      route.index = rows.key(key)
-    }
-    rows.add(route.index, position, time, tie, event)
+      this.seal(frames, target)
+    rows.add(key, hash, position, time, tie, event)
   }
 
   /** A frame that others of the same step will follow says nothing of time. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ByteWriter } from '../../src/core/bytes.ts'
+import { hashOf } from '../../src/core/key.ts'
 import type { RowPlan } from '../../src/core/model.ts'
 import { RowBuffer, tieOf } from '../../src/engine/rows.ts'
 import { encodeFrame, encodeLayout, FRAME_ROWS, type FrameHead, FrameReader } from '../../src/engine/shuffle.ts'
@@ -47,11 +48,8 @@ describe('a frame', () => {
     fc.assert(
       fc.property(rows, fc.boolean(), (written, heartbeat) => {
         const buffer = new RowBuffer(plan, FRAME_ROWS)
-        const keys = new Map<string, number>()
-        for (const row of written) {
-          if (!keys.has(row.key)) keys.set(row.key, buffer.key(row.key))
-          buffer.add(keys.get(row.key) as number, row.position, row.time, tieOf(1, 2, row.position), row)
-        }
+        for (const row of written)
+          buffer.add(row.key, hashOf(row.key), row.position, row.time, tieOf(1, 2, row.position), row)
         const { rows, ...read } = reader.read(encodeFrame({ ...head, heartbeat }, layout, buffer))
         expect(read).toEqual({ ...head, heartbeat })
         const found = written.map((_, i) => ({
@@ -79,9 +77,21 @@ describe('a frame', () => {
     )
   })
 
+  it('holds each key once, whatever hashes they have', () => {
+    const name = fc.constantFrom('a', 'b', 'c', 'd', 'é')
+    fc.assert(
+      fc.property(fc.array(name), fc.func(fc.nat(0x7fffffff)), (names, hash) => {
+        const buffer = new RowBuffer(plan, FRAME_ROWS)
+        for (const name of names) buffer.add(name, hash(name), 1, 1, 1, { a: true, b: 1, c: null })
+        expect(buffer.keys).toEqual([...new Set(names)])
+        expect(names.map((_, row) => buffer.keys[buffer.keyOf[row] as number])).toEqual(names)
+      }),
+    )
+  })
+
   it('that is damaged or cut is refused, never read beyond', () => {
     const buffer = new RowBuffer(plan, FRAME_ROWS)
-    for (let i = 0; i < 20; i++) buffer.add(buffer.key(`k${i}`), i, i, i, { a: true, b: i, c: `text ${i}` })
+    for (let i = 0; i < 20; i++) buffer.add(`k${i}`, i, i, i, i, { a: true, b: i, c: `text ${i}` })
     const bytes = encodeFrame(head, layout, buffer)
     for (let length = 0; length < bytes.length; length++) {
       expect(() => new FrameReader().read(bytes.subarray(0, length))).toThrow(RangeError)
@@ -115,8 +125,8 @@ describe('a frame', () => {
     to.block(Buffer.from([255, 255, 255, 15]))
     expect(() => new FrameReader().read(to.take())).toThrow(/columns in a layout/)
     const buffer = new RowBuffer(plan, FRAME_ROWS)
-    buffer.add(7, 1, 1, 1, { a: true, b: 1, c: null })
-    buffer.key('only')
+    buffer.add('only', 0, 1, 1, 1, { a: true, b: 1, c: null })
+    buffer.keyOf[0] = 7
     expect(() => new FrameReader().read(encodeFrame(head, layout, buffer))).toThrow(/names a key/)
     expect(() =>
       new FrameReader().read(Buffer.concat([encodeFrame(head, layout, undefined), Buffer.alloc(3)])),
