@@ -41,7 +41,11 @@ class Newest {
     if (this.to === this.times.length) this.makeRoom()
     let at = this.to
     while (at > this.from && this.isOlder(time, tie, at - 1)) at--
-    for (const array of [this.times, this.ties, this.values]) array?.copyWithin(at + 1, at, this.to)
+    if (at < this.to) {
+      this.times.copyWithin(at + 1, at, this.to)
+      this.ties.copyWithin(at + 1, at, this.to)
+      this.values?.copyWithin(at + 1, at, this.to)
+    }
     this.to++
     this.times[at] = time
     this.ties[at] = tie

@@ -20,12 +20,13 @@ export async function openTopicSink({ topic }: Config, context: SinkContext): Pr
   const encoder = await context.encoder(`${topic}-value`, schema)
   return {
     write: async (batch) => {
+      const draft = drafter(topic, namespace, batch, encoder, context)
       const drafts: [Draft][] = []
       const indexes: number[] = []
       const refused: { index: number; code: string; reason: string }[] = []
       for (const [index, emission] of batch.emissions.entries()) {
         try {
-          drafts.push([draft(topic, namespace, batch, emission, encoder, context)])
+          drafts.push([draft(emission)])
           indexes.push(index)
         } catch (error) {
           if (!(error instanceof RecordError)) throw error
@@ -40,24 +41,21 @@ export async function openTopicSink({ topic }: Config, context: SinkContext): Pr
   }
 }
 
-function draft(
+function drafter(
   topic: string,
   namespace: string,
-  batch: EmissionBatch,
-  emission: Emission,
+  { task, version: { generation, epoch, step } }: EmissionBatch,
   encoder: Encoder,
   context: SinkContext,
-): Draft {
-  const { generation, epoch, step } = batch.version
-  return {
+): (emission: Emission) => Draft {
+  const from = `${namespace}/${task.slice(task.lastIndexOf('/') + 1)}`
+  const version = `${generation}.${epoch}.${step}`
+  return (emission) => ({
     topic,
     key: emission.key,
     value: emission.values === null ? null : encoder.encode(record(emission, emission.values, context)),
-    headers: {
-      'millrace-id': `${namespace}/${batch.task.slice(batch.task.lastIndexOf('/') + 1)}/${emission.key}@${emission.cause}`,
-      'millrace-version': `${generation}.${epoch}.${step}`,
-    },
-  }
+    headers: { 'millrace-id': `${from}/${emission.key}@${emission.cause}`, 'millrace-version': version },
+  })
 }
 
 function record(

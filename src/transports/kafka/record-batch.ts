@@ -37,16 +37,20 @@ export function recordBatch(messages: readonly Message[]): Buffer {
   return to.subarray(0, at)
 }
 
+/** Upper bound of the bytes of a record; exact sizes of texts would cost a call out of JavaScript each. */
 function boundOf({ key, value, headers }: Message): number {
-  let bytes = RECORD_NUMBERS + lengthOf(key) + lengthOf(value)
-  for (const name in headers) bytes += 10 + Buffer.byteLength(name) + lengthOf(headers[name] as string | Buffer)
+  let bytes = RECORD_NUMBERS + boundOfPart(key) + boundOfPart(value)
+  for (const name in headers) bytes += 10 + boundOfPart(name) + boundOfPart(headers[name] as string | Buffer)
   return bytes
 }
 
-function lengthOf(part: string | Buffer | null): number {
+function boundOfPart(part: string | Buffer | null): number {
   if (part === null) return 0
-  return typeof part === 'string' ? Buffer.byteLength(part) : part.length
+  return typeof part === 'string' ? part.length * 3 : part.length
 }
+
+/** What most records have beside their values. */
+const OTHER_BYTES = 64
 
 function writeRecord(
   to: Buffer,
@@ -56,10 +60,10 @@ function writeRecord(
   offset: number,
 ): number {
   const names = headers === undefined ? [] : Object.keys(headers)
-  let length =
-    1 + sizeOfVarint(time) + sizeOfVarint(offset) + sizeOfPart(key) + sizeOfPart(value) + sizeOfVarint(names.length)
-  for (const name of names) length += sizeOfPart(name) + sizeOfPart(headers?.[name] ?? null)
-  let at = writeVarint(to, start, length)
+  // the length comes first and is known last: room for about what it takes
+  const room = sizeOfVarint((value?.length ?? 0) + OTHER_BYTES)
+  const from = start + room
+  let at = from
   to[at++] = 0 // attributes
   at = writeVarint(to, at, time)
   at = writeVarint(to, at, offset)
@@ -67,24 +71,47 @@ function writeRecord(
   at = writePart(to, at, value)
   at = writeVarint(to, at, names.length)
   for (const name of names) {
-    at = writePart(to, at, name)
+    at = writeText(to, at, name)
     at = writePart(to, at, headers?.[name] ?? null)
   }
-  return at
-}
-
-function sizeOfPart(part: string | Buffer | null): number {
-  if (part === null) return 1
-  const length = lengthOf(part)
-  return sizeOfVarint(length) + length
+  const length = at - from
+  const size = sizeOfVarint(length)
+  if (size !== room) to.copyWithin(start + size, from, at)
+  writeVarint(to, start, length)
+  return start + size + length
 }
 
 function writePart(to: Buffer, at: number, part: string | Buffer | null): number {
   if (part === null) return writeVarint(to, at, -1)
-  const length = lengthOf(part)
+  if (typeof part === 'string') return writeText(to, at, part)
+  const from = writeVarint(to, at, part.length)
+  to.set(part, from)
+  return from + part.length
+}
+
+/** Longest text written unit by unit. */
+const SHORT = 128
+
+function writeText(to: Buffer, at: number, text: string): number {
+  if (text.length <= SHORT) {
+    const end = writeAscii(to, at, text)
+    if (end > 0) return end
+  }
+  const length = Buffer.byteLength(text)
   const from = writeVarint(to, at, length)
-  if (typeof part === 'string') to.write(part, from, length, 'utf8')
-  else part.copy(to, from)
+  to.write(text, from, length, 'utf8')
+  return from + length
+}
+
+/** Without a call out of JavaScript; 0 when it is not ASCII. */
+function writeAscii(to: Buffer, at: number, text: string): number {
+  const { length } = text
+  const from = writeVarint(to, at, length)
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit > 127) return 0
+    to[from + i] = unit
+  }
   return from + length
 }
 
