@@ -18,6 +18,7 @@ export async function check(world: World): Promise<void> {
   await checkMade(world)
   const letters = await deadLetters(world)
   checkDeadLetters(world, input, letters)
+  for (const deployed of world.deployed) checkClocks(world, deployed, input)
   if (world.clock.monotonic() - world.unsaidAt < NOTICED_AFTER) return
   for (const deployed of world.deployed) await checkFeatures(world, deployed, input, letters)
 }
@@ -150,11 +151,41 @@ function compare(what: string, found: FeatureValue, wanted: FeatureValue): void 
   if (!isNear(found, wanted, 1_000_000)) throw new Violation('features', `${what} is ${found} instead of ${wanted}`)
 }
 
+/** No clock has passed what its sources can have reached. */
+function checkClocks(world: World, deployed: Deployed, input: readonly Sent[]): void {
+  const now = world.clock.now()
+  const reached = Math.max(
+    ...input.map((one) =>
+      one.event && !isFuture(one) ? one.event.at + now - one.timestamp : Number.NEGATIVE_INFINITY,
+    ),
+  )
+  for (const { id, clock } of statusesOf(world)) {
+    if (clock === undefined || !id.startsWith(`reduce/${namespaceOf(deployed)}/`)) continue
+    if (clock > reached && !world.wasSet) throw new Violation('clocks', `${id} stands at ${clock}, behind ${reached}`)
+  }
+}
+
+/** At the end, in silence: every clock has passed all that came. */
+export async function checkProgress(world: World): Promise<void> {
+  const input = await world.producer.input()
+  for (const deployed of world.deployed) {
+    const isDirect = directOf(world.options, deployed.name) !== undefined
+    for (const { id, clock = Number.NEGATIVE_INFINITY } of statusesOf(world)) {
+      if (!id.startsWith(`reduce/${namespaceOf(deployed)}/`)) continue
+      const partition = Number(id.slice(id.lastIndexOf('/') + 1))
+      const mine = input.filter((one) => one.event && !isFuture(one) && (!isDirect || one.partition === partition))
+      const highest = Math.max(...mine.map(({ event }) => event?.at as number))
+      if (clock < highest) throw new Violation('clocks', `${id} stands at ${clock}, before ${highest}`)
+    }
+  }
+}
+
+const statusesOf = ({ running }: World) => running.flatMap(({ worker }) => worker?.status() ?? [])
+
 /** The clock of the task that has a key. */
 function clocksOf(world: World, deployed: Deployed): (key: string, one: Sent) => Millis {
   const clocks = new Map<string, Millis>()
-  for (const { worker } of world.running)
-    for (const { id, clock } of worker?.status() ?? []) if (clock !== undefined) clocks.set(id, clock)
+  for (const { id, clock } of statusesOf(world)) if (clock !== undefined) clocks.set(id, clock)
   const shuffle = shuffleOf(world.options, deployed.name)
   return (key, { partition }) => {
     const task = reduceTask(deployed, shuffle === undefined ? partition : partitionOf(key, shuffle))
@@ -196,8 +227,8 @@ const shuffleOfOne = (one: Deployed): string => shuffleTopic('test', one)
 
 /** What has not yet come to rest, with all that stood in the logs at `ends`; undefined when all has. */
 export function unfinished(world: World, ends: ReadonlyMap<string, number>): string | undefined {
-  const { running, state, options } = world
-  const statuses = running.flatMap(({ worker }) => worker?.status() ?? [])
+  const { state, options } = world
+  const statuses = statusesOf(world)
   for (const { id, condition, reason, lag } of statuses)
     if (condition !== 'running' || lag > 0) return `${id} is ${condition}, ${lag} behind: ${reason}`
   for (const deployed of world.deployed) {
@@ -208,7 +239,10 @@ export function unfinished(world: World, ends: ReadonlyMap<string, number>): str
       const has = state.stored(task)
       const end = ends.get(`${topic}/${partition}`) ?? 0
       if ((has?.position ?? -1) < end) return `${task} has committed ${has?.position} of ${end}`
-      if (!statuses.some(({ id }) => id === task)) return `nobody has ${task}`
+      const status = statuses.find(({ id }) => id === task)
+      if (!status) return `nobody has ${task}`
+      for (const [key, due] of has?.timers ?? [])
+        if (due <= (status.clock ?? Number.NEGATIVE_INFINITY)) return `${task} has not met the timer of ${key}`
     }
   }
   return undefined

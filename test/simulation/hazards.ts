@@ -57,8 +57,10 @@ export class Hazards {
     const by = (random.int(2) === 0 ? 1 : -1) * random.int(random.int(2) === 0 ? 500 : 60_000)
     world.trace.note('clock', by)
     // a store that may go back in time needs a clock that does not
-    if (random.int(3) === 0 && !options.rollback && !options.lose) clock.set(by)
-    else if (running.length > 0) random.pick(running).host.off += by
+    if (random.int(3) === 0 && !options.rollback && !options.lose) {
+      clock.set(by)
+      world.wasSet = true
+    } else if (running.length > 0) random.pick(running).host.off += by
   }
 
   private rollBack(draw: number): void {

@@ -61,7 +61,7 @@ export function optionsOf(seed: number, given: Partial<Options> = {}): Options {
     targets: 1 + draw.int(3),
     keys: 2 + draw.int(5),
     workers: 1 + draw.int(3),
-    rounds: 60 + draw.int(140),
+    rounds: 40 + draw.int(100),
     events: 1 + draw.int(4),
     faults: draw.chance(0.2) ? 0 : draw.int(12),
     churn: draw.chance(0.2) ? 0 : draw.int(25),

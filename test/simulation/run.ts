@@ -1,6 +1,6 @@
 /**
- * `npm run simulate -- --seeds N --from S [--options JSON] [--shrink] [--trace]`: as many worlds, one seed each. Says which seed broke which
- * rule, and how to see it again. Ends with 1 when there was one.
+ * `npm run simulate -- --seeds N --from S [--options JSON] [--shrink] [--trace] [--failures N]`: as many worlds, one
+ * seed each, until so many have failed. Says which seed broke which rule, and how to see it again. Ends with 1 when there was one.
  */
 import { parseArgs } from 'node:util'
 import type { Options } from './options.ts'
@@ -8,7 +8,6 @@ import { shrink } from './shrink.ts'
 import { type Outcome, simulate } from './simulate.ts'
 
 const TELL_EVERY_MS = 10_000
-const MOST_FAILURES = 10
 
 const { values } = parseArgs({
   options: {
@@ -17,10 +16,12 @@ const { values } = parseArgs({
     options: { type: 'string', default: '{}' },
     shrink: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
+    failures: { type: 'string', default: '10' },
   },
 })
 const seeds = Number(values.seeds)
 const from = Number(values.from)
+const mostFailures = Number(values.failures)
 const given = JSON.parse(values.options) as Partial<Options>
 
 const again = ({ seed, options }: Outcome) =>
@@ -49,7 +50,7 @@ async function failed(outcome: Outcome): Promise<void> {
   console.log(`the least that breaks it: ${least.violation?.message}\n  ${again(least)}`)
 }
 
-for (let seed = from; seed < from + seeds && total.failed < MOST_FAILURES; seed++) {
+for (let seed = from; seed < from + seeds && total.failed < mostFailures; seed++) {
   const outcome = await simulate(seed, given, values.trace)
   total.seeds++
   total.steps += outcome.steps

@@ -20,6 +20,7 @@ import type { Groups } from './groups.ts'
 import type { Host } from './host.ts'
 import type { Network } from './network.ts'
 import type { Random } from './random.ts'
+import type { Timers } from './timers.ts'
 
 export function transportOf(
   log: MemoryTransport,
@@ -86,7 +87,7 @@ function write(
 }
 
 /** A claim is the machine's own: what the store learns of it reaches the machine with the answer. */
-export function stateOf(state: MemoryState, host: Host, network: Network): State {
+export function stateOf(state: MemoryState, host: Host, network: Network, timers: Timers): State {
   const onClaim = async <T>(what: string, open: OpenState, all: (claim: OpenState) => Promise<T>): Promise<T> => {
     const claim = { ...open }
     return network.send(host, `${what} ${open.task} ${open.token}`, { all: () => all(claim) })
@@ -102,11 +103,13 @@ export function stateOf(state: MemoryState, host: Host, network: Network): State
       ),
     read: (open, keys) => onClaim(`state.read ${keys.join()}`, open, (claim) => state.read(claim, keys)),
     commit: async (open: OpenState, change: StateChange) => {
-      const { position, meta, keys, timers } = change
-      network.trace.note('commit', position, meta, JSON.stringify([...(timers ?? [])]))
+      const { position, meta, keys } = change
+      network.trace.note('commit', position, meta, JSON.stringify([...(change.timers ?? [])]))
       for (const [key, bytes] of keys ?? []) network.trace.note(key, bytes)
       const after = await onClaim(`state.commit ${position} of ${open.commits}`, open, async (claim) => {
+        const before = new Map(state.stored(claim.task)?.timers)
         await state.commit(claim, change)
+        timers.committed(claim, before)
         return claim
       })
       Object.assign(open, after)
@@ -127,13 +130,14 @@ export function stateOf(state: MemoryState, host: Host, network: Network): State
   }
 }
 
-export function storeOf(store: MemoryStore, host: Host, network: Network): FeatureStore {
+export function storeOf(store: MemoryStore, host: Host, network: Network, timers: Timers): FeatureStore {
   const send = <T>(what: string, all: () => Promise<T>, note?: (answer: T) => string) =>
     network.send(host, what, { all }, true, note)
   return {
     write: (write) => {
       const { task, version, upto, said, emissions, partial } = write.batch
       network.trace.note('emissions', task, upto, partial, JSON.stringify([version, said, emissions]))
+      if (!partial) timers.said(write.batch)
       return send('store.write', () => store.write(write), String)
     },
     mark: (namespace, task) =>

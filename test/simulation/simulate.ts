@@ -1,5 +1,5 @@
 /** One run: a world is made by its seed, lives, comes to rest, and is held to the rules. */
-import { check, endsOf, NOTICED_AFTER, unfinished } from './checks.ts'
+import { check, checkProgress, endsOf, NOTICED_AFTER, unfinished } from './checks.ts'
 import { sourcesOf } from './flows.ts'
 import { Hazards } from './hazards.ts'
 import { type Options, optionsOf } from './options.ts'
@@ -26,10 +26,14 @@ export async function simulate(seed: number, given: Partial<Options> = {}, keeps
     world.violations.push(new Violation('unhandled', error instanceof Error ? String(error.stack) : String(error)))
   }
   process.on('unhandledRejection', onRejection)
+  // most of what fails here is meant to, and a stack takes longer than a step
+  const { stackTraceLimit } = Error
+  if (!keepsTrace) Error.stackTraceLimit = 0
   let violation: Violation | undefined
   try {
     await live(world, new Random(seed, 'life'))
     await check(world)
+    await checkProgress(world)
     violation = world.violations[0]
   } catch (error) {
     violation =
@@ -40,6 +44,7 @@ export async function simulate(seed: number, given: Partial<Options> = {}, keeps
     for (const machine of [...world.machines]) world.kill(machine)
     await new Promise((resolve) => setImmediate(resolve))
     process.off('unhandledRejection', onRejection)
+    Error.stackTraceLimit = stackTraceLimit
   }
   const { trace, steps, rebuilds, producer } = world
   return {
@@ -95,7 +100,7 @@ async function end(world: World, random: Random): Promise<void> {
   await rest(world)
   await check(world)
   if (!wakesFirst) wake(world)
-  await world.settle(random.int(20_000))
+  await world.settle(random.int(8_000))
   await rest(world)
   const ends = endsOf(world)
   await world.settle(Math.max(4_000, NOTICED_AFTER - (world.clock.monotonic() - world.unsaidAt)))

@@ -2,7 +2,6 @@
 import { setImmediate } from 'node:timers'
 import type { Millis, TaskId } from '../../src/core/model.ts'
 import { SILENT } from '../../src/core/part.ts'
-import { createMetrics } from '../../src/engine/metrics.ts'
 import { mapTask, reduceTask, transformTask } from '../../src/engine/names.ts'
 import { Worker } from '../../src/engine/worker.ts'
 import { askForRebuild, withRebuild } from '../../src/features/rebuild.ts'
@@ -14,11 +13,13 @@ import { JSON_DECODER } from './features.ts'
 import { DEAD, type Deployed, directOf, flowsOf, MADE, readBy, shuffleOf, sourcesOf } from './flows.ts'
 import { Groups } from './groups.ts'
 import { Host } from './host.ts'
+import { metricsOf } from './metrics.ts'
 import { Network } from './network.ts'
 import type { Options } from './options.ts'
 import { Producer } from './producer.ts'
 import { Random, Trace } from './random.ts'
 import { stateOf, storeOf, transportOf } from './services.ts'
+import { Timers } from './timers.ts'
 
 const SESSION: Millis = 10_000
 export const SKEW: Millis = 5_000
@@ -40,7 +41,6 @@ const SETTINGS = {
 }
 /** The transform, as its tasks are named. */
 const SPLIT = { name: 'split', generation: 'once' }
-const metrics = createMetrics()
 
 /** What went wrong: a rule that did not hold. */
 export class Violation extends Error {
@@ -71,8 +71,11 @@ export class World {
   /** The generations that run. */
   deployed: readonly Deployed[]
   readonly violations: Violation[] = []
+  private readonly timers = new Timers((rule, what) => this.violations.push(new Violation(rule, what)))
   rebuilds = 0
   steps = 0
+  /** Was the clock of the services set? */
+  wasSet = false
   /** When the feature store last went back in time: idle tasks notice within half a minute. */
   unsaidAt: Millis = Number.NEGATIVE_INFINITY
   private readonly schedule: Random
@@ -122,19 +125,19 @@ export class World {
   private async start(machine: Machine): Promise<void> {
     const { host } = machine
     const transport = transportOf(this.log, this.groups, host, this.network, this.services)
-    const store = storeOf(this.store, host, this.network)
+    const store = storeOf(this.store, host, this.network, this.timers)
     const flows = await flowsOf(this.options, this.deployed, { store, transport })
     const worker = new Worker({
       deployment: 'test',
       flows,
       transport,
-      state: stateOf(this.state, host, this.network),
+      state: stateOf(this.state, host, this.network, this.timers),
       decoder: () => JSON_DECODER,
       deadLetters: { topic: DEAD, partitions: 1 },
       shuffleRetention: -1,
       settings: SETTINGS,
       clock: host.clock,
-      metrics,
+      metrics: metricsOf((rule, what) => this.violations.push(new Violation(rule, what))),
       log: SILENT,
     })
     await worker.start()

@@ -1,0 +1,394 @@
+/**
+ * Bugs that other systems had, planted here one at a time: a snippet of a file is replaced by another. Each has to be caught by the
+ * simulation or by a conformance suite.
+ */
+import type { Options } from '../simulation/options.ts'
+
+export interface PlantedBug {
+  readonly name: string
+  /** Where a system had one of the kind. */
+  readonly like: string
+  /** Below `src`. */
+  readonly file: string
+  /** Stands in the file once. */
+  readonly find: string
+  readonly replace: string
+  /** Worlds that show it, or the conformance suite that does. */
+  readonly by: { readonly worlds: Partial<Options> } | { readonly suite: string }
+  /** No test of one part, or of the engine without faults, fails: see `--unit`. */
+  readonly isInvisible?: true
+}
+
+const kafka = (pull: number) => `https://github.com/apache/kafka/pull/${pull}`
+const flink = (pull: number) => `https://github.com/apache/flink/pull/${pull}`
+const STORM: Partial<Options> = { faults: 10, churn: 22, workers: 3, late: true, features: 'all', shape: 'shuffle' }
+const SUITE_OF_STATES = 'test/state/embedded.test.ts'
+const SUITE_OF_STORES = 'test/stores/embedded.test.ts'
+
+export const BUGS: readonly PlantedBug[] = [
+  {
+    name: 'a step is committed before its results are said',
+    like: 'https://github.com/Altinity/clickhouse-sink-connector/issues/1299',
+    file: 'engine/reduce.ts',
+    find: `    const version = await this.outputs.write(emissions)
+    this.outputs.said = version
+    await this.ledger.commit({ keys: bytes, timers })`,
+    replace: `    await this.ledger.commit({ keys: bytes, timers })
+    this.outputs.said = await this.outputs.write(emissions)`,
+    by: { worlds: STORM },
+  },
+  {
+    name: 'a mapper commits its position before its frames are written',
+    like: flink(2108),
+    file: 'engine/map.ts',
+    find: `    if (frames.length > 0) await this.patiently('writing frames', () => transport.write(frames))
+    this.ledger.done = slice.next
+`,
+    replace: `    this.ledger.done = slice.next
+    await this.ledger.commit()
+    if (frames.length > 0) await this.patiently('writing frames', () => transport.write(frames))
+`,
+    by: { worlds: STORM },
+  },
+  {
+    name: 'frames that were refused count as written',
+    like: flink(3278),
+    file: 'engine/map.ts',
+    find: `    if (frames.length > 0) await this.patiently('writing frames', () => transport.write(frames))
+    this.ledger.done`,
+    replace: `    if (frames.length > 0) await transport.write(frames).catch(() => undefined)
+    this.ledger.done`,
+    by: { worlds: STORM },
+  },
+  {
+    name: 'frames are not waited for',
+    like: flink(4871),
+    file: 'engine/map.ts',
+    find: `    if (frames.length > 0) await this.patiently('writing frames', () => transport.write(frames))
+    this.ledger.done`,
+    replace: `    if (frames.length > 0) void this.patiently('writing frames', () => transport.write(frames)).catch(() => undefined)
+    this.ledger.done`,
+    by: { worlds: STORM },
+  },
+  {
+    name: 'rows that were applied before are applied again',
+    like: 'https://github.com/awslabs/amazon-kinesis-client/issues/265',
+    file: 'engine/sources.ts',
+    find: 'while (from < rows.length && (rows.position[from] as number) <= source.applied) from++',
+    replace: 'while (from < rows.length && (rows.position[from] as number) < 0) from++',
+    by: { worlds: STORM },
+  },
+  {
+    name: 'what was applied of a source is forgotten with its owner',
+    like: kafka(6694),
+    file: 'engine/sources.ts',
+    find: `      const applied = from.number()
+`,
+    replace: `      const applied = Math.min(-1, from.number())
+`,
+    by: { worlds: STORM },
+  },
+  {
+    name: 'the last row of a frame is dropped',
+    like: 'https://github.com/apache/flink-connector-kafka/pull/107',
+    file: 'engine/rows-by-key.ts',
+    find: `  private eachRow(visit: (number: number, frame: number, row: number) => void): void {
+    for (const [frame, { rows, from }] of this.frames.entries()) {`,
+    replace: `  private eachRow(visit: (number: number, frame: number, row: number) => void): void {
+    for (const [frame, { rows: all, from }] of this.frames.entries()) {
+      const rows = { ...all, keyOf: all.keyOf, length: all.length > from + 1 ? all.length - 1 : all.length }`,
+    by: { worlds: STORM },
+  },
+  {
+    name: 'what a fenced task had in memory is used after it has opened again',
+    like: kafka(7608),
+    file: 'engine/key-states.ts',
+    find: `    this.claim = claim
+    this.begin(slots)`,
+    replace: `    this.claim = claim
+    this.reducer ??= this.begin(slots)`,
+    by: { worlds: STORM },
+  },
+  {
+    name: 'a task that was fenced tries the same again for ever',
+    like: 'https://github.com/awslabs/amazon-kinesis-client/issues/108',
+    file: 'engine/task.ts',
+    find: 'if (error instanceof Fenced || error instanceof ClearStop || this.ended.signal.aborted) throw error',
+    replace: 'if (error instanceof ClearStop || this.ended.signal.aborted) throw error',
+    by: { worlds: STORM },
+  },
+  {
+    name: 'a commit in doubt counts as done',
+    like: kafka(7748),
+    file: 'engine/ledger.ts',
+    find: `    await state.commit(this.claim, { position: this.done, meta: this.meta(), ...change })
+`,
+    replace: `    await state.commit(this.claim, { position: this.done, meta: this.meta(), ...change }).catch(() => undefined)
+`,
+    by: { worlds: STORM },
+  },
+  {
+    name: 'dead letters that cannot be written are skipped',
+    like: 'https://github.com/dapr/dapr/issues/8284',
+    file: 'engine/map.ts',
+    find: `if (dead.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))`,
+    replace: 'if (dead.length > 0) await this.context.deadLetters.write(dead).catch(() => undefined)',
+    by: { worlds: { ...STORM, poison: true } },
+  },
+  {
+    name: 'late events that cannot be kept are skipped',
+    like: 'https://github.com/confluentinc/kafka-connect-jdbc/issues/1597',
+    file: 'engine/reduce.ts',
+    find: `if (letters.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))`,
+    replace: 'if (letters.length > 0) await this.context.deadLetters.write(letters).catch(() => undefined)',
+    by: { worlds: { ...STORM, features: 'closing', lose: false, retain: false } },
+  },
+  {
+    name: 'an event counts though it is late',
+    like: kafka(5693),
+    file: 'aggregations/tumbling.ts',
+    find: '    if (this.isTooLate(time, clock) || !this.selected.takes(columns, row)) return\n    const value',
+    replace: '    if (!this.selected.takes(columns, row)) return\n    const value',
+    by: { worlds: { ...STORM, features: 'closing' } },
+  },
+  {
+    name: 'the future is measured by the wall clock of whoever reads',
+    like: 'https://github.com/apache/kafka/pull/4301',
+    file: 'engine/mapper.ts',
+    find: 'if (time > record.timestamp + settings.skew) {',
+    replace: 'if (time > clock.now() + settings.skew) {',
+    by: { worlds: { ...STORM, poison: true } },
+  },
+  {
+    name: 'an event from the future moves the clock before it is refused',
+    like: flink(22291),
+    file: 'engine/mapper.ts',
+    find: `        if (time > record.timestamp + settings.skew) {`,
+    replace: `        if (time > highest) highest = time
+        if (time > record.timestamp + settings.skew) {`,
+    by: { worlds: { ...STORM, poison: true, clocks: false } },
+  },
+  {
+    name: 'a timer is met again until its time is long past',
+    like: 'https://github.com/apache/flink/pull/26766',
+    file: 'engine/compute.ts',
+    find: 'timers.set(key, Math.max(reducer.nextDue(state, at), clock + 1))',
+    replace: 'timers.set(key, Math.max(reducer.nextDue(state, at - 200), clock + 1))',
+    by: { worlds: STORM },
+  },
+  {
+    name: 'timers are met before their time',
+    like: kafka(4301),
+    file: 'engine/reduce.ts',
+    find: `? await this.patiently('reading timers', () => state.due(this.state, time, settings.maxKeysBehind))`,
+    replace: `? await this.patiently('reading timers', () => state.due(this.state, time + 3_000, settings.maxKeysBehind))`,
+    by: { worlds: STORM },
+  },
+  {
+    name: 'events leave a window before the clock has passed them',
+    like: kafka(1752),
+    file: 'engine/compute.ts',
+    find: `  reducer.expire(state, clock)
+  const at = Math.max(reducer.newest(state), clock)
+  const causeName`,
+    replace: `  reducer.expire(state, Math.max(reducer.newest(state), clock))
+  const at = Math.max(reducer.newest(state), clock)
+  const causeName`,
+    by: { worlds: STORM },
+  },
+  {
+    name: 'a silent source says nothing',
+    like: 'https://github.com/pravega/flink-connectors/issues/17',
+    file: 'engine/map.ts',
+    find: 'if (silent?.isLong) await this.beat(silent.at)',
+    replace: 'if (silent?.isLong && this.ledger.position === 0) await this.beat(silent.at)',
+    by: { worlds: { ...STORM, clocks: false } },
+  },
+  {
+    name: 'a source that was idle stays idle when it speaks again',
+    like: flink(29239),
+    file: 'engine/sources.ts',
+    find: 'source.idle = frame.heartbeat',
+    replace: 'source.idle ||= frame.heartbeat',
+    by: { worlds: STORM },
+  },
+  {
+    name: 'the clock goes back with a source that was made again',
+    like: 'https://github.com/apache/flink/pull/29024',
+    file: 'engine/sources.ts',
+    find: 'this.clock = Math.max(this.clock, this.lowest())',
+    replace: 'this.clock = this.lowest()',
+    by: { worlds: STORM },
+  },
+  {
+    name: 'a topic that was made again goes on at the old position',
+    like: 'https://github.com/awslabs/amazon-kinesis-client/pull/1733',
+    file: 'engine/map.ts',
+    find: 'if (before !== info.incarnation) return this.beginAfter(before)',
+    replace: '',
+    by: { worlds: { ...STORM, recreate: true } },
+  },
+  {
+    name: 'a source that ended holds the clock for ever',
+    like: flink(28486),
+    file: 'engine/map.ts',
+    find: 'this.frame(target, { upto: start, watermark: Number.NaN, finishes: old }),',
+    replace: 'this.frame(target, { upto: start, watermark: Number.NaN }),',
+    by: { worlds: { ...STORM, recreate: true } },
+  },
+  {
+    name: 'repeats of named records are forgotten with the owner',
+    like: 'https://github.com/databricks/iceberg-kafka-connect/issues/200',
+    file: 'engine/map.ts',
+    find: 'if (from.left > 0) this.mapper.repeats?.decode(from)',
+    replace: '',
+    by: { worlds: { ...STORM, shape: 'transform', keys: 5 } },
+  },
+  {
+    name: 'of the records made of one, repeats of the last count',
+    like: 'https://github.com/awslabs/amazon-kinesis-client/issues/563',
+    file: 'engine/repeats.ts',
+    find: '(position === known.position && index <= known.index)',
+    replace: '(position === known.position && index < known.index)',
+    by: { worlds: { ...STORM, shape: 'transform' } },
+  },
+  {
+    name: 'a transform commits before its records are written',
+    like: 'https://github.com/apache/iggy/issues/3847',
+    file: 'engine/transform.ts',
+    find: `    await this.make(slice)
+    await this.flush()
+    this.ledger.done = slice.next
+`,
+    replace: `    await this.make(slice)
+    this.ledger.done = slice.next
+    await this.ledger.commit()
+    await this.flush()
+`,
+    by: { worlds: { ...STORM, shape: 'transform' } },
+  },
+  {
+    name: 'a feature store that went back is not told again',
+    like: 'https://github.com/confluentinc/kafka-connect-hdfs/issues/57',
+    file: 'engine/outputs.ts',
+    find: 'if (!mark || compareVersions(mark, said) < 0) await this.sayAll(sink)',
+    replace: 'if (mark && compareVersions(mark, said) < 0) await this.sayAll(sink)',
+    by: { worlds: { ...STORM, unsay: true } },
+  },
+  {
+    name: 'a feature store that went back is told only what is new',
+    like: 'https://github.com/debezium/debezium/pull/1245',
+    file: 'engine/outputs.ts',
+    find: `      if (behind) {
+        await this.sayAll(sink)
+        return false
+      }
+`,
+    replace: `      if (behind) {
+        await this.tell(sink, { ...batch, said: undefined })
+        continue
+      }
+`,
+    by: { worlds: { ...STORM, unsay: true } },
+  },
+  {
+    name: 'a new owner counts its results from the same number',
+    like: kafka(13667),
+    file: 'engine/outputs.ts',
+    find: 'return { generation: this.task.generation, epoch: this.epoch, step: ++this.lastStep }',
+    replace: 'return { generation: this.task.generation, epoch: 0, step: ++this.lastStep }',
+    by: { worlds: STORM },
+  },
+  {
+    name: 'what all rows of a key made is said without what time changed since',
+    like: kafka(2051),
+    file: 'engine/compute.ts',
+    find: 'const isSaid = said !== undefined && reducer.nextDue(state, said) > clock',
+    replace: 'const isSaid = said !== undefined',
+    by: { worlds: { ...STORM, each: true } },
+  },
+  {
+    name: 'a task reads on where the reader is, not where it stands',
+    like: 'https://github.com/awslabs/amazon-kinesis-client/issues/751',
+    file: 'engine/feed.ts',
+    find: 'if (!this.isNear(this.main.next, lane.next)) return false',
+    replace: 'if (lane.next === this.main.next && this.main.runners.size === 0) return false',
+    by: { worlds: { ...STORM, twin: true } },
+  },
+  {
+    name: 'the position is looked for in the group when the state was lost',
+    like: kafka(1139),
+    file: 'engine/place.ts',
+    find: `  if (position < range.start || position > range.end) {`,
+    replace: `  if (position < range.start) return range.start
+  if (position > range.end) {`,
+    by: { worlds: { ...STORM, retain: true, rollback: true } },
+  },
+  {
+    name: 'changed segments of a large state are not written',
+    like: kafka(7824),
+    file: 'core/segments.ts',
+    find: 'if (this.names.has(part.name) && !part.changed) continue',
+    replace: 'if (this.names.has(part.name)) continue',
+    by: { worlds: STORM },
+  },
+  {
+    name: 'keys that are not committed may leave the cache',
+    like: kafka(7737),
+    file: 'engine/reduce.ts',
+    find: `    const { bytes, timers, emissions, letters } = await this.compute(batch, due, time)
+`,
+    replace: `    const { bytes, timers, emissions, letters } = await this.compute(batch, due, time)
+    for (const name of [...bytes.keys()].slice(1)) if (bytes.size > 2) bytes.delete(name)
+`,
+    by: { worlds: STORM },
+  },
+  {
+    name: 'a claim that is old may still commit',
+    like: kafka(13667),
+    file: 'state/embedded.ts',
+    find: 'if (claim?.token !== open.token) throw new Fenced()\n  return claim',
+    replace: 'if (!claim) throw new Fenced()\n  return claim',
+    by: { suite: SUITE_OF_STATES },
+  },
+  {
+    name: 'a commit of another between two of an owner goes unnoticed',
+    like: 'https://github.com/awslabs/amazon-kinesis-client/issues/537',
+    file: 'state/embedded.ts',
+    find: "      if (claim.commits !== open.commits) throw new Fenced('somebody else committed')\n      const { position",
+    replace: '      const { position',
+    by: { suite: SUITE_OF_STATES },
+  },
+  {
+    name: 'a moved timer leaves its old time behind',
+    like: 'https://github.com/apache/flink/pull/3134',
+    file: 'state/embedded.ts',
+    find: '  if (before) entries.removeSync(timerKey(number, before, name))\n',
+    replace: '',
+    by: { suite: SUITE_OF_STATES },
+  },
+  {
+    name: 'an older result replaces a newer one',
+    like: kafka(13667),
+    file: 'stores/embedded.ts',
+    find: 'if (stands && compareVersions(batch.version, decodeVersion(new ByteReader(stands))) < 0) continue',
+    replace: 'if (stands && batch.emissions.length === 0) continue',
+    by: { suite: SUITE_OF_STORES },
+  },
+  {
+    name: 'one page of all values counts as all of them',
+    like: 'https://github.com/confluentinc/kafka-connect-hdfs/issues/57',
+    file: 'stores/embedded.ts',
+    find: '  if (batch.partial) return\n',
+    replace: '',
+    by: { suite: SUITE_OF_STORES },
+  },
+  {
+    name: 'damage in the midst of the log is taken for a torn end, and what follows is lost',
+    like: 'https://github.com/samyama-ai/samyama-graph/pull/1335',
+    file: 'transports/embedded/log.ts',
+    find: '      if (isAcknowledgedLater(tail, cursor.position, this.seed)) throw cursor.damage(error.message)\n',
+    replace: '',
+    by: { suite: 'test/transports/embedded/recovery.test.ts' },
+  },
+]

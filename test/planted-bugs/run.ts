@@ -1,0 +1,43 @@
+/**
+ * `npm run planted-bugs [-- --only TEXT] [--unit]`: plants each bug in a copy of the project and looks for it. Ends with 1 when one is not
+ * caught, cannot be planted, or something is found where there is none. `--unit`: runs the other tests of the engine and of the parts on each
+ * bug instead, to tell which bugs they do not see.
+ */
+import { parseArgs } from 'node:util'
+import { BUGS } from './bugs.ts'
+import { findNothing, hunt } from './hunt.ts'
+import { Tree } from './tree.ts'
+
+const { values } = parseArgs({
+  options: { only: { type: 'string', default: '' }, unit: { type: 'boolean', default: false } },
+})
+/** Tests of one part each, and of the engine without faults. */
+const UNIT = ['test/core', 'test/engine', 'test/features', 'test/aggregations', 'test/transforms', 'test/sinks']
+
+const bugs = BUGS.filter(({ name }) => name.includes(values.only))
+const tree = await Tree.copy()
+let missed = 0
+try {
+  if (values.unit) await tellInvisible()
+  else await tellCaught()
+} finally {
+  await tree.remove()
+}
+process.exitCode = missed > 0 ? 1 : 0
+
+async function tellCaught(): Promise<void> {
+  await findNothing(tree, bugs)
+  for (const bug of bugs) {
+    const { caughtBy, seconds } = await hunt(tree, bug)
+    if (caughtBy === undefined) missed++
+    console.log(`| ${bug.name} | ${caughtBy ?? '**not caught**'} | ${seconds.toFixed(1)} s |`)
+  }
+  console.log(`${bugs.length - missed} of ${bugs.length} caught`)
+}
+
+async function tellInvisible(): Promise<void> {
+  for (const bug of bugs) {
+    const { status } = await tree.with(bug, () => tree.vitest(...UNIT))
+    console.log(`${status === 0 ? 'not seen' : 'seen'}: ${bug.name}`)
+  }
+}
