@@ -103,13 +103,10 @@ function liveOf(tasks: readonly TaskLook[]): NonNullable<TopologyAnswer['live']>
   }
 }
 
-/** Topics that topologies read or write, and `others`, with what they hold. Throws `log-unavailable`. */
-export async function liveTopics(
-  topologies: readonly Described[],
-  transport: Pick<Transport, 'topics' | 'ranges'>,
-  registry: Pick<Registry, 'latest'>,
-  others: readonly string[] = [],
-): Promise<TopicAnswer[]> {
+type Uses = Readonly<Record<'reads' | 'writes', ReadonlyMap<string, readonly string[]>>>
+
+/** Who reads and who writes each topic; `others` nobody. */
+function usesOf(topologies: readonly Described[], others: readonly string[]): Uses {
   const reads = new Map<string, string[]>(others.map((name) => [name, []]))
   const writes = new Map<string, string[]>()
   const add = (to: Map<string, string[]>, topic: string, name: string) =>
@@ -119,7 +116,25 @@ export async function liveTopics(
     for (const topic of appended) add(writes, topic.name, name)
     for (const { topic } of outputs) if (topic !== undefined) add(writes, topic, name)
   }
-  const names = [...new Set([...reads.keys(), ...writes.keys()])].sort()
+  return { reads, writes }
+}
+
+const namesIn = ({ reads, writes }: Uses) => [...new Set([...reads.keys(), ...writes.keys()])].sort()
+
+/** Names of the topics that topologies read or write, and of `others`. */
+export function topicNames(topologies: readonly Described[], others: readonly string[] = []): string[] {
+  return namesIn(usesOf(topologies, others))
+}
+
+/** Topics that topologies read or write, and `others`, with what they hold. Throws `log-unavailable`. */
+export async function liveTopics(
+  topologies: readonly Described[],
+  transport: Pick<Transport, 'topics' | 'ranges'>,
+  registry: Pick<Registry, 'latest'>,
+  others: readonly string[] = [],
+): Promise<TopicAnswer[]> {
+  const uses = usesOf(topologies, others)
+  const names = namesIn(uses)
   try {
     const there = await transport.topics(names)
     return await Promise.all(
@@ -131,8 +146,8 @@ export async function liveTopics(
           partitions: there.has(name) ? (await transport.ranges(name)).map(({ start, end }) => ({ start, end })) : null,
           subject: newest ? subject : null,
           schema: newest?.id ?? null,
-          reads: reads.get(name) ?? [],
-          writes: writes.get(name) ?? [],
+          reads: [...(uses.reads.get(name) ?? [])],
+          writes: [...(uses.writes.get(name) ?? [])],
         }
       }),
     )

@@ -1,7 +1,7 @@
 /** What one route takes and answers: validation, OpenAPI and the methods of a path follow from it. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
-import { nearest } from '../core/suggest.ts'
+import { didYouMean, nearest } from '../core/suggest.ts'
 import type { Grant, Scope } from './auth.ts'
 import { Problem, type ProblemName } from './problem.ts'
 
@@ -76,9 +76,8 @@ const isList = (schema: z.ZodType): boolean =>
 
 function unknownParameter(name: string, known: readonly string[]): Problem {
   const near = nearest(name, known)
-  const hint = near === undefined ? '' : ` Did you mean '${near}'?`
   const there = known.length === 0 ? 'This path takes no parameters.' : `There are: ${known.join(', ')}.`
-  return new Problem('parameter-unknown', `There is no such parameter here.${hint} ${there}`, {
+  return new Problem('parameter-unknown', `There is no such parameter here.${didYouMean(near)} ${there}`, {
     members: { ...(near !== undefined && { nearest: near }), parameters: known },
   })
 }

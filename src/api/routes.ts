@@ -1,5 +1,5 @@
 /** Every route that is served, in one table: validation, OpenAPI, the methods of each path and the labels of metrics follow. */
-import { nearest } from '../core/suggest.ts'
+import { didYouMean, nearest } from '../core/suggest.ts'
 import type { EntityCatalog } from './catalog.ts'
 import type { Features } from './features.ts'
 import { type Health, liveness, readiness } from './health.ts'
@@ -229,10 +229,9 @@ function sendJson(response: Parameters<typeof send>[0], value: object): void {
 
 function unknownTopology(name: string, all: readonly string[]): Problem {
   const near = nearest(name, all)
-  const hint = near === undefined ? '' : ` Did you mean '${near}'?`
   return new Problem(
     'topology-unknown',
-    `There is no topology '${shown(name)}'.${hint} There are: ${all.join(', ')}.`,
+    `There is no topology '${shown(name)}'.${didYouMean(near)} There are: ${all.join(', ')}.`,
     {
       members: { ...(near !== undefined && { nearest: near }), topologies: all },
     },

@@ -1,7 +1,7 @@
 /** How entities look in answers: compiled once from the catalog, so that a read only puts texts together. The hot path of the API. */
 import { idFault } from '../core/key.ts'
 import type { FeatureRecord, FeatureValue, Millis } from '../core/model.ts'
-import { nearest } from '../core/suggest.ts'
+import { didYouMean, nearest } from '../core/suggest.ts'
 import type { EntityCatalog } from './catalog.ts'
 import { Problem } from './problem.ts'
 
@@ -36,11 +36,14 @@ export function views(catalog: () => readonly EntityCatalog[]): (entity: string)
 function unknownEntity(entity: string, catalog: readonly EntityCatalog[]): Problem {
   const entities = catalog.map((entry) => entry.entity)
   const near = nearest(entity, entities)
-  const hint = near === undefined ? '' : ` Did you mean '${near}'?`
   const there = entities.length > 0 ? `There are: ${entities.join(', ')}.` : 'No topology serves features yet.'
-  return new Problem('entity-unknown', `No topology serves the entity '${shown(entity)}'.${hint} ${there}`, {
-    members: { ...(near !== undefined && { nearest: near }), entities },
-  })
+  return new Problem(
+    'entity-unknown',
+    `No topology serves the entity '${shown(entity)}'.${didYouMean(near)} ${there}`,
+    {
+      members: { ...(near !== undefined && { nearest: near }), entities },
+    },
+  )
 }
 
 function compile(catalog: EntityCatalog): View {
@@ -74,10 +77,9 @@ export function choose(view: View, names: readonly string[] | undefined): View {
   if (unknown === undefined) return { ...view, topologies }
   const there = view.topologies.flatMap((topology) => topology.features.map((f) => f.published))
   const near = nearest(unknown, there)
-  const hint = near === undefined ? '' : ` Did you mean '${near}'?`
   throw new Problem(
     'feature-unknown',
-    `'${view.entity}' has no feature '${shown(unknown)}'.${hint} There are: ${there.join(', ')}.`,
+    `'${view.entity}' has no feature '${shown(unknown)}'.${didYouMean(near)} There are: ${there.join(', ')}.`,
     { members: { ...(near !== undefined && { nearest: near }), features: there } },
   )
 }

@@ -1,7 +1,7 @@
 import { systemClock } from '../core/clock.ts'
 import type { State } from '../core/model.ts'
 import { SILENT } from '../core/part.ts'
-import { nearest } from '../core/suggest.ts'
+import { didYouMean, nearest } from '../core/suggest.ts'
 import { askForRebuild, withRebuild } from '../features/rebuild.ts'
 import { featuresOf } from '../project/kinds.ts'
 import { openPart } from '../runtime/services.ts'
@@ -26,8 +26,9 @@ export async function rebuild(name: string, options: RebuildOptions, terminal: T
     if (!topology) {
       const names = topologies.map((each) => each.name)
       const near = nearest(name, names)
-      const hint = near === undefined ? '' : ` Did you mean '${near}'?`
-      terminal.error(`millrace rebuild: there is no topology '${name}'.${hint} There are: ${names.join(', ')}.`)
+      terminal.error(
+        `millrace rebuild: there is no topology '${name}'.${didYouMean(near)} There are: ${names.join(', ')}.`,
+      )
       return 1
     }
     const state = await openPart<State>('state', config.state, project, SILENT)

@@ -1,12 +1,10 @@
 import { liveTopics } from '../api/inventory.ts'
 import { Problem } from '../api/problem.ts'
 import type { TopicAnswer } from '../api/shapes.ts'
-import type { Registry, Transport } from '../core/model.ts'
-import { SILENT } from '../core/part.ts'
-import { openPart } from '../runtime/services.ts'
-import { ApiError, type ApiPlace, apiAddress, askJson } from './api.ts'
+import { type ApiPlace, askJson } from './api.ts'
 import { explain, type Terminal } from './console.ts'
-import { loadProject } from './project.ts'
+import { reached } from './reach.ts'
+import { openLog, servedOrHere } from './served.ts'
 import { columns } from './table.ts'
 
 export interface TopicsOptions extends ApiPlace {
@@ -25,35 +23,24 @@ export async function topics(options: TopicsOptions, terminal: Terminal): Promis
   }
 }
 
-/** An embedded log belongs to one process: while that runs, it is asked over its API. */
-async function known(options: TopicsOptions, terminal: Terminal): Promise<readonly TopicAnswer[] | undefined> {
-  const { url, port, directory } = options
-  const viaApi = async () => {
-    const address = await apiAddress(options, terminal)
-    return (await askJson<{ topics: readonly TopicAnswer[] }>(`${address}/v1/topics`, terminal)).topics
-  }
-  if (url !== undefined || port !== undefined) return viaApi()
-  const project = await loadProject(directory, terminal)
-  if (!project) return undefined
-  const { config, topologies } = project
-  if (config.transport.kind === 'embedded') {
-    try {
-      return await viaApi()
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== undefined) throw error
-    }
-  }
-  const transport = await openPart<Transport>('transports', config.transport, project, SILENT)
-  try {
-    const registry = await openPart<Registry>('registries', config.registry, project, SILENT)
-    try {
-      return await liveTopics(topologies, transport, registry, [config.engine.deadLetters.topic])
-    } finally {
-      await registry.close()
-    }
-  } finally {
-    await transport.close()
-  }
+function known(options: TopicsOptions, terminal: Terminal): Promise<readonly TopicAnswer[] | undefined> {
+  return servedOrHere(
+    options,
+    terminal,
+    async (address) => (await askJson<{ topics: readonly TopicAnswer[] }>(`${address}/v1/topics`, terminal)).topics,
+    async (project) => {
+      const { config, topologies } = project
+      const { transport, registry, close } = await openLog(project)
+      try {
+        // who does not answer is told by name and place
+        await reached('transport', config.transport, () => transport.topics([config.engine.deadLetters.topic]))
+        await reached('registry', config.registry, () => registry.latest(config.engine.deadLetters.topic))
+        return await liveTopics(topologies, transport, registry, [config.engine.deadLetters.topic])
+      } finally {
+        await close()
+      }
+    },
+  )
 }
 
 function table(all: readonly TopicAnswer[]): string[] {

@@ -1,10 +1,12 @@
 /** The nearest right name, for messages: "did you mean …". */
 
-/** Of the candidates, the one that `name` is most likely a slip of; undefined when none is near. */
-export function nearest(name: string, candidates: Iterable<string>): string | undefined {
-  const wanted = name.toLowerCase()
+/** Of the candidates, the one that `name` is most likely a slip of; undefined when none is near, as of a list or a mapping. */
+export function nearest(name: unknown, candidates: Iterable<string>): string | undefined {
+  // what YAML gives as a mapping has no prototype, and so no text
+  if (typeof name === 'object') return undefined
+  const wanted = String(name).toLowerCase()
   let best: string | undefined
-  let fewest = Math.max(1, Math.floor(name.length / 3)) + 0.5
+  let fewest = Math.max(1, Math.floor(wanted.length / 3)) + 0.5
   for (const candidate of candidates) {
     const edits = distance(wanted, candidate.toLowerCase(), fewest)
     if (edits < fewest) {
@@ -13,6 +15,11 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
     }
   }
   return best
+}
+
+/** What follows a sentence about a name that is none: ` Did you mean 'x'?`, or nothing. */
+export function didYouMean(near: string | undefined): string {
+  return near === undefined ? '' : ` Did you mean '${near}'?`
 }
 
 /** As `nearest`; where none is near, the one candidate that begins with `name`: `speed` for `speedKmh`. */

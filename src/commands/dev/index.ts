@@ -1,5 +1,6 @@
 import { access, constants, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { topicNames } from '../../api/inventory.ts'
 import { MillraceError } from '../../core/errors.ts'
 import type { Project } from '../../project/check.ts'
 import { featuresOf } from '../../project/kinds.ts'
@@ -113,7 +114,8 @@ async function serve(
   const encoders = new Map(await sourceEncoders(project, registry))
   const written = new WrittenIds()
   const watched = { ...services, store: written.watching(store) }
-  const runtime = await createRuntime(project, watched, notes.log, { tail: tailLines(services) })
+  const names = (): readonly string[] => topicNames(runtime.topologies, [project.config.engine.deadLetters.topic])
+  const runtime = await createRuntime(project, watched, notes.log, { tail: tailLines({ transport, registry, names }) })
   /** The API serves a topology from when all its tasks have reached the end once. */
   const caughtUp = async () => {
     const served = await Promise.all(featuresOf(runtime.topologies).map(({ name }) => store.alias(name)))

@@ -1,13 +1,11 @@
 import { once } from 'node:events'
+import { topicNames } from '../../api/inventory.ts'
 import { ExpressionError } from '../../core/expression/index.ts'
-import type { Registry, Transport } from '../../core/model.ts'
-import { SILENT } from '../../core/part.ts'
 import type { Project } from '../../project/check.ts'
-import { openPart } from '../../runtime/services.ts'
-import { ApiError, type ApiPlace, apiAddress, ask } from '../api.ts'
+import { ApiError, type ApiPlace, ask } from '../api.ts'
 import { explain, type Terminal } from '../console.ts'
 import { splitAt } from '../events.ts'
-import { loadProject } from '../project.ts'
+import { openLog, servedOrHere } from '../served.ts'
 import { tailLines } from './lines.ts'
 
 export interface TailCommand extends ApiPlace {
@@ -21,7 +19,12 @@ export interface TailCommand extends ApiPlace {
 export async function tailTopic(topic: string, options: TailCommand, terminal: Terminal): Promise<number> {
   const { stopSignal: signal, out } = terminal
   try {
-    const lines = await linesOf(topic, options, terminal)
+    const lines = await servedOrHere<AsyncIterable<string>>(
+      options,
+      terminal,
+      (address) => viaApi(address, topic, options, terminal),
+      (project) => direct(topic, options, project, signal),
+    )
     if (!lines) return 1
     for await (const line of lines) {
       if (!out.write(`${line}\n`)) await once(out, 'drain', { signal })
@@ -35,26 +38,12 @@ export async function tailTopic(topic: string, options: TailCommand, terminal: T
   }
 }
 
-/** An embedded log belongs to one process: while `millrace dev` runs, its records are asked for over its API. */
-async function linesOf(
+async function viaApi(
+  base: string,
   topic: string,
   options: TailCommand,
   terminal: Terminal,
-): Promise<AsyncIterable<string> | undefined> {
-  if (options.url !== undefined || options.port !== undefined) return viaApi(topic, options, terminal)
-  const project = await loadProject(options.directory, terminal)
-  if (!project) return undefined
-  if (project.config.transport.kind === 'embedded') {
-    try {
-      return await viaApi(topic, options, terminal)
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== undefined) throw error
-    }
-  }
-  return direct(topic, options, project, terminal.stopSignal)
-}
-
-async function viaApi(topic: string, options: TailCommand, terminal: Terminal): Promise<AsyncIterable<string>> {
+): Promise<AsyncIterable<string>> {
   const { from, limit, follow, where } = options
   const query = new URLSearchParams({
     ...(from === undefined ? {} : { from: from instanceof Date ? from.toISOString() : from }),
@@ -62,7 +51,6 @@ async function viaApi(topic: string, options: TailCommand, terminal: Terminal): 
     ...(follow ? { follow: 'true' } : {}),
     ...(where === undefined ? {} : { where }),
   })
-  const base = await apiAddress(options, terminal)
   const address = `${base}/v1/topics/${encodeURIComponent(topic)}/records?${query}`
   try {
     const { body } = await ask(address, terminal, { signal: terminal.stopSignal })
@@ -79,19 +67,15 @@ async function viaApi(topic: string, options: TailCommand, terminal: Terminal): 
 }
 
 async function* direct(topic: string, options: TailCommand, project: Project, signal: AbortSignal) {
-  const { transport: log, registry: schemas } = project.config
-  const transport = await openPart<Transport>('transports', log, project, SILENT)
+  const { topologies, config } = project
+  const { close, ...services } = await openLog(project)
   try {
-    const registry = await openPart<Registry>('registries', schemas, project, SILENT)
-    try {
-      const { from, limit, follow, where } = options
-      const asked = { limit, follow, where, from: from instanceof Date ? from.getTime() : from }
-      yield* await tailLines({ transport, registry }).lines(topic, asked, signal)
-    } finally {
-      await registry.close()
-    }
+    const { from, limit, follow, where } = options
+    const asked = { limit, follow, where, from: from instanceof Date ? from.getTime() : from }
+    const names = () => topicNames(topologies, [config.engine.deadLetters.topic])
+    yield* await tailLines({ ...services, names }).lines(topic, asked, signal)
   } finally {
-    await transport.close()
+    await close()
   }
 }
 

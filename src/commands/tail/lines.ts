@@ -3,16 +3,19 @@ import { isUtf8 } from 'node:buffer'
 import type { TailOptions, TailQuestion } from '../../api/tail.ts'
 import { avroDecoder } from '../../codecs/avro/index.ts'
 import { systemClock } from '../../core/clock.ts'
-import { RecordError } from '../../core/errors.ts'
+import { MillraceError, RecordError } from '../../core/errors.ts'
 import { compileExpression, ExpressionError } from '../../core/expression/index.ts'
 import type { Decoder, Event, InputRecord, Registry, Transport } from '../../core/model.ts'
 import { SILENT } from '../../core/part.ts'
 import { topicType } from '../../core/schema.ts'
+import { didYouMean, nearest } from '../../core/suggest.ts'
 import { type TailRecord, tail } from '../../engine/tail.ts'
 
 interface Services {
   readonly transport: Transport
   readonly registry: Registry
+  /** Topics that somebody may have meant who asks for one that there is not. */
+  readonly names?: () => readonly string[]
 }
 
 export function tailLines(services: Services): TailOptions {
@@ -20,7 +23,7 @@ export function tailLines(services: Services): TailOptions {
 }
 
 async function linesOf(
-  { transport, registry }: Services,
+  { transport, registry, names }: Services,
   topic: string,
   { from, limit = Number.POSITIVE_INFINITY, follow = false, where }: TailQuestion,
   signal: AbortSignal,
@@ -30,7 +33,13 @@ async function linesOf(
   const start = from ?? (follow ? 'latest' : 'earliest')
   const records = tail({ transport, topic, from: start, follow, clock: systemClock, signal })
   // the first look is made before anything is answered: a missing topic is said as such
-  const first = await records.next()
+  const first = await records.next().catch(async (error: unknown) => {
+    const isMissing = error instanceof MillraceError && error.code === 'topic-missing'
+    if (!isMissing || !names) throw error
+    const there = [...(await transport.topics(names())).keys()].sort()
+    const near = didYouMean(nearest(topic, there))
+    throw new MillraceError('topic-missing', `${error.message}.${near} There are: ${there.join(', ') || 'none yet'}`)
+  })
   return (async function* () {
     let said = 0
     for (let next = first; !next.done && said < limit; next = await records.next()) {

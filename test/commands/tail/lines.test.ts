@@ -99,6 +99,14 @@ it('refuses an expression that does not fit the schema, and any where there is n
   await expect(lines({ where: 'event.size > 1' }, 'letters')).rejects.toThrow("records of 'letters' have no schema")
 })
 
+it('names the topics that there are where one is missing', async () => {
+  const names = () => ['things', 'never-made', 'letters']
+  const { signal } = new AbortController()
+  await expect(tailLines({ transport, registry, names }).lines('thing', {}, signal)).rejects.toThrow(
+    "there is no topic 'thing'. Did you mean 'things'? There are: letters, things",
+  )
+})
+
 it('says that a topic is missing before anything else', async () => {
   const { signal } = new AbortController()
   await expect(tailLines({ transport, registry }).lines('nothing', {}, signal)).rejects.toMatchObject({
