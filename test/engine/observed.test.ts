@@ -1,6 +1,6 @@
 /** What operators see of tasks: log lines with their place, gauges of the tasks that are here. */
 import { describe, expect, it } from 'vitest'
-import type { State } from '../../src/core/model.ts'
+import type { EmissionBatch, State } from '../../src/core/model.ts'
 import type { Log } from '../../src/core/part.ts'
 import { meteredSink } from '../../src/engine/metered-sink.ts'
 import { createMetrics } from '../../src/engine/metrics.ts'
@@ -133,5 +133,26 @@ describe('a metered sink', () => {
     expect(await values(metrics.sinkFailures)).toEqual(['load store: 1'])
     expect(await values(metrics.sinkSeconds)).toContainEqual(expect.stringMatching(/load store: 1$/))
     expect([sink.mark, sink.caughtUp, sink.flush].map((method) => method !== undefined)).toEqual([true, false, false])
+  })
+
+  it('is asked all that the sink can answer, as itself, and counts nothing of a batch that it is told again', async () => {
+    const metrics = createMetrics()
+    const counting = {
+      told: 0,
+      write: async ({ upto }: EmissionBatch) => ({ safe: upto, behind: true }),
+      close: async () => undefined,
+      async caughtUp() {
+        this.told++
+      },
+      async flush() {
+        return { safe: this.told }
+      },
+    }
+    const sink = meteredSink(counting, { topology: 'load', to: 'store' }, metrics)
+    await sink.write({ ...batch, emissions })
+    await sink.caughtUp?.('t', batch.version, [])
+    expect(await sink.flush?.('t')).toEqual({ safe: 1 })
+    expect(sink.mark).toBeUndefined()
+    expect(await values(metrics.recordsOut)).toEqual([])
   })
 })

@@ -23,6 +23,29 @@ describe('a sink of one’s own', () => {
     await sink.close()
   })
 
+  it('is asked all that it can answer, as itself', async () => {
+    const counting = {
+      told: 0,
+      async caughtUp() {
+        this.told++
+      },
+      async flush() {
+        return { safe: this.told }
+      },
+    }
+    const { sink } = await opened(counting)
+    await sink.caughtUp?.('t', { generation: 1, epoch: 1, step: 1 }, [])
+    expect(await sink.flush?.('t')).toEqual({ safe: 1 })
+  })
+
+  it('that throws no error at all says what it threw', async () => {
+    const { sink } = await opened({ write: () => Promise.reject('no channel') })
+    await expect(sink.write(batch)).rejects.toMatchObject({
+      code: 'part-failed',
+      message: 'write() of ./slack.ts: no channel',
+    })
+  })
+
   it('that is none is refused, and named', async () => {
     const open = (made: unknown) => openOwnSink('./slack.ts', () => made as Sink, limits, new VirtualClock())
     await expect(open({ write: 1 })).rejects.toThrow('what ./slack.ts opens has no write, close')
