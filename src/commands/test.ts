@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { renderProblems, sortProblems } from '../core/problem.ts'
+import { renderProblems, sortProblems, visible } from '../core/problem.ts'
 import { readYaml } from '../core/read-yaml.ts'
 import type { YamlFile } from '../core/yaml.ts'
 import { isTestFile, type Project } from '../project/check.ts'
@@ -89,10 +89,10 @@ async function inWords(cases: readonly TestCase[], project: Project, { out }: Te
   let wrong = 0
   let file: string | undefined
   for (const each of cases) {
-    if (file !== each.file.file) out.write(`${each.file.file}\n`)
+    if (file !== each.file.file) out.write(`${visible(each.file.file)}\n`)
     file = each.file.file
     const failures = await runCase(each, project)
-    out.write(`  ${failures.length === 0 ? '✓' : '✗'} ${each.name}\n`)
+    out.write(`  ${failures.length === 0 ? '✓' : '✗'} ${visible(each.name)}\n`)
     if (failures.length > 0) wrong++
     for (const failure of failures) out.write(told(each, failure))
   }
@@ -103,14 +103,14 @@ async function inWords(cases: readonly TestCase[], project: Project, { out }: Te
 
 function told({ file, start }: TestCase, { line, column, what, expected, actual, asOf, hint }: Failure): string {
   const since = asOf === undefined ? '' : `, as of ${new Date(asOf).toISOString()} (${offsetText(asOf, start)})`
-  return `      ${file.file}:${line}:${column}: ${what}
+  return `      ${visible(file.file)}:${line}:${column}: ${visible(what)}
           expected ${shown(expected)}
           actual   ${shown(actual)}${since}
-${hint === undefined ? '' : `          ${hint}\n`}`
+${hint === undefined ? '' : `          ${visible(hint)}\n`}`
 }
 
 function shown(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
+  return visible(typeof value === 'string' ? value : JSON.stringify(value))
 }
 
 async function inJson(cases: readonly TestCase[], project: Project, { out }: Terminal): Promise<number> {

@@ -218,7 +218,7 @@ async function choosePart(
   if (typeof (value ?? {}) !== 'object' || Array.isArray(value)) {
     const expected = `a mapping such as { kind: ${usual} }`
     // an address, perhaps with a password
-    const secret = !partNames(folder).includes(String(value))
+    const secret = typeof value !== 'string' || !partNames(folder).includes(value)
     yaml.add([section], { code: 'bad-value', message: `${section} is ${describe(value, secret)}`, expected })
     return { kind: usual, settings: undefined }
   }
@@ -230,7 +230,7 @@ async function choosePart(
       message: `no ${section} of this kind`,
       expected: `one of ${names.join(', ')}`,
     } as const
-    yaml.add([section, 'kind'], { ...fault, suggestion: nearest(String(kind), names) })
+    yaml.add([section, 'kind'], { ...fault, suggestion: nearest(kind, names) })
     return { kind: usual, settings: undefined }
   }
   const part = await loadPart<unknown, unknown>(folder, kind)

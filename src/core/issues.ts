@@ -80,7 +80,7 @@ function fault(issue: Issue, message: string, found: unknown): Fault {
       ? { code, message: `${message}, ${issue.message}`, expected, suggestion }
       : { code: 'bad-value', message: issue.message, expected }
   }
-  const suggestion = issue.code === 'invalid_value' ? nearest(String(found), issue.values.map(String)) : undefined
+  const suggestion = issue.code === 'invalid_value' ? nearest(found, issue.values.map(String)) : undefined
   return { code: 'bad-value', message, expected: expectation(issue), suggestion }
 }
 

@@ -40,6 +40,16 @@ export type Fault = Pick<Problem, 'code' | 'message'> & {
   readonly suggestion?: string | undefined
 }
 
+/**
+ * What a file says may move the cursor of a terminal, or the order in which its characters are shown: controls and marks of direction
+ * are written as their numbers.
+ */
+export function visible(text: string): string {
+  return text.replace(HIDDEN, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+const HIDDEN = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
+
 /** By file, then by place; the same problem at the same place only once. */
 export function sortProblems(problems: readonly Problem[]): Problem[] {
   const once = new Map(problems.map((p) => [`${p.file}:${p.line}:${p.column}:${p.message}`, p]))

@@ -2,10 +2,23 @@
  * YAML with places: every value of a file can be pointed at as line and column, also the middle of a text.
  * Hostile input ends in problems: size, depth, aliases and the number of problems are bounded.
  */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type Scalar } from 'yaml'
-import type { Fault, Problem } from './problem.ts'
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type Scalar,
+} from 'yaml'
+import { type Fault, type Problem, visible } from './problem.ts'
 
 export const MAX_BYTES = 1024 * 1024
+/** Marks, texts and spaces: the parser takes microseconds for each. */
+export const MAX_TOKENS = 200_000
 const MAX_DEPTH = 64
 const MAX_ALIASES = 100
 export const MAX_PROBLEMS = 100
@@ -30,10 +43,11 @@ export class YamlFile {
   constructor(file: string, text: string) {
     this.file = file
     this.text = text
-    if (Buffer.byteLength(text) > MAX_BYTES) {
+    const tooLarge = Buffer.byteLength(text) > MAX_BYTES ? `${MAX_BYTES} bytes` : tokensBeyond(text)
+    if (tooLarge) {
       this.root = null
       this.resolve = (node) => node
-      this.addAt(0, { code: 'yaml-syntax', message: `the file is larger than ${MAX_BYTES} bytes` })
+      this.addAt(0, { code: 'yaml-syntax', message: `the file is larger than ${tooLarge}` })
       return
     }
     const document = parseDocument(text, { lineCounter: this.lines, prettyErrors: false, uniqueKeys: false })
@@ -79,13 +93,13 @@ export class YamlFile {
     const { line, col } = this.lines.linePos(offset)
     const { code, message, expected, suggestion } = fault
     this.problems.push({
-      file: this.file,
+      file: visible(this.file),
       line: Math.max(1, line),
       column: Math.max(1, col),
       code,
-      message,
-      ...(expected === undefined ? {} : { expected }),
-      ...(suggestion === undefined ? {} : { suggestion }),
+      message: visible(message),
+      ...(expected === undefined ? {} : { expected: visible(expected) }),
+      ...(suggestion === undefined ? {} : { suggestion: visible(suggestion) }),
     })
   }
 
@@ -169,6 +183,13 @@ export class YamlFile {
     }
     return object
   }
+}
+
+/** Undefined where the text has no more tokens than a file may have. */
+function tokensBeyond(text: string): string | undefined {
+  let left = MAX_TOKENS
+  for (const _ of new Lexer().lex(text)) if (--left < 0) return `${MAX_TOKENS} tokens`
+  return undefined
 }
 
 function keyOf(pair: Pair): string | undefined {

@@ -97,7 +97,7 @@ function kindOf(file: YamlFile): Kind<AnyTopology> | undefined {
   if (typeof kind === 'string' && Object.hasOwn(KINDS, kind)) return KINDS[kind]
   const names = Object.keys(KINDS)
   if (kind === undefined && looksLikeFeatures(file)) return KINDS.features
-  const suggestion = nearest(String(kind), names)
+  const suggestion = nearest(kind, names)
   const expected = `one of ${names.join(', ')}`
   if (kind === undefined) file.add(['kind'], { code: 'missing-key', message: "'kind' is missing", expected }, 'key')
   else file.add(['kind'], { code: 'bad-value', message: `kind is ${describe(kind)}`, expected, suggestion })

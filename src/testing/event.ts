@@ -172,7 +172,7 @@ class Completer {
       code: 'bad-value',
       message: `${path.join('.')} is ${describe(value)}`,
       expected: expectationOf(type),
-      suggestion: type.kind === 'enum' ? nearest(String(value), type.symbols) : undefined,
+      suggestion: type.kind === 'enum' ? nearest(value, type.symbols) : undefined,
     })
     return emptyOf(type)
   }

@@ -49,6 +49,20 @@ const WRONG: readonly (readonly [string, string, string, string])[] = [
   ],
   ['an unknown key', 'by: storeId', 'by: storeId\nwher: event.city == "A"', "6:1 unknown key 'wher' → where"],
   ['an unknown kind', 'kind: features', 'kind: feature', "2:7 kind is 'feature' → features"],
+  ['a mapping for a kind', 'kind: features', 'kind: { a: 1 }', '2:7 kind is a mapping'],
+  ['a list of mappings for a kind', 'kind: features', 'kind: [{ a: 1 }]', '2:7 kind is a list'],
+  [
+    'a name that would colour a terminal',
+    'by: storeId',
+    'by: storeId\n"\\e[31mred": 1',
+    "6:1 unknown key '\\u001b[31mred'",
+  ],
+  [
+    'a name that would look like another problem',
+    'by: storeId',
+    'by: storeId\n"a\\nb.yaml:1:1: \u202ex": 1',
+    "6:1 unknown key 'a\\u000ab.yaml:1:1: \\u202ex'",
+  ],
   ['a missing key', 'entity: store\n', '', "1:1 'entity' is missing"],
   ['a name with capitals', 'topology: load', 'topology: Load', "1:11 topology is 'Load'"],
   ['a number for a name', 'topology: load', 'topology: 7', '1:11 topology is 7'],
@@ -468,6 +482,17 @@ it('leaves alone what editors hide beside the topologies', async () => {
   const directory = await project({ 'topologies/README.md': '', 'topologies/.a.yaml': 'half written: [' })
   await symlink('somebody@somewhere.1', join(directory, 'topologies/.#a.yaml'))
   expect((await checkProject(directory)).problems).toEqual([])
+})
+
+it('a mapping where millrace.yaml wants the name of a part is a problem', async () => {
+  for (const config of ['state: { kind: { a: 1 } }', 'state: [{ a: 1 }]'])
+    expect(await found({ 'topologies/load.yaml': RIGHT, 'millrace.yaml': config })).toHaveLength(1)
+})
+
+it('a file of so many tokens that reading it would take long is refused before', async () => {
+  expect(await found({ 'topologies/load.yaml': `${RIGHT}x: ${'['.repeat(300_000)}` })).toEqual([
+    'topologies/load.yaml:1:1 the file is larger than 200000 tokens',
+  ])
 })
 
 it('what is no file that can be read is a fault of its own, and hides no others', async () => {

@@ -33,6 +33,16 @@ describe('a name given to an expression', () => {
   ])
   const compile = (text: string) => compileExpression(text, { event, expects: 'number', lets })
 
+  it('is refused where it uses others that use others, so that nothing could hold it with all of them written out', () => {
+    const doubling = new Map([['a0', 'event.price']])
+    for (let i = 1; i <= 25; i++) doubling.set(`a${i}`, `a${i - 1} + a${i - 1}`)
+    const sum = (text: string) => compileExpression(text, { event, expects: 'number', lets: doubling })
+    expect(sum('a8').evaluate({ price: 1 })).toBe(256)
+    const { offset, message } = refusal(() => sum('1.0 + a25'))
+    expect(offset).toBe(6)
+    expect(message).toContain('with its names written out it has more than 16384 characters')
+  })
+
   it('stands for it, as if it were written in its place', () => {
     const { evaluate, canonical, fields } = compile('waiting / 1000 + 1')
     expect(evaluate({ arrivedAt: 2_000, leftAt: 5_000 })).toBe(4)

@@ -35,7 +35,8 @@ const target: Target = {
         if (part instanceof RecordError) throw part
         const shown = text(value)
         if (!BEYOND_AVSC.test(shown)) same(text(theirs.decode(avro)), shown, 'to avsc')
-        if (!BEYOND_AVSC.test(shown) && reader === writer) same(text(theirs.decode(encode(value))), shown, 'written and read again')
+        if (!BEYOND_AVSC.test(shown) && reader === writer)
+          same(text(theirs.decode(encode(value))), shown, 'written and read again')
         same(text(part), text(Object.fromEntries(kept.map((name) => [name, value[name]]))), 'in part')
         const most = avro.length + LIMITS.maxItems + LIMITS.maxBytes
         if (size(value) > most) throw new Error(`${size(value)} values of ${avro.length} bytes`)
