@@ -1,20 +1,34 @@
 import { z } from 'zod'
+import { type Answer, ask } from '../connections/https.ts'
 import { systemClock } from '../core/clock.ts'
 import { duration } from '../core/duration.ts'
 import { MillraceError } from '../core/errors.ts'
 import type { Registry } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
+import { readTls, type TlsFiles, tlsSettings } from '../core/tls.ts'
 
-const config = z.strictObject({
-  url: z
-    .string()
-    .refine(isAddress, 'expected an http or https address without user and password')
-    .describe('Address of the registry, with the path under which it serves the Confluent API.'),
-  username: z.string().min(1).optional().describe('User name (or API key) for basic authentication.'),
-  password: z.string().optional().describe('Password (or API secret). Never logged.'),
-  timeout: duration.default(5_000).describe('How long one request may take.'),
-  retries: z.int().min(0).max(10).default(3).describe('How often a request that failed is repeated before giving up.'),
-})
+const config = z
+  .strictObject({
+    url: z
+      .string()
+      .refine(isAddress, 'expected an http or https address without user and password')
+      .describe('Address of the registry, with the path under which it serves the Confluent API.'),
+    username: z.string().min(1).optional().describe('User name (or API key) for basic authentication.'),
+    password: z.string().optional().describe('Password (or API secret). Never logged.'),
+    tls: tlsSettings,
+    timeout: duration.default(5_000).describe('How long one request may take.'),
+    retries: z
+      .int()
+      .min(0)
+      .max(10)
+      .default(3)
+      .describe('How often a request that failed is repeated before giving up.'),
+  })
+  .refine(({ url, tls }) => url.startsWith('https:') || !tls, {
+    path: ['tls'],
+    message: '`tls` stands with an address without it',
+    params: { expected: 'an address that begins with https://' },
+  })
 type Config = z.output<typeof config>
 
 const part: Part<Config, Registry> = {
@@ -24,8 +38,8 @@ const part: Part<Config, Registry> = {
   notes: `Tried with Apicurio Registry (Confluent compatibility API, v7). A request is repeated, with growing pauses, when
 the registry cannot be reached, is too slow, or answers 408, 429 or 5xx. Only the registry's own answer "schema not
 found" makes a schema unknown; a 404 without Confluent's error code is a wrong address. Schemas of more than 2 MiB, with
-references, or in another language than Avro are \`schema-unfit\`. For an authority of your own set NODE_EXTRA_CA_CERTS.`,
-  open: (settings) => new ConfluentRegistry(settings),
+references, or in another language than Avro are \`schema-unfit\`. Redirects are not followed.`,
+  open: async (settings, { directory }) => new ConfluentRegistry(settings, await readTls(settings.tls, directory)),
 }
 export default part
 
@@ -35,14 +49,9 @@ const SUBJECT_NOT_FOUND = [40401, 40402]
 const SCHEMA_NOT_FOUND = 40403
 const MEDIA_TYPE = 'application/vnd.schemaregistry.v1+json'
 
-interface Answer {
-  readonly status: number
-  /** Undefined when it is too long. */
-  readonly text: string | undefined
-}
-
 class ConfluentRegistry implements Registry {
   private readonly settings: Config
+  private readonly tls: TlsFiles | undefined
   private readonly base: string
   private readonly headers: Readonly<Record<string, string>>
   private readonly secrets: readonly string[]
@@ -50,8 +59,9 @@ class ConfluentRegistry implements Registry {
   /** A schema never changes under its id. */
   private readonly schemas = new Map<number, unknown>()
 
-  constructor(settings: Config) {
+  constructor(settings: Config, tls: TlsFiles | undefined) {
     this.settings = settings
+    this.tls = tls
     this.base = settings.url.replace(/\/+$/, '')
     const { username, password = '' } = settings
     const credentials = Buffer.from(`${username}:${password}`).toString('base64')
@@ -118,33 +128,22 @@ class ConfluentRegistry implements Registry {
   }
 
   private async attempt(method: string, path: string, body: string | undefined): Promise<Answer | MillraceError> {
+    const timeout = AbortSignal.timeout(this.settings.timeout)
     try {
-      const response = await fetch(`${this.base}${path}`, {
+      return await ask(`${this.base}${path}`, this.tls, {
         method,
         headers: { ...this.headers, ...(body === undefined ? {} : { 'content-type': MEDIA_TYPE }) },
-        ...(body === undefined ? {} : { body }),
-        signal: AbortSignal.any([this.closing.signal, AbortSignal.timeout(this.settings.timeout)]),
+        body,
+        signal: AbortSignal.any([this.closing.signal, timeout]),
+        mostBytes: MAX_BYTES,
       })
-      return { status: response.status, text: await readText(response) }
     } catch (error) {
       if (this.closing.signal.aborted) return failed('was closed')
-      if ((error as Error).name === 'TimeoutError') return failed(`did not answer in ${this.settings.timeout} ms`)
-      const { code, message } = ((error as Error).cause ?? error) as NodeJS.ErrnoException
+      if (timeout.aborted) return failed(`did not answer in ${this.settings.timeout} ms`)
+      const { code, message } = error as NodeJS.ErrnoException
       return failed(`cannot be reached: ${code ?? message}`)
     }
   }
-}
-
-async function readText(response: Response): Promise<string | undefined> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length
-    // leaving the loop cancels the rest
-    if (bytes > MAX_BYTES) return undefined
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 function isTransient(status: number): boolean {

@@ -11,7 +11,7 @@ describeWith(['registry'], 'with a real registry', ({ registry }) => {
   registrySuite({
     name: 'confluent',
     open: async () => {
-      const opened = open(registry.url)
+      const opened = await open(registry.url)
       return { registry: opened, another: async () => open(registry.url), close: () => opened.close() }
     },
   })
@@ -25,7 +25,7 @@ describeWith(['registry'], 'with a real registry', ({ registry }) => {
     ])
     const event = { id: 'o1', kind: 'B', note: 'ñ', at: 1_767_225_600_000 }
     const theirs = new SchemaRegistry({ host: registry.url })
-    const ours = open(registry.url)
+    const ours = await open(registry.url)
     const id = await ours.register(`${uniqueName('orders')}-value`, schema)
     expect({ ...(await theirs.decode(avroEncoder({ schema, id }).encode(event))) }).toEqual(event)
 
@@ -45,7 +45,7 @@ describeWith(['registry'], 'with a real registry', ({ registry }) => {
 
     it('makes decoding wait, and go on when it is back: nothing becomes a dead letter', async () => {
       const schema = record([{ name: 'a', type: 'int' }])
-      const client = open(service.url, { retries: 0 })
+      const client = await open(service.url, { retries: 0 })
       const first = await client.register(uniqueName('orders'), schema)
       const wider = record([...schema.fields, { name: 'b', type: 'int', default: 0 }])
       const second = await client.register(uniqueName('orders'), wider)
@@ -53,7 +53,7 @@ describeWith(['registry'], 'with a real registry', ({ registry }) => {
       // its database writes half a second late: what a power cut loses there is not what is tried here
       await service.restart()
 
-      const reading = open(service.url, { retries: 1 })
+      const reading = await open(service.url, { retries: 1 })
       const decoder = avroDecoder({ registry: reading, schema, fields: [['a']], log: silent })
       const records = [
         input(avroEncoder({ schema, id: first }).encode({ a: 1 })),

@@ -17,7 +17,7 @@ async function against(handle: Handle, settings: object = {}) {
   const requests: IncomingMessage[] = []
   const server = createServer((request, response) => handle(request, response, requests.push(request)))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const registry = open(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, settings)
+  const registry = await open(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, settings)
   cleanups.push(() => registry.close())
   cleanups.push(() => {
     server.closeAllConnections()

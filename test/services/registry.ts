@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Certificates } from './certificates.ts'
 import { dockerAnswers, runContainer } from './docker.ts'
 import { cached, findJava, maven } from './java.ts'
 import { freePort, Missing, run, type Service } from './recipe.ts'
@@ -16,11 +17,17 @@ const API = '/apis/ccompat/v7'
 export interface RegistryService extends Service {
   /** Base of Confluent's API, without a slash at its end. */
   readonly url: string
+  /** The same over TLS, by the server's certificate. */
+  readonly secureUrl?: string
 }
 
-/** Starts a registry of its own, globally BACKWARD as Confluent's is. Schemas outlive `kill9` and `restart`. */
-export async function start(): Promise<RegistryService> {
+/**
+ * Starts a registry of its own, globally BACKWARD as Confluent's is. Schemas outlive `kill9` and `restart`. With
+ * `certificates` it also speaks TLS; not in a container.
+ */
+export async function start(certificates?: Pick<Certificates, 'server'>): Promise<RegistryService> {
   if (await dockerAnswers()) {
+    if (certificates) throw new Missing('files of certificates are not given to a container')
     const container = await runContainer((port) => ({
       name: `apicurio/apicurio-registry:${VERSION}`,
       port: 8080,
@@ -34,6 +41,7 @@ export async function start(): Promise<RegistryService> {
   const application = await install(newer ? VERSION : VERSION_FOR_17)
   const port = await freePort()
   const managementPort = await freePort()
+  const securePort = await freePort()
   const service = await run({
     name: 'registry',
     command: (directory) => {
@@ -46,6 +54,7 @@ export async function start(): Promise<RegistryService> {
           '-Djava.util.logging.manager=org.jboss.logmanager.LogManager',
           ...[`-Dapicurio.datasource.url=${database}`, `-Dregistry.datasource.url=${database}`],
           ...['-Dquarkus.http.host=127.0.0.1', `-Dquarkus.http.port=${port}`],
+          ...(certificates ? tlsOf(certificates, securePort) : []),
           ...['-Dquarkus.management.host=127.0.0.1', `-Dquarkus.management.port=${managementPort}`],
           '-jar',
           newer ? 'quarkus-run.jar' : `apicurio-registry-app-${VERSION_FOR_17}-runner.jar`,
@@ -54,7 +63,17 @@ export async function start(): Promise<RegistryService> {
     },
     answers: () => demandBackward(port),
   })
-  return Object.assign(service, { url: `http://127.0.0.1:${port}${API}` })
+  const secure = certificates && { secureUrl: `https://127.0.0.1:${securePort}${API}` }
+  return Object.assign(service, { url: `http://127.0.0.1:${port}${API}`, ...secure })
+}
+
+function tlsOf({ server }: Pick<Certificates, 'server'>, port: number): string[] {
+  return [
+    `-Dquarkus.http.ssl-port=${port}`,
+    `-Dquarkus.http.ssl.certificate.files=${server.cert}`,
+    `-Dquarkus.http.ssl.certificate.key-files=${server.key}`,
+    '-Dquarkus.http.insecure-requests=enabled',
+  ]
 }
 
 /** Apicurio has no global rule until it is given one. */

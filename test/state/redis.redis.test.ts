@@ -1,7 +1,3 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import { Fenced } from '../../src/core/errors.ts'
@@ -9,11 +5,9 @@ import type { PartContext } from '../../src/core/part.ts'
 import redis from '../../src/state/redis.ts'
 import { stateSuite } from '../../src/testing/state.ts'
 import { describeWith, uniqueName } from '../services/index.ts'
-import { freePort } from '../services/recipe.ts'
 import { start } from '../services/redis.ts'
 
 const ignore = () => undefined
-const run = (program: string, ...args: string[]) => execFileSync(program, args, { stdio: 'ignore' })
 
 /** A context that keeps what is logged. */
 function context(): PartContext & { readonly said: string[] } {
@@ -236,42 +230,6 @@ describeWith(['redis'], 'state on Redis', ({ redis: { url } }) => {
       } finally {
         await state.close()
         await own.stop()
-      }
-    })
-  })
-
-  describe('TLS', () => {
-    it('is spoken to a server whose authority is trusted, and refused with any other', async () => {
-      const directory = await mkdtemp(join(tmpdir(), 'millrace-tls-'))
-      const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')]
-      const request = [
-        'req',
-        '-x509',
-        '-newkey',
-        'rsa:2048',
-        '-nodes',
-        '-days',
-        '2',
-        '-keyout',
-        key,
-        '-out',
-        certificate,
-      ]
-      run('openssl', ...request, '-subj', '/CN=x', '-addext', 'subjectAltName=IP:127.0.0.1')
-      const port = await freePort()
-      const files = { 'tls-cert-file': certificate, 'tls-key-file': key, 'tls-ca-cert-file': certificate }
-      const own = await start({ settings: { 'tls-port': `${port}`, 'tls-auth-clients': 'no', ...files } })
-      const address = `rediss://127.0.0.1:${port}`
-      const trusting = await redis.open({ url: address, tls: { ca: certificate }, timeout: 5000 }, context())
-      const wary = await redis.open({ url: address, timeout: 500 }, context())
-      try {
-        expect((await trusting.open('t')).commits).toBe(0)
-        await expect(wary.open('t')).rejects.toMatchObject({ message: expect.stringContaining('certificate') })
-      } finally {
-        await trusting.close()
-        await wary.close()
-        await own.stop()
-        await rm(directory, { recursive: true })
       }
     })
   })

@@ -1,9 +1,6 @@
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import { z } from 'zod'
 import { duration } from '../../core/duration.ts'
-
-const file = (what: string) => z.string().min(1).optional().describe(`${what}: path of a PEM file.`)
+import { tlsSettings } from '../../core/tls.ts'
 
 const settings = z.strictObject({
   brokers: z
@@ -11,13 +8,7 @@ const settings = z.strictObject({
     .min(1)
     .describe('Addresses to start from, `host:port` each; the other brokers are found from there.'),
   clientId: z.string().min(1).default('millrace').describe('Name shown by the brokers for these connections.'),
-  ssl: z
-    .union([
-      z.boolean(),
-      z.strictObject({ ca: file('Authority'), cert: file('Client certificate'), key: file('Its private key') }),
-    ])
-    .default(false)
-    .describe('TLS: `true` for the authorities that Node trusts, or files of your own.'),
+  tls: tlsSettings,
   sasl: z
     .strictObject({
       mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).describe('How the password is proven.'),
@@ -25,7 +16,7 @@ const settings = z.strictObject({
       password: z.string().min(1).describe('Password. Never logged.'),
     })
     .optional()
-    .describe('Who we are to the brokers; without it, nobody.'),
+    .describe('Who we are to the brokers; without it, whom the client certificate names, or nobody.'),
   sessionTimeout: duration.default(10_000).describe('A silent member loses its partitions after this time.'),
   heartbeat: duration
     .default(500)
@@ -61,15 +52,3 @@ export const kafkaConfig = settings.refine(({ heartbeat, sessionTimeout }) => he
 })
 
 export type KafkaConfig = z.infer<typeof kafkaConfig>
-
-/** TLS settings with the files read; relative paths start from `directory`. */
-export async function tlsOf(
-  ssl: KafkaConfig['ssl'],
-  directory: string,
-): Promise<boolean | { ca?: Buffer; cert?: Buffer; key?: Buffer }> {
-  if (typeof ssl === 'boolean') return ssl
-  const named = Object.entries(ssl).filter(([, path]) => path !== undefined)
-  return Object.fromEntries(
-    await Promise.all(named.map(async ([name, path]) => [name, await readFile(resolve(directory, path as string))])),
-  )
-}

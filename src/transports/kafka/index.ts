@@ -12,8 +12,9 @@ import type {
   Transport,
 } from '../../core/model.ts'
 import type { Part, PartContext } from '../../core/part.ts'
+import { readTls } from '../../core/tls.ts'
 import { Client } from './client.ts'
-import { type KafkaConfig, kafkaConfig, tlsOf } from './config.ts'
+import { type KafkaConfig, kafkaConfig } from './config.ts'
 import type { Connecting } from './library.ts'
 import { Member } from './member.ts'
 import { write } from './producer.ts'
@@ -44,7 +45,7 @@ export default kafka
 async function openKafka(config: KafkaConfig, context: PartContext): Promise<Transport> {
   quietTimers()
   const { default: library } = await import('kafkajs')
-  const tls = await tlsOf(config.ssl, context.directory)
+  const tls = await readTls(config.tls, context.directory)
   return new KafkaTransport({ library, config, tls, log: context.log, sockets: new Set() })
 }
 

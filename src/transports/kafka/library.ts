@@ -8,7 +8,8 @@ import { connect as connectTls } from 'node:tls'
 import type { Cluster, Kafka, LogEntry } from 'kafkajs'
 import type { Partition, Position } from '../../core/model.ts'
 import type { Log } from '../../core/part.ts'
-import type { KafkaConfig, tlsOf } from './config.ts'
+import type { TlsFiles } from '../../core/tls.ts'
+import type { KafkaConfig } from './config.ts'
 import { type FetchAnswer, readFetch } from './fetch.ts'
 import { type Message, recordBatch } from './record-batch.ts'
 
@@ -212,7 +213,8 @@ export class Sockets {
 export interface Connecting {
   readonly library: Library
   readonly config: KafkaConfig
-  readonly tls: Awaited<ReturnType<typeof tlsOf>>
+  /** Undefined: no TLS. */
+  readonly tls: TlsFiles | undefined
   readonly log: Log
   /** Those of every client made and not yet ended. */
   readonly sockets: Set<Sockets>
@@ -224,7 +226,7 @@ export function makeKafka({ library, config, tls, log }: Connecting, sockets: So
   return new library.Kafka({
     brokers: config.brokers,
     clientId: config.clientId,
-    ssl: tls,
+    ...(tls && { ssl: { ...tls } }),
     ...(config.sasl ? { sasl: config.sasl as { mechanism: 'plain'; username: string; password: string } } : {}),
     connectionTimeout: config.connectionTimeout,
     authenticationTimeout: config.requestTimeout,

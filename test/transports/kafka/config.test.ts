@@ -1,10 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { parse } from 'yaml'
-import { tlsOf } from '../../../src/transports/kafka/config.ts'
 import kafka from '../../../src/transports/kafka/index.ts'
 import { openKafka, Said } from './open.ts'
 
@@ -24,13 +20,6 @@ describe('the configuration', () => {
     { brokers: ['a:1'], sessionTimeout: '1s', heartbeat: '1s' },
   ])('refuses $0', (config) => {
     expect(kafka.config.safeParse(config).success).toBe(false)
-  })
-
-  it('reads the files of TLS from the folder of the configuration', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'millrace-tls-'))
-    onTestFinished(() => rm(directory, { recursive: true }))
-    await writeFile(join(directory, 'ca.pem'), 'authority')
-    expect(await tlsOf({ ca: 'ca.pem' }, directory)).toEqual({ ca: Buffer.from('authority') })
   })
 })
 
