@@ -115,9 +115,12 @@ export interface RunningWorker {
   kill(): Promise<void>
 }
 
-/** Starts `millrace run` on a project and resolves when it serves. Rejects when it ends before. */
-export async function startWorker(directory: string, { nodeArgs = [] as string[] } = {}): Promise<RunningWorker> {
-  const child = spawn(process.execPath, [...nodeArgs, MAIN, 'run', '--directory', directory], {
+/** Starts `millrace run` on a project, of another build where `main` is its, and resolves when it serves. Rejects when it ends before. */
+export async function startWorker(
+  directory: string,
+  { nodeArgs = [] as string[], main = MAIN } = {},
+): Promise<RunningWorker> {
+  const child = spawn(process.execPath, [...nodeArgs, main, 'run', '--directory', directory], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NODE_NO_WARNINGS: '1' },
   })

@@ -48,14 +48,17 @@ export class Load {
   private readonly head = Buffer.alloc(HEAD_BYTES)
   private readonly random: () => number
   private running = false
+  private ended = false
   private loop: Promise<void> = Promise.resolve()
-  /** Partitions that keys are spread over; may grow, for keys that come then. */
-  partitions: number
+  /** Partitions that keys are spread over. */
+  private partitions: number
+  private keys: number
   private readonly partitionOf = new Map<string, number>()
 
   constructor(options: LoadOptions) {
     this.options = options
     this.partitions = options.partitions
+    this.keys = options.keys
     this.head.writeUInt32BE(options.schemaId, 1)
     this.random = seeded(options.seed)
   }
@@ -72,6 +75,18 @@ export class Load {
     await this.loop
   }
 
+  /** The topic has more partitions. New keys come, for all of them; those before stay where they are, as order is per partition. */
+  grow(partitions: number): void {
+    this.partitions = partitions
+    this.keys *= 2
+  }
+
+  /** What is being written may fail from now on. */
+  async end(): Promise<void> {
+    this.ended = true
+    await this.pause().catch(() => undefined)
+  }
+
   private async run(): Promise<void> {
     const EVERY_MS = 50
     while (this.running) {
@@ -82,7 +97,7 @@ export class Load {
   }
 
   /** So many events of keys drawn at random, with poison among them. */
-  async write(count: number, keyOf = () => `k-${Math.floor(this.random() * this.options.keys)}`): Promise<void> {
+  async write(count: number, keyOf = () => `k-${Math.floor(this.random() * this.keys)}`): Promise<void> {
     const steps = new Map<string, number>()
     const drafts: Draft[] = []
     for (let i = 0; i < count; i++) {
@@ -102,7 +117,7 @@ export class Load {
   /** One event of every key. */
   async touchAll(): Promise<void> {
     let i = 0
-    await this.write(this.options.keys, () => `k-${i++}`)
+    await this.write(this.keys, () => `k-${i++}`)
   }
 
   /** A write that failed may have taken place: what is then repeated are events of their own, and the oracle sees them. */
@@ -111,7 +126,8 @@ export class Load {
     for (;;) {
       try {
         return await transport.write(drafts)
-      } catch {
+      } catch (error) {
+        if (this.ended) throw error
         await sleep(200)
       }
     }

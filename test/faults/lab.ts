@@ -83,7 +83,7 @@ export class Lab {
   }
 
   static async create(addresses: Addresses, options: LabOptions): Promise<Lab> {
-    const { seed, own = {}, keys = 200, rate = 400, environment = {} } = options
+    const { seed, own = {}, keys = 60, rate = 120, environment = {} } = options
     const name = `faults-${Date.now().toString(36)}${Math.floor(Math.random() * 1e6).toString(36)}`
     const directory = await mkdtemp(join(tmpdir(), 'millrace-faults-'))
     await writeProject(directory, name, { ...addresses, ...own }, options)
@@ -159,7 +159,7 @@ export class Lab {
           throw new Error(
             `${topology} does not get on: ${left.length} keys lag after ${patienceMs} ms\n${this.tails()}`,
           )
-        if (left.length > 0) await sleep(25)
+        if (left.length > 0) await sleep(50)
       }
     }
     return performance.now() - started
@@ -215,7 +215,7 @@ export class Lab {
   }
 
   async close(): Promise<void> {
-    await this.load.pause()
+    await this.load.end()
     await this.watcher.end()
     await Promise.all([...this.workers].map((worker) => worker.kill()))
     await this.services.close()
@@ -258,7 +258,7 @@ async function writeProject(
       [`${name}-made`]: { key: 'key', partitions: PARTITIONS, retention: 'forever' },
     },
     engine: { shufflePartitions: PARTITIONS, idle: '500ms', heartbeat: '200ms', ...engine },
-    http: { port: 0, auth: 'none' },
+    http: { port: 0 },
   }
   await writeFile(join(directory, 'millrace.yaml'), stringify(config))
 }

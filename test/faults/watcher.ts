@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FeatureRecord } from '../../src/core/model.ts'
 import type { Oracle } from './oracle.ts'
 
-const EVERY_MS = 100
+const EVERY_MS = 250
 
 interface Seen {
   readonly topology: string

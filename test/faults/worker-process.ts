@@ -2,6 +2,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +11,8 @@ import { type Armed, type Failpoint, hitLine } from './failpoints.ts'
 import type { Command, Report } from './worker.ts'
 
 const ENTRY = fileURLToPath(new URL('./worker.ts', import.meta.url))
+/** What is compiled once starts in half the time. */
+const COMPILED = join(tmpdir(), 'millrace-faults-compiled')
 const LINES = 400
 const PAGE = 4_096
 const LOOK_MS = 5
@@ -25,7 +29,7 @@ export class WorkerProcess {
   private constructor(directory: string, environment: Readonly<Record<string, string>>) {
     this.child = fork(ENTRY, [directory], {
       silent: true,
-      env: { ...process.env, NODE_NO_WARNINGS: '1', ...environment },
+      env: { ...process.env, NODE_NO_WARNINGS: '1', NODE_COMPILE_CACHE: COMPILED, ...environment },
     })
     this.ended = once(this.child, 'exit')
     for (const stream of [this.child.stdout, this.child.stderr])
