@@ -39,8 +39,8 @@ export const ERRORS = {
     todo: "Mend the producer's clock, or raise `engine.skew`.",
   },
   'id-unfit': {
-    what: 'The entity id is longer than 1,024 bytes of UTF-8, or holds a NUL character.',
-    todo: 'Mend the producer, or name the entity by another field.',
+    what: 'The entity id, or an id of a lifecycle, is longer than 1,024 bytes of UTF-8, or holds a NUL character.',
+    todo: 'Mend the producer, or name it by another field.',
   },
   'expression-failed': {
     what: 'An expression failed on this event.',

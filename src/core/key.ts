@@ -1,9 +1,9 @@
 /** Entity ids and where they go. */
 
-/** Longest id, in bytes of UTF-8. A worker holds ids by the hundred thousand, and the API takes none that are longer. */
+/** Longest id of an entity, or of what its lifecycles are of, in bytes of UTF-8. A worker holds ids by the hundred thousand, and the API takes none that are longer. */
 export const MOST_ID_BYTES = 1024
 
-/** Why a text can't be an entity's id; undefined when it can. */
+/** Why a text can't be an id; undefined when it can. */
 export function idFault(id: string): string | undefined {
   if (id.length * 3 > MOST_ID_BYTES && Buffer.byteLength(id) > MOST_ID_BYTES)
     return `is longer than ${MOST_ID_BYTES} bytes of UTF-8`

@@ -265,28 +265,41 @@ function sourceOf(
   const filter = where?.get(name)
   const used = [...columns.values()].map((column) => column.compiled.get(name))
   const read = [...parts, filter, time, id, ...used].flatMap((expression) => expression?.fields ?? [])
+  const kept = [...columns.values()].filter(({ kind, keep }) => kind === 'text' && !keep)
   const plan: RowPlan = {
     columns: [...columns.values()].map((column) => ({ id: column.id, kind: column.kind, fill: fillOf(column, name) })),
     where: filter?.evaluate ?? (where ? () => false : () => true),
-    key: keyOf(parts.flatMap((part) => (part ? [part.evaluate] : []))),
+    key: keyOf(
+      parts.flatMap((part) => (part ? [part.evaluate] : [])),
+      kept.flatMap((column) => column.compiled.get(name)?.evaluate ?? []) as TextOf[],
+    ),
     time: time?.evaluate,
     id: id?.evaluate,
   }
   return { topic: name, fields: outermost(read), plan, named }
 }
 
-function keyOf(parts: readonly ((event: Event) => string | null)[]): RowPlan['key'] {
+type TextOf = (event: Event) => string | null
+
+/** `kept`: texts that rows hold as they are, such as ids of a lifecycle. As long as any text may be, they would fill frames and state. */
+function keyOf(parts: readonly TextOf[], kept: readonly TextOf[]): RowPlan['key'] {
   const [only] = parts
   const idOf = parts.length === 1 && only ? only : joined(parts)
   return (event) => {
     const id = idOf(event)
-    const fault = id === null ? undefined : idFault(id)
-    if (fault !== undefined) throw new RecordError('id-unfit', `the entity id ${fault}`)
+    if (id === null) return null
+    refuseUnfit('the entity id', id)
+    for (const textOf of kept) refuseUnfit('the id of a lifecycle', textOf(event) ?? '')
     return id
   }
 }
 
-function joined(parts: readonly ((event: Event) => string | null)[]): RowPlan['key'] {
+function refuseUnfit(what: string, id: string): void {
+  const fault = idFault(id)
+  if (fault !== undefined) throw new RecordError('id-unfit', `${what} ${fault}`)
+}
+
+function joined(parts: readonly TextOf[]): TextOf {
   return (event) => {
     const values: string[] = []
     for (const part of parts) {

@@ -96,6 +96,17 @@ describe('a row plan', () => {
     expect(plan.columns[0]?.fill(order)).toBe(true)
   })
 
+  it('refuses ids of a lifecycle that are too long to be kept; an event may have none', async () => {
+    const waiting = `${LOAD}  open: { lifecycle: orderId, opens: event.type == "ORDER_CREATED", closes: event.type == "ORDER_PICKED", as: count }\n`
+    const { key } = (await flowOf(waiting)).sources[0]!.plan
+    expect(() => key({ ...order, orderId: 'x'.repeat(1025) })).toThrow(
+      'the id of a lifecycle is longer than 1024 bytes',
+    )
+    expect(key({ ...order, orderId: 'x'.repeat(1024) })).toBe('s1')
+    expect(key({ ...order, orderId: null })).toBe('s1')
+    expect((await flowOf(LOAD)).sources[0]!.plan.key({ ...order, orderId: 'x'.repeat(1025) })).toBe('s1')
+  })
+
   it('refuses ids that are too long or could be taken for the parts of another, whatever joins them', async () => {
     const single = (await flowOf(LOAD)).sources[0]!.plan
     const pair = (await flowOf(LOAD.replace('by: storeId', 'by: [city, storeId]'))).sources[0]!.plan
