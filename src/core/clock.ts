@@ -6,7 +6,7 @@ export interface WallClock {
   now(): Millis
   /** Time since some moment, which only grows and is never set: for pauses and durations. */
   monotonic(): Millis
-  /** Resolves after `ms`, or at once when the signal is aborted. Never rejects. */
+  /** Resolves after `ms`, or at once when the signal is aborted; with 0, once others have had their turn. Never rejects. */
   wait(ms: Millis, signal?: AbortSignal): Promise<void>
 }
 
@@ -17,6 +17,10 @@ export const systemClock: WallClock = {
     new Promise((resolve) => {
       if (signal?.aborted) {
         resolve()
+        return
+      }
+      if (ms === 0) {
+        setImmediate(resolve)
         return
       }
       const end = () => {

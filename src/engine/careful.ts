@@ -3,7 +3,6 @@
  * to. A row that fails alone leaves no trace in any feature and goes to the dead letters. Since the code is a function of
  * its input, a repetition after a crash finds the same ones.
  */
-import { setImmediate as turn } from 'node:timers/promises'
 import { ClearStop, type RecordError } from '../core/errors.ts'
 import type { Millis, Reducer } from '../core/model.ts'
 import { type Cause, Computed, evaluate, rowTaker, sayRow, segmentKey } from './compute.ts'
@@ -62,13 +61,14 @@ class Careful<S> {
   /** Of keys that have taken a row, as they are since. */
   private readonly images = new Map<string, Image>()
   private readonly causes = new Map<string, Cause>()
-  private restedAt = performance.now()
+  private restedAt: Millis
 
   constructor(renew: () => Reducer<S>, calls: OwnCalls, work: CarefulWork) {
     this.renew = renew
     this.calls = calls
     this.work = work
     this.reducer = renew()
+    this.restedAt = calls.clock.monotonic()
   }
 
   async applyAll(): Promise<void> {
@@ -198,8 +198,9 @@ class Careful<S> {
   }
 
   private async breathe(): Promise<void> {
-    if (performance.now() - this.restedAt < BREATH) return
-    await turn()
-    this.restedAt = performance.now()
+    const { clock } = this.calls
+    if (clock.monotonic() - this.restedAt < BREATH) return
+    await clock.wait(0)
+    this.restedAt = clock.monotonic()
   }
 }

@@ -13,7 +13,7 @@ export type Attempt<T> = { readonly answer: T } | { readonly failure: RecordErro
 export class OwnCalls {
   readonly own: OwnCode
   private readonly task: TaskId
-  private readonly clock: WallClock
+  readonly clock: WallClock
   /** When calls gave no answer, lately. */
   private timeouts: readonly Millis[] = []
 

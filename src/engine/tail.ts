@@ -35,7 +35,7 @@ export async function* tail(options: TailOptions): AsyncGenerator<TailRecord> {
   const { follow, clock, signal } = options
   const partitions = await begin(options)
   while (!signal.aborted) {
-    for (const partition of partitions) if (partition.waiting.length === 0) await fetch(partition, options)
+    for (const partition of partitions) if (partition.waiting.length === 0) await fill(partition, options)
     const next = oldest(partitions)
     if (next) {
       yield { topic: next.topic, partition: next.partition, record: next.waiting.shift() as InputRecord }
@@ -57,7 +57,7 @@ async function begin({ transport, topic, from, follow }: TailOptions): Promise<R
   )
 }
 
-async function fetch(reading: Reading, { transport }: TailOptions): Promise<void> {
+async function fill(reading: Reading, { transport }: TailOptions): Promise<void> {
   const { topic, partition, end = Number.POSITIVE_INFINITY } = reading
   if (reading.position >= end) return
   try {

@@ -2,7 +2,6 @@
  * Transform: records → records of other topics. One partition is worked through in its order; what is made of it is named by
  * position, and durable before the position is committed. What is written twice is dropped by its readers (`repeats.ts`).
  */
-import { setImmediate as turn } from 'node:timers/promises'
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { ClearStop, RecordError } from '../core/errors.ts'
 import type { Draft, InputRecord, Made, Millis, Position, TransformFlow, TransformSource } from '../core/model.ts'
@@ -173,7 +172,7 @@ export class TransformTask implements Task {
           `${this.topic}/${this.partition}@${position}: ${result.failure.message}`,
         )
       }
-      if (index % BREATH === 0) await turn()
+      if (index % BREATH === 0) await this.context.clock.wait(0)
     }
     return made
   }

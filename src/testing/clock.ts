@@ -30,9 +30,9 @@ export class VirtualClock implements WallClock {
     this.off += ms
   }
 
-  /** Resolves once the clock was moved on by `ms`, or at the signal. */
+  /** Resolves once the clock was moved on by `ms`, or at the signal; with 0, soon. */
   wait(ms: Millis, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted) return Promise.resolve()
+    if (ms === 0 || signal?.aborted) return Promise.resolve()
     return new Promise((resolve) => {
       const sleeper = { at: this.time + ms, wake: resolve }
       this.sleepers.push(sleeper)
