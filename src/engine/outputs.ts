@@ -138,12 +138,12 @@ export class Outputs {
       source: { topic, partition, incarnation: flow.generation },
       record: {
         position: upto,
-        timestamp: emissions[index]?.at ?? 0,
+        timestamp: (emissions[index] as Emission).at,
         key: null,
         headers: {},
         value: Buffer.from(JSON.stringify(emissions[index])),
       },
-      name: `${emissions[index]?.key}@${emissions[index]?.cause}`,
+      name: `${(emissions[index] as Emission).key}@${(emissions[index] as Emission).cause}`,
       error: new RecordError('sink-refused', `${code}: ${reason}`),
     }))
     await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))

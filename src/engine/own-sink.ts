@@ -49,15 +49,20 @@ export async function openOwnSink(
   }
   const { mark, caughtUp, flush } = sink
   return {
-    write: async (batch) => checked(path, await ask('write()', () => sink.write(batch))),
+    write: async (batch) => checked(path, await ask('write()', () => sink.write(batch)), batch.emissions.length),
     ...(mark ? { mark: (task) => ask('mark()', () => mark.call(sink, task)) } : {}),
     ...(caughtUp ? { caughtUp: (...given) => ask('caughtUp()', () => caughtUp.apply(sink, given)) } : {}),
-    ...(flush ? { flush: async (task) => checked(path, await ask('flush()', () => flush.call(sink, task))) } : {}),
+    ...(flush ? { flush: async (task) => checked(path, await ask('flush()', () => flush.call(sink, task)), 0) } : {}),
     close: () => ask('close()', () => sink.close()),
   }
 }
 
-function checked(path: string, result: SinkResult): SinkResult {
-  if (typeof result?.safe === 'number') return result
-  throw new MillraceError('part-failed', `write() of ${path} answered no position, expected { safe: batch.upto }`)
+/** The answer about so many emissions, of which alone it may refuse any. */
+function checked(path: string, result: SinkResult, emissions: number): SinkResult {
+  if (typeof result?.safe !== 'number')
+    throw new MillraceError('part-failed', `write() of ${path} answered no position, expected { safe: batch.upto }`)
+  for (const { index } of result.refused ?? [])
+    if (!(Number.isInteger(index) && index >= 0 && index < emissions))
+      throw new MillraceError('part-failed', `write() of ${path} refuses emission ${index} of ${emissions}`)
+  return result
 }

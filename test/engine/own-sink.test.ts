@@ -6,7 +6,7 @@ import { World } from './world.ts'
 
 const limits = { timeout: 200, answer: 30_000 }
 const right: Sink = { write: async ({ upto }) => ({ safe: upto }), close: async () => undefined }
-const batch = { upto: 7 } as EmissionBatch
+const batch = { upto: 7, emissions: [] as EmissionBatch['emissions'] } as EmissionBatch
 
 async function opened(sink: object): Promise<{ clock: VirtualClock; sink: Sink }> {
   const clock = new VirtualClock()
@@ -36,6 +36,16 @@ describe('a sink of one’s own', () => {
     const { sink } = await opened(counting)
     await sink.caughtUp?.('t', { generation: 1, epoch: 1, step: 1 }, [])
     expect(await sink.flush?.('t')).toEqual({ safe: 1 })
+  })
+
+  it.each([-1, 2, 0.5, undefined])('that refuses an emission it was not given (%s) has failed', async (index) => {
+    const given = { ...batch, emissions: [{ key: 'a' }, { key: 'b' }] } as unknown as EmissionBatch
+    const write = async () => ({ safe: 7, refused: [{ index: 1 }, { index, code: 'no', reason: 'no' }] })
+    const { sink } = await opened({ write })
+    await expect(sink.write(given)).rejects.toMatchObject({
+      code: 'part-failed',
+      message: `write() of ./slack.ts refuses emission ${index} of 2`,
+    })
   })
 
   it('that throws no error at all says what it threw', async () => {
