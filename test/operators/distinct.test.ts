@@ -57,6 +57,13 @@ describe('distinct values', () => {
     }
   })
 
+  it('of bytes that were not written are refused, or are estimated still', () => {
+    const ofRegisters = (run: number) => distinct.decode(new ByteReader(Buffer.alloc(4_097, run).fill(1, 0, 1)))
+    expect(() => ofRegisters(34)).toThrow(RangeError)
+    expect(result(ofRegisters(0))).toBe(257)
+    expect(result(ofRegisters(33))).toBeGreaterThan(2 ** 32)
+  })
+
   it('take 8 bytes each up to 256, then 4 KiB, and go on from their bytes', () => {
     expect(bytes(over(range(0, 256))).length).toBe(256 * 8 + 3)
     const many = over(range(0, 20_000))

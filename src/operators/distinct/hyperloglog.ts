@@ -11,7 +11,9 @@ const hash: Hash = { high: 0, low: 0 }
 export class HyperLogLog {
   readonly registers: Uint8Array
 
+  /** Throws RangeError for registers that no hash leads to. */
   constructor(registers: Uint8Array = new Uint8Array(REGISTERS)) {
+    if (registers.some((run) => run > BITS + 1)) throw new RangeError('a register holds a run longer than a hash')
     this.registers = registers
   }
 

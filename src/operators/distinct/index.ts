@@ -46,7 +46,7 @@ const distinct: Operator<Seen, number> = {
       if (!Number.isNaN(value)) add(into, value)
     }
   },
-  result: ({ exact, sketch }) => (sketch ? Math.max(MOST_EXACT + 1, sketch.estimate()) : (exact?.size ?? 0)),
+  result: ({ exact, sketch }) => (sketch ? Math.max(MOST_EXACT + 1, sketch.estimate()) : (exact as NumberSet).size),
   encode: ({ exact, sketch }, to) => {
     to.byte(sketch ? 1 : 0)
     if (sketch) to.bytes(sketch.registers)
