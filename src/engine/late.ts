@@ -52,4 +52,4 @@ export function rowLetter(
 
 /** A number that is not finite, which stands for null, is null in JSON. */
 const valueAt = (column: Column, row: number): unknown =>
-  column instanceof Uint8Array ? column[row] === 1 : (column[row] ?? null)
+  column instanceof Uint8Array ? column[row] === 1 : column[row]

@@ -1,4 +1,4 @@
-import { MillraceError, type RecordError } from '../core/errors.ts'
+import { only, RecordError } from '../core/errors.ts'
 import type { Batch, Decoder, Event } from '../core/model.ts'
 
 /** A fetched batch, shared by the tasks that read together. `event` decodes a record once, whoever asks first. */
@@ -35,7 +35,6 @@ function decode(decoder: Decoder, batch: Batch, index: number): Event | RecordEr
   try {
     return decoder.record(batch.records[index] as Batch['records'][number])
   } catch (error) {
-    if (error instanceof MillraceError && error.name === 'RecordError') return error as RecordError
-    throw error
+    return only(RecordError, error)
   }
 }

@@ -86,7 +86,7 @@ export class Sources {
     return this.topics.every((topic) => {
       let heard = 0
       for (const source of this.known.values()) if (source.topic === topic && !source.finished) heard++
-      return heard > 0 && heard >= (this.announced.get(topic) ?? 0)
+      return heard >= (this.announced.get(topic) ?? Number.POSITIVE_INFINITY)
     })
   }
 

@@ -71,9 +71,20 @@ export function stateSuite(suite: StateSuite): void {
         expect(open).toMatchObject({ commits: 0, position: undefined, nextDue: Number.POSITIVE_INFINITY })
         expect(open.meta).toHaveLength(0)
         expect(text(await state.read(open, ['a']))).toEqual([undefined])
+        expect(await state.read(open, [])).toEqual([])
         expect(await state.due(open, Number.MAX_VALUE, 10)).toEqual([])
         expect(await scanned(state, open)).toEqual(new Map())
         await state.check(open)
+      })
+
+      it('has a timer once, however often it is said', async () => {
+        const open = await state.open(newTask())
+        for (const due of [50, 50, 60, 60]) await state.commit(open, change(1, { a: '1' }, { a: due }))
+        expect(open.nextDue).toBe(60)
+        expect(await state.due(open, 59, 10)).toEqual([])
+        expect(await state.due(open, 60, 10)).toEqual(['a'])
+        await state.commit(open, change(2, {}, { a: Number.POSITIVE_INFINITY, b: Number.POSITIVE_INFINITY }))
+        expect(open.nextDue).toBe(Number.POSITIVE_INFINITY)
       })
 
       it('finds what was committed, through another handle', async () => {

@@ -25,6 +25,10 @@ describe('a duration', () => {
     },
   )
 
+  it('that is long is not repeated whole', () => {
+    expect(() => parseDuration('x'.repeat(1_000))).toThrow(`"${'x'.repeat(40)}…" is no duration`)
+  })
+
   it.each(['0s', '36501d', '999999999999999d'])('%s is refused as out of range', (text) => {
     expect(() => parseDuration(text)).toThrow(/at least 1ms|at most 36500d/)
   })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ByteReader, ByteWriter } from '../../src/core/bytes.ts'
-import { pack, unpack } from '../../src/core/packing.ts'
+import { pack, unpack, unpackAscending } from '../../src/core/packing.ts'
 
 function packed(values: readonly number[], from = 0, to = values.length): Buffer {
   const writer = new ByteWriter()
@@ -42,6 +42,14 @@ describe('packed numbers', () => {
     ['not whole', [0.5, 1], 8],
   ])('%s take as few bytes as they can', (_, values, width) => {
     expect(packed(values).length).toBe(1 + (width === 8 ? 0 : 8) + width * values.length)
+  })
+
+  it('that ascend are refused where they do not, or are none', () => {
+    const ascending = (...values: number[]) =>
+      unpackAscending(new ByteReader(packed(values)), new Float64Array(values.length), values.length)
+    ascending(1, 1, 2, 1_000)
+    expect(() => ascending(1, 3, 2)).toThrow('2 after 3 in a column that ascends')
+    expect(() => ascending(1, Number.NaN)).toThrow(RangeError)
   })
 
   it('of a width that there is not are refused', () => {

@@ -25,6 +25,10 @@ describe('data of a writer', () => {
     expect(why('int', ['null', 'string', 'boolean'])).toContain('int cannot be read as any option')
   })
 
+  it('can be read when a kind has the same name', () => {
+    expect(why(kind(['A']), { ...kind(['A']), name: 'F' })).toBe('E cannot be read as F')
+  })
+
   it('can be read when all of its symbols are known, or have a default, or for some data one', () => {
     expect(why(kind(['A', 'B']), kind(['A']))).toContain('the symbol B is not known')
     expect(why(kind(['A', 'B']), kind(['A']), 'some')).toBe(undefined)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { selection } from '../../src/core/selection.ts'
+import type { Operator } from '../../src/core/model.ts'
+import { operatorText, selection } from '../../src/core/selection.ts'
 
 const both = selection({ columns: { of: 'v', when: 'w' }, values: 'number' })
 
@@ -28,6 +29,16 @@ describe('a selection', () => {
     const columns = [Uint8Array.of(1, 1, 1), Float64Array.of(Number.NaN, Number.NEGATIVE_INFINITY, -0)]
     expect([0, 1].map((row) => both.value(columns, row))).toEqual([Number.NaN, Number.NaN])
     expect(Object.is(both.value(columns, 2), 0)).toBe(true)
+  })
+
+  it('says the operator, with the settings that accumulators depend on', async () => {
+    const operator = {} as Operator
+    expect(operatorText({ as: 'sum', settings: undefined, operator })).toBe('as="sum"')
+    expect(operatorText({ as: 'sum', settings: {}, operator })).toBe('as="sum"')
+    expect(operatorText({ as: 'top', settings: { top: 3 }, operator })).not.toBe(
+      operatorText({ as: 'top', settings: { top: 4 }, operator }),
+    )
+    expect(operatorText({ as: 'top', settings: { top: 3 }, operator: { ...operator, remembers: {} } })).toBe('as="top"')
   })
 
   it('says itself differently when it is different', () => {

@@ -54,12 +54,28 @@ describe('a column of values', () => {
 
 it('a single value comes back as it was', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.double()), (value) => {
+    fc.property(fc.oneof(fc.string(), fc.double({ noNaN: true, noDefaultInfinity: true })), (value) => {
       const to = new ByteWriter()
       writeValue(value, to)
       expect(readValue(new ByteReader(to.take()))).toBe(value)
     }),
   )
+})
+
+it('a value that is none, or of the other kind, is refused', () => {
+  const written = (value: number | string) => {
+    const to = new ByteWriter()
+    writeValue(value, to)
+    return new ByteReader(to.take())
+  }
+  expect(() => readValue(written(Number.POSITIVE_INFINITY))).toThrow(RangeError)
+  expect(() => readValue(written(1), 'text')).toThrow('no value of kind 0')
+  expect(() => readValue(written('a'), 'number')).toThrow('no value of kind 1')
+  expect(() => readValue(new ByteReader(Uint8Array.of(2, 0)))).toThrow('no value of kind 2')
+  expect(readValue(written('a'), 'text')).toBe('a')
+  const column = new ByteWriter()
+  packValues(Float64Array.of(1, Number.NaN), 0, 2, column)
+  expect(() => unpackValues(new ByteReader(column.take()), newValues('number', 2), 2)).toThrow('NaN is no value')
 })
 
 it('a text is cut to 256 characters, never within one', () => {

@@ -1,6 +1,7 @@
 /** Which records become rows, and where those that do not go. */
 import { describe, expect, it } from 'vitest'
-import type { Event, FeatureFlow, FlowSource, Reducer, RowPlan, Sink } from '../../src/core/model.ts'
+import { hashOf } from '../../src/core/key.ts'
+import type { Event, FeatureFlow, FlowSource, RowPlan } from '../../src/core/model.ts'
 import { RowBuffer } from '../../src/engine/rows.ts'
 import { World } from './world.ts'
 
@@ -70,15 +71,6 @@ describe.each(BOTH)('a record (shuffle: %s)', (shuffle) => {
   })
 })
 
-it('a key with a NUL character never reaches a frame', async () => {
-  const world = await worldOf(2, {})
-  const at = world.clock.now()
-  await world.send('events', 0, { key: 'a\0b', at, value: 1 }, { key: 'a', at, value: 1 })
-  await ran(world)
-  expect(letters(world)).toEqual(['record-malformed: an entity id may not hold a NUL character'])
-  expect((await world.features('a'))?.values).toMatchObject({ total: 1 })
-})
-
 it('a partition in which nothing came in time to be said has no time, and holds up nobody', async () => {
   const world = await worldOf(undefined, { time: () => null })
   await world.send('events', 0, { key: 'a', at: 1, value: 1 })
@@ -103,56 +95,13 @@ it('texts and flags that are none are null and false in a row', () => {
     },
     2,
   )
-  rows.add(rows.key('a'), 0, 0, 0, { t: 5, f: 'yes', n: 'seven' })
-  rows.add(rows.key('b'), 1, 0, 0, { t: 'x', f: true, n: 7 })
+  rows.add('a', hashOf('a'), 0, 0, 0, { t: 5, f: 'yes', n: 'seven' })
+  rows.add('b', hashOf('b'), 1, 0, 0, { t: 'x', f: true, n: 7 })
   expect(Object.fromEntries(rows.columns)).toEqual({
     t: [null, 'x'],
     f: Uint8Array.of(0, 1),
     n: Float64Array.of(Number.NaN, 7),
   })
-})
-
-/** Counts, and remembers nothing. */
-const counting = (slots: readonly string[]): Reducer<{ count: number }> => ({
-  slots,
-  create: () => ({ count: 0 }),
-  apply: () => (state) => void state.count++,
-  newest: () => 0,
-  expire: () => undefined,
-  nextDue: () => Number.POSITIVE_INFINITY,
-  isSpent: () => false,
-  evaluate: ({ count }) => [count],
-  encode: () => ({ main: Uint8Array.of(0), segments: [] }),
-  decode: () => ({ count: 0 }),
-  missing: () => [],
-  attach: () => undefined,
-})
-
-it('more keys than a mapper remembers the way of make the same rows', { timeout: 60_000 }, async () => {
-  const world = await worldOf(
-    1,
-    {},
-    { maxRecords: 100_000, maxKeys: 1_000_000, maxKeysBehind: 1_000_000, maxRows: 1_000_000 },
-  )
-  const counts = new Map<string, unknown>()
-  const sink: Sink = {
-    write: async ({ upto, emissions }) => {
-      for (const { key, values } of emissions) counts.set(key, values?.[0])
-      return { safe: upto }
-    },
-    close: async () => undefined,
-  }
-  const keys = Array.from({ length: 65_537 }, (_, i) => `k${i}`)
-  // within one frame: once before the ways are forgotten, and once after
-  keys.splice(-10, 0, 'again')
-  const at = world.clock.now()
-  const drafts = [...keys, 'again'].map((key) => {
-    const value = Buffer.from(`{"key":"${key}","at":${at},"value":1}`)
-    return { topic: 'events', partition: 0, key: null, value, timestamp: at }
-  })
-  await world.write(drafts)
-  await ran(world, { ...world.flow, reducer: counting as FeatureFlow['reducer'], features: ['count'], sinks: [sink] })
-  expect([counts.size, counts.get('again'), counts.get('k0'), counts.get('k65536')]).toEqual([65_538, 2, 1, 1])
 })
 
 it('a reducer that is behind waits for a little while for more rows, so that it commits less often, and says the same', async () => {

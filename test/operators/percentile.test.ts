@@ -62,6 +62,17 @@ describe('a percentile', () => {
     expect(from.left).toBe(0)
   })
 
+  it('refuses bytes that count what no bucket holds', async () => {
+    const { operator } = await over(50, [])
+    const to = new ByteWriter()
+    operator.encode(operator.create(), to)
+    const none = to.take()
+    expect(operator.decode(new ByteReader(none))).toEqual(operator.create())
+    // after the extremes: nothing is zero, one bucket below, of a number that is too high
+    const wrong = Buffer.concat([none.subarray(0, 16), Buffer.from([0, 1, 255, 255, 127, 1, 0])])
+    expect(() => operator.decode(new ByteReader(wrong))).toThrow(/is counted, at most/)
+  })
+
   it.each([-1, 101, '95', undefined])('of %s is refused', async (percentile) => {
     await expect(operatorNamed('percentile', { percentile })).rejects.toThrow()
   })

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { ByteReader, ByteWriter } from '../../src/core/bytes.ts'
+import { WideSum } from '../../src/core/numbers.ts'
 import type { Part } from '../../src/core/part.ts'
 import { loadPart } from '../../src/core/part.ts'
 import { operatorNamed } from '../aggregations/declared.ts'
@@ -60,6 +62,31 @@ describe('the spectral density', () => {
     const expected = await spectrum(settings, newest)
     expect(await spectrum(settings, [...old, ...newest])).toEqual(expected)
     expect(await spectrum(settings, [...newest, ...old].reverse())).toEqual(expected)
+  })
+
+  it('adds up what was remembered apart, but for steps that are too old by then', async () => {
+    const operator = await operatorNamed('spectral', { spectral: '1s', points: 8 })
+    const over = (samples: readonly (readonly [number, number])[]) => {
+      const acc = operator.create()
+      for (const [time, value] of samples) operator.add(acc, value, time, 0)
+      return acc
+    }
+    const newest = wave(1_024, 9, 2).map(([time, value]) => [time + 9_000_000, value] as const)
+    const merged = over(newest)
+    operator.merge(merged, over(wave(50, 4, 500)))
+    expect(operator.result(merged, Number.NaN)).toEqual(operator.result(over(newest), Number.NaN))
+  })
+
+  it('refuses bytes whose steps do not go on', async () => {
+    const operator = await operatorNamed('spectral', { spectral: '1s', points: 8 })
+    const to = new ByteWriter()
+    to.varint(2)
+    for (let i = 0; i < 2; i++) {
+      to.double(7)
+      to.varint(1)
+      new WideSum().encode(to)
+    }
+    expect(() => operator.decode(new ByteReader(to.take()))).toThrow('no step 7 stands here')
   })
 
   it.each([
