@@ -1,11 +1,9 @@
 /** Parts of one's own: a TypeScript or JavaScript file of the project, named by its path in YAML. */
-import { createHash } from 'node:crypto'
-import { readdir, readFile, realpath, stat } from 'node:fs/promises'
-import module from 'node:module'
-import { dirname, extname, isAbsolute, relative, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { readdir, realpath } from 'node:fs/promises'
+import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import { types } from 'node:util'
 import type { Millis } from './model.ts'
+import { type Imported, importFile } from './own-import.ts'
 import type { Part } from './part.ts'
 import { nearest } from './suggest.ts'
 
@@ -40,17 +38,17 @@ export interface OwnPart {
   readonly part: Part<unknown, unknown>
   /** What slots, and so accumulators, are named by: the path and the version that the part declares. */
   readonly name: string
-  /** Changes with the file's text. */
+  /** Changes with the text of the file and of those of the project that it imports. */
   readonly digest: string
-  /** When the file was written. */
+  /** When the newest of them was written. */
   readonly modified: Millis
 }
 
 const SHAPE = 'export default { summary, config, example, open }, as docs/own-parts.md says'
 
 /**
- * Loads the part. Its own imports of `millrace` get the program that runs. A file that has changed is loaded anew; files that it
- * imports are not. Throws `OwnPartFault`, also for a path that leads out of the project.
+ * Loads the part. Its own imports of `millrace` get the program that runs. A file that has changed, or of which a file of the
+ * project that it imports has, is loaded anew. Throws `OwnPartFault`, also for a path that leads out of the project.
  */
 export async function loadOwnPart(directory: string, path: string): Promise<OwnPart> {
   const root = await realpath(resolve(directory))
@@ -59,13 +57,8 @@ export async function loadOwnPart(directory: string, path: string): Promise<OwnP
   const inside = relative(root, file)
   if (inside.startsWith('..') || isAbsolute(inside))
     throw new OwnPartFault(`${path} is outside of the project`, 'a file in the project directory')
-  const digest = createHash('sha256')
-    .update(await readFile(file))
-    .digest('hex')
-    .slice(0, 8)
-  const exported = await importFile(root, file, path, digest)
+  const { exported, digest, modified } = await imported(root, file, path)
   const part = partOf(path, exported.default)
-  const modified = Math.floor((await stat(file)).mtimeMs)
   return { path, part, name: `${path}@${part.version ?? 1}`, digest, modified }
 }
 
@@ -77,15 +70,9 @@ async function missing(root: string, path: string): Promise<OwnPartFault> {
   return new OwnPartFault(`there is no file ${path}`, 'a path from the project directory', suggestion)
 }
 
-async function importFile(
-  root: string,
-  file: string,
-  path: string,
-  digest: string,
-): Promise<{ readonly default?: unknown }> {
-  hookImports()
+async function imported(root: string, file: string, path: string): Promise<Imported> {
   try {
-    return await import(`${pathToFileURL(file).href}?${digest}`)
+    return await importFile(root, file)
   } catch (error) {
     const { message, code, stack = '' } = error as NodeJS.ErrnoException
     const line = error instanceof SyntaxError || code?.includes('TYPESCRIPT') ? /:(\d+)\n/.exec(stack)?.[1] : undefined
@@ -135,20 +122,4 @@ export function requireAnswers(path: string, what: string, made: unknown, names:
   requireMethods(path, what, made, names)
   const late = names.filter((name) => types.isAsyncFunction((made as Record<string, unknown>)[name]))
   if (late.length > 0) throw new OwnPartFault(`${late.join(', ')} of what ${path} opens is async`, 'plain functions')
-}
-
-let isHooked = false
-
-/** `millrace` means this program to a part, wherever its project has or has not installed it. */
-function hookImports(): void {
-  if (isHooked) return
-  isHooked = true
-  const suffix = extname(import.meta.url)
-  const ours: Readonly<Record<string, string>> = {
-    millrace: new URL(`../index${suffix}`, import.meta.url).href,
-    'millrace/testing': new URL(`../testing/index${suffix}`, import.meta.url).href,
-  }
-  module.registerHooks({
-    resolve: (specifier, context, next) => next(ours[specifier] ?? specifier, context),
-  })
 }
