@@ -7,7 +7,7 @@ export const MAX_DEPTH = 64
 
 export type Lets = ReadonlyMap<string, string | null>
 
-const environment = new Environment({ limits: { maxDepth: MAX_DEPTH } })
+const environment = new Environment({ limits: { maxDepth: MAX_DEPTH }, enableOptionalTypes: true })
 
 /** Throws `ExpressionError` with the offset in `text` of what is wrong. */
 export function parse(text: string): ASTNode {
