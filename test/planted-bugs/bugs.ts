@@ -123,7 +123,9 @@ export const BUGS: readonly PlantedBug[] = [
     file: 'engine/ledger.ts',
     find: `    await state.commit(this.claim, { position: this.done, meta: this.meta(), ...change })
 `,
-    replace: `    await state.commit(this.claim, { position: this.done, meta: this.meta(), ...change }).catch(() => undefined)
+    replace: `    await state.commit(this.claim, { position: this.done, meta: this.meta(), ...change }).catch((error) => {
+      if (error.code === 'fenced') throw error
+    })
 `,
     by: { worlds: STORM },
   },
@@ -169,11 +171,16 @@ export const BUGS: readonly PlantedBug[] = [
     by: { worlds: { ...STORM, poison: true, clocks: false } },
   },
   {
-    name: 'a timer is met again until its time is long past',
-    like: 'https://github.com/apache/flink/pull/26766',
-    file: 'engine/compute.ts',
-    find: 'timers.set(key, Math.max(reducer.nextDue(state, at), clock + 1))',
-    replace: 'timers.set(key, Math.max(reducer.nextDue(state, at - 200), clock + 1))',
+    name: 'a timer is met twice',
+    like: flink(26766),
+    file: 'engine/reduce.ts',
+    find: `    this.ledger.done = batch.position
+    if (batch.rows.length === 0 && due.length === 0)`,
+    replace: `    const again = this as { met?: readonly string[] }
+    due.push(...(again.met ?? []))
+    again.met = [...due].slice(0, due.length - (again.met?.length ?? 0))
+    this.ledger.done = batch.position
+    if (batch.rows.length === 0 && due.length === 0)`,
     by: { worlds: STORM },
   },
   {
@@ -185,7 +192,7 @@ export const BUGS: readonly PlantedBug[] = [
     by: { worlds: STORM },
   },
   {
-    name: 'events leave a window before the clock has passed them',
+    name: 'events leave a window that the clock has not passed',
     like: kafka(1752),
     file: 'engine/compute.ts',
     find: `  reducer.expire(state, clock)
@@ -194,14 +201,14 @@ export const BUGS: readonly PlantedBug[] = [
     replace: `  reducer.expire(state, Math.max(reducer.newest(state), clock))
   const at = Math.max(reducer.newest(state), clock)
   const causeName`,
-    by: { worlds: STORM },
+    by: { worlds: { ...STORM, features: 'closing' } },
   },
   {
     name: 'a silent source says nothing',
     like: 'https://github.com/pravega/flink-connectors/issues/17',
     file: 'engine/map.ts',
-    find: 'if (silent?.isLong) await this.beat(silent.at)',
-    replace: 'if (silent?.isLong && this.ledger.position === 0) await this.beat(silent.at)',
+    find: 'if (silent?.isLong) await this.beat(',
+    replace: 'if (silent?.isLong && this.ledger.position === 0) await this.beat(',
     by: { worlds: { ...STORM, clocks: false } },
   },
   {

@@ -97,6 +97,14 @@ function checkDeadLetters(world: World, input: readonly Sent[], letters: Readonl
     if (!found || codeOf(found) !== code)
       throw new Violation('dead letters', `${name} should be ${code}, is ${found ? told(found) : 'not there'}`)
   }
+  const late = new Set<string>()
+  for (const letter of letters.values()) {
+    if (codeOf(letter) !== 'late') continue
+    const { key, time } = JSON.parse(String(letter.value)) as { key: string; time: number }
+    const { 'millrace-topology': topology, 'millrace-source-position': position } = letter.headers
+    late.add(`${topology} ${key} ${position} ${time}`)
+  }
+  for (const row of world.late) if (!late.has(row)) throw new Violation('dead letters', `${row} was late, and is lost`)
   for (const [name, letter] of letters)
     if (!wanted.has(name) && !(codeOf(letter) === 'late' && options.features === 'closing'))
       throw new Violation('dead letters', `${name} should not be there: ${told(letter)}`)

@@ -122,3 +122,21 @@ export const JSON_DECODER: Decoder = {
     }
   },
 }
+
+/** The same work, which tells of every row that it finds late: key, position and time. */
+export function watched(reducer: FeatureFlow['reducer'], tell: (row: string) => void): FeatureFlow['reducer'] {
+  return (slots) => {
+    const real = reducer(slots)
+    const { late } = real
+    if (!late) return real
+    real.late = (rows) => {
+      const isLate = late(rows)
+      return (row, clock) => {
+        const features = isLate(row, clock)
+        if (features.length > 0) tell(`${rows.keys[rows.keyOf[row] as number]} ${rows.position[row]} ${rows.time[row]}`)
+        return features
+      }
+    }
+    return real
+  }
+}

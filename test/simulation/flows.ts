@@ -2,7 +2,7 @@
 import type { FeatureFlow, FeatureStore, Flow, Sink, TransformFlow, Transport } from '../../src/core/model.ts'
 import { openStoreSink } from '../../src/sinks/store.ts'
 import { openTopicSink } from '../../src/sinks/topic.ts'
-import { DECLARATIONS, planOf, type TestEvent } from './features.ts'
+import { DECLARATIONS, planOf, type TestEvent, watched } from './features.ts'
 import type { Options } from './options.ts'
 
 export const MADE = 'made'
@@ -47,6 +47,8 @@ export function madeOf(event: TestEvent): TestEvent[] {
 export interface Lent {
   readonly store: FeatureStore
   readonly transport: Transport
+  /** Told of rows that were late for a topology. */
+  readonly late: (name: string, row: string) => void
 }
 
 export async function featureFlow(options: Options, deployed: Deployed, lent: Lent): Promise<FeatureFlow> {
@@ -64,7 +66,7 @@ export async function featureFlow(options: Options, deployed: Deployed, lent: Le
     sources: readBy(options).map((topic) => ({ topic, fields: [], plan, named: topic === MADE })),
     shuffle,
     direct: directOf(options, name),
-    reducer,
+    reducer: watched(reducer, (row) => lent.late(name, row)),
     features: names,
     emitsEach: options.each,
     sinks: await sinksOf(deployed, names, lent),

@@ -71,6 +71,8 @@ export class World {
   /** The generations that run. */
   deployed: readonly Deployed[]
   readonly violations: Violation[] = []
+  /** Rows that were found late. */
+  readonly late = new Set<string>()
   private readonly timers = new Timers((rule, what) => this.violations.push(new Violation(rule, what)))
   rebuilds = 0
   steps = 0
@@ -126,7 +128,8 @@ export class World {
     const { host } = machine
     const transport = transportOf(this.log, this.groups, host, this.network, this.services)
     const store = storeOf(this.store, host, this.network, this.timers)
-    const flows = await flowsOf(this.options, this.deployed, { store, transport })
+    const late = (name: string, row: string) => this.late.add(`${name} ${row}`)
+    const flows = await flowsOf(this.options, this.deployed, { store, transport, late })
     const worker = new Worker({
       deployment: 'test',
       flows,
