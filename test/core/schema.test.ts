@@ -116,3 +116,26 @@ describe('a wrong schema', () => {
     expect(faultOf(wide).message).toContain('more than')
   })
 })
+
+describe('what a schema says of itself', () => {
+  it.each<[unknown, string]>([
+    [[], 'the union has no options'],
+    [{ type: 'enum', name: 'E', symbols: ['A', 'A'] }, 'symbols: a symbol stands twice'],
+    [{ type: 'enum', name: 'E', symbols: {} }, 'symbols: an object is not a list'],
+    [{ type: 'fixed', name: 'F', size: [1] }, 'size: a list is no size'],
+    [{ type: 'enum', name: 'x'.repeat(2_000), symbols: ['A'] }, `name: "${'x'.repeat(59)}… is not a name`],
+    [{ type: 'array' }, 'items: nothing is not a type'],
+    [['int', { type: 'int', logicalType: 'time-millis' }], '[1]: int stands twice in the union'],
+    [['long', { type: 'long', logicalType: 'time-micros' }], '[1]: long stands twice in the union'],
+  ])('%j is wrong', (schema, said) => {
+    expect(faultOf(schema).message).toBe(said)
+  })
+
+  it('times of the day are times, and what is nothing but null is null', () => {
+    expect(parseSchema({ type: 'int', logicalType: 'time-millis' })).toEqual({ kind: 'time', unit: 'millis' })
+    expect(parseSchema({ type: 'long', logicalType: 'time-micros' })).toEqual({ kind: 'time', unit: 'micros' })
+    expect(parseSchema({ type: 'long', logicalType: 'time-millis' })).toEqual({ kind: 'long' })
+    expect(parseSchema({ type: 'int', logicalType: 'time-micros' })).toEqual({ kind: 'int' })
+    expect(nonNull(parseSchema(['null']))).toEqual({ type: { kind: 'null' }, nullable: true })
+  })
+})
