@@ -165,6 +165,15 @@ export function createServer(options: ServerOptions): ApiServer {
   // counts while a request is open; between requests `keepAliveTimeout` counts instead
   server.timeout = limits.stalledMs
 
+  let accepted = 0
+  server.on('connection', () => accepted++)
+  /** Connections that stand and were not looked at yet would be reset with their requests. One is accepted in a turn of the event loop. */
+  const allAccepted = async () => {
+    for (let turn = 0, quiet = 0, seen = accepted; turn < BACKLOG && quiet < 3; turn++, seen = accepted) {
+      await new Promise((resolve) => setImmediate(resolve))
+      quiet = accepted === seen ? quiet + 1 : 0
+    }
+  }
   const drain = () => {
     draining = true
     for (const response of inFlight) if (!response.headersSent) response.setHeader('connection', 'close')
@@ -179,6 +188,7 @@ export function createServer(options: ServerOptions): ApiServer {
       drain()
       watch.close()
       if (!server.listening) return
+      await allAccepted()
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       const sweep = setInterval(() => server.closeIdleConnections(), 20)
       const cut = setTimeout(() => server.closeAllConnections(), graceMs)
@@ -188,6 +198,9 @@ export function createServer(options: ServerOptions): ApiServer {
     },
   }
 }
+
+/** Connections that the system keeps for us until they are accepted, at most; as Node asks for. */
+const BACKLOG = 511
 
 /** Of a request that never was admitted. */
 const NOTHING: Grant = { scopes: { has: () => false }, until: 0 }

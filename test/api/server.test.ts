@@ -59,6 +59,31 @@ describe('the connection', () => {
     expect((await fetch(`${url}/health/live`)).status).toBe(200)
   })
 
+  it('closes a connection that says nothing, and one that says it byte by byte', async () => {
+    const { api, url } = await start({ limits: { headersMs: 100, requestMs: 200 } })
+    expect(await raw(url, '')).toMatch(/^(HTTP\/1.1 408 |$)/)
+    const drip = connect(Number(new URL(url).port), '127.0.0.1').setEncoding('utf8')
+    let answer = ''
+    drip.on('data', (text) => {
+      answer += text
+    })
+    drip.on('error', () => undefined)
+    const dripping = setInterval(() => drip.write('x'), 20)
+    drip.write('GET / HTTP/1.1\r\nhost: x\r\nx-slow: ')
+    await once(drip, 'close')
+    clearInterval(dripping)
+    expect(answer).toMatch(/^HTTP\/1.1 408 /)
+    expect(await connections(api)).toBe(0)
+  })
+
+  it('closes a kept connection that is not used, and no sooner than it was told', async () => {
+    const { api, url } = await start({ limits: { keepAliveMs: 100 } })
+    const answer = await raw(url, 'GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n')
+    expect(answer).toMatch(/^HTTP\/1.1 200 /)
+    expect(answer).toMatch(/connection: keep-alive/i)
+    await expect.poll(() => connections(api)).toBe(0)
+  })
+
   it('cuts a client that leaves its answer unread, and keeps nothing of it', async () => {
     const { api, url } = await start({ limits: { stalledMs: 200 } })
     const body = JSON.stringify({ ids: Array.from({ length: 1000 }, (_, i) => `${'x'.repeat(900)}-${i}`) })
@@ -100,6 +125,11 @@ describe('the connection', () => {
     await other.close(0)
   })
 })
+
+const connections = ({ server }: ReturnType<typeof makeServer>) =>
+  new Promise<number>((resolve, reject) =>
+    server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+  )
 
 describe('closing', () => {
   function heldStore() {

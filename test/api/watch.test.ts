@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { fetch } from './described.ts'
@@ -192,5 +195,32 @@ describe('watching an entity', () => {
     expect(valuesIn(await stream.said(/"value":3/))).toMatchObject({ unpicked: 3 })
     expect(answering).toBeDefined()
     expect(stream.blocks.filter((block) => block.includes('data:'))).toHaveLength(2)
+  })
+
+  it('cuts a client that stops reading, and holds no more than one event for it meanwhile', async () => {
+    const names = Array.from({ length: 2_000 }, (_, i) => `a_feature_with_a_long_name_${i}`)
+    const features = names.map((name) => ({ name, type: 'long' as const, default: 0 }))
+    const catalog = [{ entity: 'store', topologies: [{ topology: 'wide', namespace: () => 'wide@1', features }] }]
+    let said = 0
+    const read = async () => [record(Object.fromEntries(names.map((name) => [name, said++])))]
+    const { api, url } = await start({
+      catalog: () => catalog,
+      store: { read },
+      limits: { watchMs: 1, stalledMs: 500 },
+    })
+    const answering = once(api.server, 'request') as Promise<[unknown, ServerResponse]>
+    const client = connect(Number(new URL(url).port), '127.0.0.1')
+    client.on('error', () => undefined).pause()
+    client.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`)
+    const [, response] = await answering
+    let most = 0
+    while (!response.destroyed) {
+      most = Math.max(most, response.writableLength)
+      await sleep(5)
+    }
+    await expect.poll(() => api.watchers()).toBe(0)
+    expect(most).toBeGreaterThan(0)
+    expect(most).toBeLessThan(1_000_000)
+    client.destroy()
   })
 })
