@@ -61,6 +61,8 @@ export interface TopicSpec {
   readonly retentionMs: number
   /** Keep the newest record of each key instead of forgetting by age. */
   readonly compacted?: boolean
+  /** Drafts for it say no timestamp: the log stamps them, by its own clock where it has one, so no writer's clock counts. */
+  readonly stampedByLog?: boolean
 }
 
 /** What is known of a topic that stands. */

@@ -134,7 +134,12 @@ export class Worker {
     const { transport, shuffleRetention } = this.options
     await this.requireTopics([...sourcesOf([flow]), ...tablesOf(flow)])
     if (flow.shuffle !== undefined)
-      await transport.create({ name: this.shuffleTopic(flow), partitions: flow.shuffle, retentionMs: shuffleRetention })
+      await transport.create({
+        name: this.shuffleTopic(flow),
+        partitions: flow.shuffle,
+        retentionMs: shuffleRetention,
+        stampedByLog: true,
+      })
     this.generations.set(flow, await this.deployment.take(flow, this.options.about?.(flow) ?? null))
   }
 

@@ -16,7 +16,7 @@ const RETENTION_MS = 7 * 24 * 3_600_000
 export async function openTopicSink({ topic }: Config, context: SinkContext): Promise<Sink> {
   const { transport, schema, partitions, namespace } = context
   if (!(await transport.topics([topic])).has(topic))
-    await transport.create({ name: topic, partitions, retentionMs: RETENTION_MS })
+    await transport.create({ name: topic, partitions, retentionMs: RETENTION_MS, stampedByLog: true })
   const encoder = await context.encoder(`${topic}-value`, schema)
   return {
     write: async (batch) => {

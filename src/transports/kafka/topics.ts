@@ -39,6 +39,7 @@ async function requestTopic(client: Client, spec: TopicSpec, metadata: Metadata,
     'min.insync.replicas': config.minInsyncReplicas ?? (copies >= 3 ? 2 : 1),
     'unclean.leader.election.enable': false,
     'max.message.bytes': MAX_MESSAGE_BYTES,
+    ...(spec.stampedByLog ? { 'message.timestamp.type': 'LogAppendTime' } : {}),
   }
   const topic = {
     topic: spec.name,
