@@ -131,8 +131,8 @@ export async function startWorker(
       createInterface(stream).on('line', (line) => {
         output.push(line)
         if (output.length > 500) output.shift()
-        const found = /https?:\/\/[^\s"]+/.exec(line)
-        if (found) resolve(found[0])
+        const [, url] = /"url":"(https?:[^"]+)".*"serving"/.exec(line) ?? []
+        if (url) resolve(url)
       })
     }
     void ended.then((code) => reject(new Error(`millrace run ended with ${code}:\n${output.join('\n')}`)))

@@ -10,6 +10,8 @@ export interface Step {
   /** 1, 2, 3 … per key. */
   readonly n: number
   readonly value: number
+  /** Carried, and looked at by nobody. */
+  readonly freight: string
 }
 
 const MAGIC = 0
@@ -38,6 +40,8 @@ export interface LoadOptions {
   /** Events per second. */
   readonly rate: number
   readonly seed: number
+  /** What an event carries beside, in bytes. */
+  readonly bytes: number
 }
 
 /** Writes events until it is told to pause. One key is always written to one partition. */
@@ -53,12 +57,14 @@ export class Load {
   /** Partitions that keys are spread over. */
   private partitions: number
   private keys: number
+  private readonly freight: string
   private readonly partitionOf = new Map<string, number>()
 
   constructor(options: LoadOptions) {
     this.options = options
     this.partitions = options.partitions
     this.keys = options.keys
+    this.freight = 'x'.repeat(options.bytes)
     this.head.writeUInt32BE(options.schemaId, 1)
     this.random = seeded(options.seed)
   }
@@ -104,7 +110,7 @@ export class Load {
       const key = keyOf()
       const n = (steps.get(key) ?? this.acknowledged.get(key) ?? 0) + 1
       steps.set(key, n)
-      drafts.push(this.draft(key, this.encode({ key, n, value: numberOf(key, n) })))
+      drafts.push(this.draft(key, this.encode({ key, n, value: numberOf(key, n), freight: this.freight })))
       if (this.random() * POISON_ONE_IN < 1)
         drafts.push(
           this.draft(key, Buffer.from([POISON, ...key].map((c) => (typeof c === 'string' ? c.charCodeAt(0) : c)))),

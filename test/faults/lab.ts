@@ -35,6 +35,8 @@ export interface LabOptions {
   readonly keys?: number
   /** Events per second. */
   readonly rate?: number
+  /** What an event carries beside key and numbers, in bytes. */
+  readonly bytes?: number
   readonly engine?: object
   readonly transport?: object
   /** Settings of the environment for every worker. */
@@ -83,7 +85,7 @@ export class Lab {
   }
 
   static async create(addresses: Addresses, options: LabOptions): Promise<Lab> {
-    const { seed, own = {}, keys = 60, rate = 120, environment = {} } = options
+    const { seed, own = {}, keys = 60, rate = 120, bytes = 0, environment = {} } = options
     const name = `faults-${Date.now().toString(36)}${Math.floor(Math.random() * 1e6).toString(36)}`
     const directory = await mkdtemp(join(tmpdir(), 'millrace-faults-'))
     await writeProject(directory, name, { ...addresses, ...own }, options)
@@ -93,7 +95,16 @@ export class Lab {
     const { transport, registry } = services
     await transport.create({ name: `${name}-steps`, partitions: PARTITIONS, retentionMs: -1 })
     const schemaId = await registry.register(`${name}-steps-value`, STEP_SCHEMA)
-    const load = new Load({ transport, topic: `${name}-steps`, schemaId, partitions: PARTITIONS, keys, rate, seed })
+    const load = new Load({
+      transport,
+      topic: `${name}-steps`,
+      schemaId,
+      partitions: PARTITIONS,
+      keys,
+      rate,
+      seed,
+      bytes,
+    })
     const generation = (topology: Topology) => project.topologies.find((one) => one.name === topology)?.generation
     const namespaces = new Map(FEATURES.map((topology) => [topology, `${topology}@${generation(topology)}`]))
     return new Lab(name, directory, services, load, namespaces, environment)

@@ -1,6 +1,7 @@
 /** Workers of an earlier build and of this one take turns on one deployment: upgrade, rollback, upgrade again. */
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,6 +25,17 @@ async function buildOf(commit: string): Promise<string> {
   return folder
 }
 
+async function copied(directory: string): Promise<string> {
+  const copy = await mkdtemp(join(tmpdir(), 'millrace-faults-'))
+  await cp(directory, copy, { recursive: true, preserveTimestamps: true })
+  return copy
+}
+
+async function allowAll(directory: string): Promise<void> {
+  const file = join(directory, 'millrace.yaml')
+  await writeFile(file, (await readFile(file, 'utf8')).replace('http:\n', 'http:\n  auth: none\n'))
+}
+
 const scenario: Scenario = {
   summary: 'upgrade and rollback between two builds, with the state kept',
   async run({ lab: create, onEnd, say }) {
@@ -37,6 +49,12 @@ const scenario: Scenario = {
     onEnd(() => rm(earlier, { recursive: true, force: true }))
     const mains = { earlier: join(earlier, 'src/main.ts'), this: join(ROOT, 'src/main.ts') }
     const lab = await create()
+    // the files of a topology are the same to both: the time of their last change says which definition is newer
+    const directories = { earlier: await copied(lab.directory), this: await copied(lab.directory) }
+    for (const directory of Object.values(directories)) onEnd(() => rm(directory, { recursive: true, force: true }))
+    // builds before there was `http.auth` do not know it, later ones need it
+    await allowAll(directories.this)
+    if (existsSync(join(earlier, 'src/core/http.ts'))) await allowAll(directories.earlier)
     lab.load.start()
     let refused = ''
     for (const [turn, build, isKilled] of [
@@ -45,7 +63,7 @@ const scenario: Scenario = {
       ['rollback', 'earlier', false],
       ['upgrade again', 'this', false],
     ] as const) {
-      const worker = await startWorker(lab.directory, { main: mains[build] })
+      const worker = await startWorker(directories[build], { main: mains[build] })
       onEnd(() => worker.kill())
       const counted = lab.untilCounted().catch(async (error: unknown) => {
         const said = await unready(worker)
@@ -57,7 +75,7 @@ const scenario: Scenario = {
       if (isKilled) await worker.kill()
       else await worker.stop()
     }
-    const last = await startWorker(lab.directory)
+    const last = await startWorker(directories.this)
     onEnd(() => last.kill())
     await lab.expectExact()
     const rollback = refused ? `refused clearly (${refused.split(':')[0]})` : 'goes on'
