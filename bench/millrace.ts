@@ -14,7 +14,7 @@ import { Taken } from './w0.ts'
 import { differences, type RunningWorker, startWorker, writeProject } from './w1.ts'
 
 const HERE = fileURLToPath(new URL('.', import.meta.url))
-const LOOK_EVERY_MS = 100
+const LOOK_EVERY_MS = 250
 const PATIENCE_MS = 300_000
 
 /** `profile`: folder for CPU profiles. */
