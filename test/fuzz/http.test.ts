@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest'
+import { Missing } from '../services/recipe.ts'
+import { schemathesis, tryHttp } from './http.ts'
+
+/** Undefined where it is here. */
+const missing = await schemathesis().then(
+  () => undefined,
+  (error: unknown) => {
+    if (error instanceof Missing) return error.message
+    throw error
+  },
+)
+if (missing) console.warn(missing)
+
+// where Python, or the network to fetch it by, is missing; `npm run fuzz` does not need it
+it.skipIf(missing)(
+  'what schemathesis makes of the served OpenAPI is answered as that says: no 5xx, no status or body that it does not name',
+  async () => {
+    const { passed, said } = await tryHttp({ examples: 2, seed: 1, phases: 'fuzzing' })
+    expect(passed, said).toBe(true)
+    expect(said).toMatch(/\d+ generated, \d+ passed/)
+  },
+  240_000,
+)
