@@ -112,7 +112,7 @@ export class YamlFile {
       else if (isMap(node)) {
         const pair = node.items.find((item) => keyOf(item) === String(step))
         if (!pair) return offset
-        offset = (pair.key as Node).range?.[0] ?? offset
+        offset = (pair.key as Node).range![0]
         if (where === 'key' && i === path.length - 1) return offset
         node = pair.value
       } else return offset
@@ -123,27 +123,27 @@ export class YamlFile {
 
   /** Where the character at `offset` of a scalar's value stands in the file; the scalar's start when that can't be told. */
   private inside(scalar: Scalar, offset: number): number {
-    const [start, end] = scalar.range ?? [0, 0]
+    const [start, end] = scalar.range!
     const value = String(scalar.value)
     const block = scalar.type === 'BLOCK_LITERAL' || scalar.type === 'BLOCK_FOLDED'
     const double = scalar.type === 'QUOTE_DOUBLE'
     let at = block ? this.text.indexOf('\n', start) + 1 : start + (double || scalar.type === 'QUOTE_SINGLE' ? 1 : 0)
-    const isSpace = () => /\s/.test(this.text[at] ?? '')
+    const isSpace = () => /\s/.test(this.text[at] as string)
     for (let i = 0; at < end; ) {
       const wanted = value[i]
       const found = this.text[at]
-      if (wanted === found && (wanted !== '\n' || block)) {
+      if (double && found === '\\') {
+        if (i === offset) return at
+        i++
+        at += ESCAPES[this.text[at + 1] as string] ?? 2
+      } else if (wanted === found && (wanted !== '\n' || block)) {
         if (i === offset) return at
         i++
         if (found === "'" && scalar.type === 'QUOTE_SINGLE') at++
         at++
-      } else if (double && found === '\\') {
-        if (i === offset) return at
-        i++
-        at += ESCAPES[this.text[at + 1] ?? ''] ?? 2
       } else if (isSpace()) {
-        if (i === offset) return at
-        if (/\s/.test(wanted ?? '')) i++
+        // indentation stands before what is wanted; a fold stands for it
+        if (/\s/.test(wanted as string) && i++ === offset) return at
         while (at < end && isSpace()) at++
       } else return i >= value.length ? at : start
     }
