@@ -8,6 +8,8 @@ export class Ledger {
   /** Position after what was processed. */
   done: Position = 0
   claim!: OpenState
+  /** When the store was asked for the claim, and when it had answered. */
+  private askedAt: Millis = 0
   private openedAt: Millis = 0
   private patiently!: Patience
   /** When it was last committed, or found to be still this task's. */
@@ -30,8 +32,12 @@ export class Ledger {
   /** Claims the state: what others hold of it is old from here on. */
   async open(patiently: Patience): Promise<OpenState> {
     this.patiently = patiently
-    this.claim = await patiently('opening the state', () => this.context.state.open(this.task.id))
-    this.openedAt = this.context.clock.monotonic()
+    const { clock, state } = this.context
+    this.claim = await patiently('opening the state', () => {
+      this.askedAt = clock.monotonic()
+      return state.open(this.task.id)
+    })
+    this.openedAt = clock.monotonic()
     return this.claim
   }
 
@@ -70,10 +76,15 @@ export class Ledger {
 
   /**
    * Wall time in whole ms at a moment of the monotonic clock, by the store's clock: all workers have the same, whatever theirs
-   * say, and it does not jump while the task is open.
+   * say, and it does not jump while the task is open. It was this late at least: the claim was made when it was answered, or before.
    */
-  wall(at = this.context.clock.monotonic()): Millis {
+  wall(at: Millis): Millis {
     return this.claim.epoch + Math.floor(at - this.openedAt)
+  }
+
+  /** Now, as late as it can be. From here to a later `wall`, by whomever, is never longer than it was. */
+  latestWall(): Millis {
+    return this.claim.epoch + Math.ceil(this.context.clock.monotonic() - this.askedAt)
   }
 
   private get age(): Millis {

@@ -28,9 +28,9 @@ export class RecordMapper {
   private readonly topicIndex: number
   private readonly source: Source
   private readonly context: TaskContext
-  private readonly ledger: Pick<Ledger, 'wall'>
+  private readonly ledger: Pick<Ledger, 'latestWall'>
 
-  constructor(flow: FeatureFlow, source: Source, context: TaskContext, ledger: Pick<Ledger, 'wall'>) {
+  constructor(flow: FeatureFlow, source: Source, context: TaskContext, ledger: Pick<Ledger, 'latestWall'>) {
     this.flow = flow
     this.source = source
     this.context = context
@@ -99,7 +99,7 @@ export class RecordMapper {
     }
     if (highest > this.highest) {
       this.highest = highest
-      this.highestAt = this.ledger.wall()
+      this.highestAt = this.ledger.latestWall()
     }
     const topology = flow.name
     metrics.recordsIn.inc({ topology, topic: source.topic }, slice.to - slice.from)
