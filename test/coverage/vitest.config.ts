@@ -1,0 +1,28 @@
+/**
+ * `npm run coverage`: which branches of the core no test reaches, by the tests of its parts alone. On demand, since instrumented
+ * they take minutes; fails where there is any.
+ */
+import { defineConfig } from 'vitest/config'
+import base from '../../vitest.config.ts'
+
+const parts = ['aggregations', 'connections', 'core', 'engine', 'features', 'operators', 'project', 'sinks', 'state']
+const measured = 'src/{aggregations,core,engine,operators,state}/**/*.ts'
+
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: [...parts, 'testing', 'transforms'].map((part) => `test/${part}/**/*.test.ts`),
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    coverage: {
+      enabled: true,
+      provider: 'v8',
+      include: [measured],
+      reporter: ['text'],
+      skipFull: true,
+      reportOnFailure: true,
+      thresholds: { branches: 100 },
+    },
+  },
+})
