@@ -165,3 +165,23 @@ it('who follows a log passes over what retention removed, and is told of a log t
   transport.read = () => Promise.reject(new Error('down'))
   await expect(tail({ ...options, from: 7 }).next()).rejects.toThrow('down')
 })
+
+it.each([2, undefined])(
+  'a worker that is alone says whether all that is there has reached the features (shuffle: %s)',
+  async (shuffle) => {
+    const world = await World.create({ shuffle, topics: { events: 2 } })
+    const worker = world.worker()
+    expect(await worker.caughtUp()).toBe(false)
+    await worker.start()
+    expect(await world.settle(worker)).toBe(true)
+    expect(await worker.caughtUp()).toBe(true)
+    await world.send('events', 1, { key: 'a', at: world.clock.now(), value: 1 })
+    expect(await worker.caughtUp()).toBe(false)
+    expect(await world.settle(worker)).toBe(true)
+    expect(await worker.caughtUp()).toBe(true)
+    expect((await world.features('a'))?.values).toMatchObject({ total: 1 })
+    await worker.stop()
+    await worker.update([])
+    expect(worker.status()).toEqual([])
+  },
+)
