@@ -170,24 +170,6 @@ describeWith(['kafka', 'registry', 'redis'], 'outages of real services', (servic
     expect(found.sort(byKey)).toEqual(wanted.sort(byKey))
   })
 
-  test('Redis emptied: the topology stops and names the way out; no wrong value is ever said', PATIENCE, async () => {
-    const redis = await owned(startRedis())
-    const { deployment, worker, more } = await running({ ...services, redis })
-    const { Redis } = await import('ioredis')
-    const client = new Redis(redis.url)
-    onTestFinished(() => client.disconnect())
-    await client.flushall()
-    await more()
-    await saysWaiting(worker, /position-lost: .*millrace rebuild/)
-    await deployment.killWorker(worker)
-    const next = await deployment.startWorker()
-    await saysWaiting(next, /position-lost: .*millrace rebuild/)
-    await sleep(2_000)
-    const records = await deployment.store.read(await deployment.namespace(), deployment.oracle.ids)
-    expect(records.filter((record) => record !== undefined)).toEqual([])
-    await deployment.stopWorker(next)
-  })
-
   test('SIGTERM under load ends within 10 s with exit code 0, and loses nothing', PATIENCE, async () => {
     const { deployment, worker, more } = await running(services)
     const producing = more({ count: 60_000 })

@@ -7,6 +7,10 @@ import { runScenario } from './bench.ts'
 const SLICE = [
   ['kill', 8, 3],
   ['freeze', 3, 1],
+  ['redis', undefined, 1],
+  ['network', 2, 1],
+  ['clock', undefined, 1],
+  ['storm', 2, 1],
 ] as const
 
 describeWith(['kafka', 'registry', 'redis'], 'real workers under fault', (addresses) => {

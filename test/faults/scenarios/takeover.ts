@@ -55,7 +55,9 @@ const scenario: Scenario = {
     const held = counts.reduce((sum, count) => sum + count, 0)
     const many = await takeovers(lab)
     say(`${held} keys: ${inSeconds(many)} s`)
+    const worker = await lab.startWorker()
     await lab.expectExact()
+    await lab.stopWorker(worker)
     return `goes on after ${inSeconds(few)} s with ${lab.load.acknowledged.size} keys, ${inSeconds(many)} s with ${held}; ${lab.counted()}`
   },
 }
