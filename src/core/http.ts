@@ -82,6 +82,5 @@ export const http = z.strictObject({
     ),
 })
 
-export type HttpConfig = z.output<typeof http>
 /** Which tokens are taken. */
 export type TokenConfig = z.output<typeof tokens>
