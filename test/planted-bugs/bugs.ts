@@ -212,14 +212,6 @@ export const BUGS: readonly PlantedBug[] = [
     by: { worlds: { ...STORM, clocks: false } },
   },
   {
-    name: 'a source that was idle stays idle when it speaks again',
-    like: flink(29239),
-    file: 'engine/sources.ts',
-    find: 'source.idle = frame.heartbeat',
-    replace: 'source.idle ||= frame.heartbeat',
-    by: { worlds: STORM },
-  },
-  {
     name: 'the clock goes back with a source that was made again',
     like: 'https://github.com/apache/flink/pull/29024',
     file: 'engine/sources.ts',

@@ -83,6 +83,13 @@ export class Hazards {
     }
   }
 
+  /** The feature store comes up as it was first. */
+  unsayAll(): void {
+    this.world.trace.note('the feature store goes back to its first')
+    this.world.unsaidAt = this.world.clock.monotonic()
+    this.stores[0]?.()
+  }
+
   private lose(): void {
     this.wasLost = true
     this.world.trace.note('the state is lost')

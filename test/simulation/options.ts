@@ -95,9 +95,8 @@ function possible(options: Options): Options {
     lose: options.lose && !closes,
     retain: options.retain && !closes && !isDirect,
     rollback: options.rollback && !(closes && isDirect),
-    recreate: options.recreate && !isDirect,
+    // what stood in a topic before it was made again cannot be computed again
+    recreate: options.recreate && !isDirect && !options.lose && !options.retain,
     grow: options.grow && !isDirect,
-    // epochs grow with the wall clock of a store that may go back
-    clocks: options.clocks,
   }
 }

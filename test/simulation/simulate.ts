@@ -59,6 +59,9 @@ export async function simulate(seed: number, given: Partial<Options> = {}, keeps
   }
 }
 
+/** No window of these worlds is longer. */
+const LONGEST = 22_000
+
 async function live(world: World, random: Random): Promise<void> {
   const { options, network, groups, producer } = world
   const hazards = new Hazards(world, random)
@@ -76,7 +79,7 @@ async function live(world: World, random: Random): Promise<void> {
     if (random.chance(0.02)) groups.shuffle()
     if (random.chance(0.015)) await look(world)
   }
-  await end(world, random)
+  await end(world, hazards, random)
 }
 
 /** Between faults: what has come to rest is right, while windows are still full. */
@@ -92,7 +95,7 @@ async function look(world: World): Promise<void> {
 }
 
 /** Faults are over; who stood still wakes up and what was under way arrives, before or after the others have come to rest. */
-async function end(world: World, random: Random): Promise<void> {
+async function end(world: World, hazards: Hazards, random: Random): Promise<void> {
   const { network } = world
   network.faults.share = 0
   const wakesFirst = random.chance(0.5)
@@ -101,6 +104,12 @@ async function end(world: World, random: Random): Promise<void> {
   await check(world)
   if (!wakesFirst) wake(world)
   await world.settle(random.int(8_000))
+  if (world.options.unsay) {
+    // when nothing is left that time alone would have said again
+    await world.settle(LONGEST)
+    hazards.unsayAll()
+    await world.producer.produce()
+  }
   await rest(world)
   const ends = endsOf(world)
   await world.settle(Math.max(4_000, NOTICED_AFTER - (world.clock.monotonic() - world.unsaidAt)))
