@@ -47,6 +47,12 @@ export class Tables {
     return this.tables.get(topic)?.entries.get(key)?.event ?? null
   }
 
+  /** Do the tables that somebody asked for hold all that their topics do now? One that stops its tasks holds nobody up. */
+  async readToTheEnd(): Promise<boolean> {
+    for (const table of this.tables.values()) if (!(await table.readToTheEnd())) return false
+    return true
+  }
+
   /** Forgets all other tables; one that is asked for again is read anew. */
   async keep(topics: ReadonlySet<string>): Promise<void> {
     const gone = [...this.tables].filter(([topic]) => !topics.has(topic))
@@ -88,6 +94,11 @@ class Table {
     if (!this.fault && !this.read.signal.aborted) await this.options.clock.wait(WAIT, this.read.signal)
     if (this.fault) throw this.fault
     if (!this.read.signal.aborted) throw new NotYet(`table ${this.topic}: ${this.reason}`)
+  }
+
+  async readToTheEnd(): Promise<boolean> {
+    const ranges = await this.options.transport.ranges(this.topic)
+    return this.fault !== undefined || ranges.every(({ start, end }, i) => (this.next[i] ?? start) >= end)
   }
 
   async close(): Promise<void> {

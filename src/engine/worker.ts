@@ -229,6 +229,7 @@ export class Worker {
    * look at every topic.
    */
   async caughtUp(): Promise<boolean> {
+    if (!(await this.tables.readToTheEnd())) return false
     // frames are written before their source counts as processed: in this order nothing is between the two
     for (const topic of this.topics()) if (!(await this.readToTheEnd(topic))) return false
     return true

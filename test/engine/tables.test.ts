@@ -29,3 +29,28 @@ it('a table that is being read is not yet ready, which is no failure', async () 
   await clock.advance(1_000)
   await closed
 })
+
+it('is read to the end once it holds what its topic does, or has stopped its tasks', async () => {
+  const clock = new VirtualClock()
+  let end = 1
+  const tables = new Tables({
+    transport: {
+      topics: async () => new Map(),
+      ranges: async () => [{ start: 0, end }],
+      read: async (partition) => ({ ...partition, records: [], next: end, end }),
+    },
+    decoder: () => ({ prepare: async () => undefined, record: () => ({}) }),
+    clock,
+    log: SILENT,
+    limit: -1,
+  })
+  expect(await tables.readToTheEnd()).toBe(true)
+  const ready = tables.ready(['stores']).catch(() => undefined)
+  expect(await tables.readToTheEnd()).toBe(false)
+  await clock.advance(1_000)
+  await ready
+  expect(await tables.readToTheEnd()).toBe(true)
+  end = 2
+  expect(await tables.readToTheEnd()).toBe(true)
+  await tables.close()
+})

@@ -75,7 +75,10 @@ export class Feed {
   async replay(path: string): Promise<void> {
     const { project, encoders, notes, signal } = this.options
     const sources = new Map(project.topologies.flatMap(({ sources }) => sources).map((topic) => [topic.name, topic]))
+    const tables = new Set(project.topologies.flatMap((topology) => topology.tables.map(({ name }) => name)))
+    const isTable = ({ topic }: Draft) => tables.has(topic) && !sources.has(topic)
     const inSeconds = new Set<string>()
+    let isAhead = false
     const { events, bad, kinds, faults, complete } = await replayFile(path, {
       topics: [...encoders.keys()],
       encode: ({ topic, event: written, key, timestamp }) => {
@@ -91,7 +94,15 @@ export class Feed {
         }
         return { topic, key: key ?? null, value, timestamp: timestamp ?? time ?? Date.now() }
       },
-      write: (drafts) => this.write(drafts),
+      write: async (drafts) => {
+        for (const some of alternating(drafts, isTable)) {
+          const [first] = some
+          // what comes after a line of a table finds it there
+          if (isAhead && !isTable(first)) await this.settled()
+          isAhead = isTable(first)
+          await this.write(some)
+        }
+      },
       progress: ({ percent, bad, secondsLeft }) => {
         const wrong = bad > 0 ? `, ${number(bad)} bad lines` : ''
         const left = secondsLeft === undefined ? '' : `, ${Math.ceil(secondsLeft)} s left`
@@ -112,11 +123,15 @@ export class Feed {
     }
     for (const fault of told) notes.add(fault)
     notes.progress = `replaying ${path}: read; the features catch up`
-    while (complete && !signal.aborted && !(await this.options.caughtUp()))
-      await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined)
+    if (complete) await this.settled()
     notes.progress = undefined
     const wrong = bad > 0 ? `; ${badLines(bad, told.length, kinds, 'above')}` : ''
     if (complete) notes.add(`replayed ${number(events)} ${events === 1 ? 'event' : 'events'} of ${path}${wrong}`)
+  }
+
+  private async settled(): Promise<void> {
+    const { signal, caughtUp } = this.options
+    while (!signal.aborted && !(await caughtUp())) await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined)
   }
 
   private encode(topic: string, event: Event): Buffer {
@@ -129,6 +144,17 @@ export class Feed {
     await this.options.transport.write(drafts)
     this.events += drafts.length
   }
+}
+
+/** Drafts in their order, cut wherever `is` changes. */
+function alternating(drafts: readonly Draft[], is: (draft: Draft) => boolean): [Draft, ...Draft[]][] {
+  const all: [Draft, ...Draft[]][] = []
+  for (const draft of drafts) {
+    const last = all.at(-1)
+    if (last && is(last[0]) === is(draft)) last.push(draft)
+    else all.push([draft])
+  }
+  return all
 }
 
 /** `4 lines are bad (one of each kind is above)` */

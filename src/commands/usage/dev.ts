@@ -28,7 +28,8 @@ is through, its features are served until Ctrl-C; from its last event on time go
 windows empty by and by. Sinks of your own are really called, in a replay too. Ctrl-C again stops at once.
 
 A line of --replay is {"topic": "orders", "event": {…}}, with "key" (text) and "timestamp" (ms since 1970) if you like;
-where the topologies read one topic, the bare event will do. Bad lines are reported and passed over.
+where the topologies read one topic, the bare event will do. What comes after lines of a table (of a transform, and each with its
+"key") finds them there: put those first. Bad lines are reported and passed over.
 
 Exit codes: 0 ended by Ctrl-C, 1 could not start, or not be fed.`,
     )

@@ -15,7 +15,11 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-function feedOf(lines: readonly string[], caughtUp: () => Promise<boolean> = async () => true) {
+function feedOf(
+  lines: readonly string[],
+  caughtUp: (written: number) => Promise<boolean> = async () => true,
+  topics: readonly string[] = ['orders'],
+) {
   const path = join(folder, 'f.ndjson')
   writeFileSync(path, lines.join('\n'))
   const notes = new Notes()
@@ -27,9 +31,9 @@ function feedOf(lines: readonly string[], caughtUp: () => Promise<boolean> = asy
         drafts.push(...written)
       },
     },
-    encoders: new Map([['orders', { encode: (event) => Buffer.from(JSON.stringify(event)) }]]),
+    encoders: new Map(topics.map((topic) => [topic, { encode: (event) => Buffer.from(JSON.stringify(event)) }])),
     notes,
-    caughtUp,
+    caughtUp: () => caughtUp(drafts.length),
     signal: new AbortController().signal,
   })
   return { notes, path, drafts, replayed: feed.replay(path) }
@@ -80,6 +84,16 @@ it('says that the file is replayed once the features have caught up', async () =
   expect(looks).toBe(3)
   expect(notesBefore).toEqual([])
   expect(notes.newest).toEqual([expect.stringMatching(/^replayed 2 events/)])
+})
+
+it('waits after lines of a table until they are found by what comes next', async () => {
+  const order = JSON.stringify({ topic: 'orders', event: { occurredAt: 1 } })
+  const store = JSON.stringify({ topic: 'stores', key: 's', event: {} })
+  const looks: number[] = []
+  const look = async (written: number) => looks.push(written) !== 1
+  const { replayed } = feedOf([order, store, store, order, order, store], look, ['orders', 'stores'])
+  await replayed
+  expect(looks).toEqual([3, 3, 6])
 })
 
 it('fails when every line is bad, and shows the first', async () => {
