@@ -66,6 +66,9 @@ function piece(chance: Chance): string {
   ])()
 }
 
+/** Begins a name of the environment. */
+const DOLLAR = '$'
+
 const PIECES = [
   ...[
     '&a',
@@ -131,10 +134,10 @@ const PIECES = [
     '- a',
   ],
   ...[
-    '${HOME}',
-    '${',
-    '${__proto__}',
-    '$' + '{X:-y}',
+    `${DOLLAR}{HOME}`,
+    `${DOLLAR}{`,
+    `${DOLLAR}{__proto__}`,
+    `${DOLLAR}{X:-y}`,
     './part.ts',
     '../../etc/passwd',
     './',
