@@ -100,7 +100,7 @@ function describeTopic(
     return path === undefined ? undefined : compileField(yaml, ['topics', name, key], path, type, expects, likely)
   }
   const time = compile('time', 'number')
-  const timeKind = time && kindAt(type, time.fields[0] ?? [])
+  const timeKind = time && kindAt(type, time.fields[0] as readonly string[])
   if (timeKind !== undefined && !isTimeKind(timeKind))
     yaml.add(['topics', name, 'time'], {
       code: 'bad-value',
@@ -115,14 +115,13 @@ function describeTopic(
 }
 
 /** The Avro kind of the field at a path through records. */
-function kindAt(type: RecordType, path: readonly string[]): AvroType['kind'] | undefined {
-  let at: AvroType | undefined = type
+function kindAt(type: RecordType, path: readonly string[]): AvroType['kind'] {
+  let at: AvroType = type
   for (const name of path) {
-    const field: AvroField | undefined =
-      at?.kind === 'record' ? at.fields.find((each) => each.name === name) : undefined
-    at = field && nonNull(field.type).type
+    const field = (at as RecordType).fields.find((each) => each.name === name) as AvroField
+    at = nonNull(field.type).type
   }
-  return at?.kind
+  return at.kind
 }
 
 function isTimeKind(kind: AvroType['kind']): boolean {

@@ -93,7 +93,7 @@ export function compileLets(
   names: NamesOn = () => ({}),
 ): NamesOn | undefined {
   const known = new Map(sources.map(({ name }) => [name, new Map<string, string | null>()]))
-  const withLets: NamesOn = (topic) => ({ ...names(topic), lets: known.get(topic.name) ?? new Map() })
+  const withLets: NamesOn = (topic) => ({ ...names(topic), lets: known.get(topic.name) as Map<string, string | null> })
   let right = true
   for (const [name, one] of Object.entries(written ?? {})) {
     const at = ['let', name]

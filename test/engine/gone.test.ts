@@ -1,12 +1,15 @@
 /** Logs that hold something else than they should when a task opens or reads them. */
 import { describe, expect, it } from 'vitest'
 import { MillraceError, RecordError } from '../../src/core/errors.ts'
+import { hashOf } from '../../src/core/key.ts'
 import type { Draft, Sink } from '../../src/core/model.ts'
 import { SILENT } from '../../src/core/part.ts'
 import { DeadLetters } from '../../src/engine/dead-letters.ts'
 import { createMetrics } from '../../src/engine/metrics.ts'
 import { shuffleTopic } from '../../src/engine/names.ts'
 import { OwnCalls } from '../../src/engine/own-code.ts'
+import { RowBuffer } from '../../src/engine/rows.ts'
+import { encodeFrame, FrameReader } from '../../src/engine/shuffle.ts'
 import { Silence } from '../../src/engine/silence.ts'
 import { tail } from '../../src/engine/tail.ts'
 import { VirtualClock } from '../../src/testing/clock.ts'
@@ -63,6 +66,26 @@ describe('a task stops clearly', () => {
       await world.write([{ topic, partition: 1, key: null, value }])
       expect(await reasons(world)).toEqual([expect.stringMatching(/^state-unreadable: .*\/1@\d+: /)])
     }
+  })
+
+  it('when a frame has columns of a kind that there is not', () => {
+    const rows = new RowBuffer({ columns: [], where: () => true, key: () => '', time: undefined, id: undefined }, 1)
+    const source = { topic: 'events', incarnation: 'i', partition: 0 }
+    const head = {
+      source,
+      partitions: 1,
+      after: -1,
+      upto: 1,
+      watermark: 1,
+      stamp: 1,
+      heartbeat: false,
+      live: true,
+      finishes: '',
+    }
+    const read = (layout: Buffer) => new FrameReader().read(encodeFrame(head, layout, rows))
+    rows.add('a', hashOf('a'), 0, 1, 1, {})
+    expect(() => read(Buffer.from([1, 9, 1, 97]))).toThrow('unknown column kind in a frame')
+    expect(() => read(Buffer.from([9, 0, 1, 97]))).toThrow('9 columns in a layout of 4 bytes')
   })
 
   it('when code of one’s own fails where no event can be blamed', () => {
