@@ -11,7 +11,10 @@ const scenario: Scenario = {
   async run({ lab: create, onEnd, say }) {
     const cluster = await startCluster()
     for (const broker of cluster) onEnd(() => broker.stop())
-    const lab = await create({}, { kafka: { brokers: cluster.flatMap(({ brokers }) => brokers) } })
+    const lab = await create(
+      { transport: { sessionTimeout: '6s' } },
+      { kafka: { brokers: cluster.flatMap(({ brokers }) => brokers) } },
+    )
     const workers = await lab.startWorkers(2)
     lab.load.start()
     await lab.untilCounted()
