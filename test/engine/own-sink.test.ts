@@ -8,9 +8,9 @@ const limits = { timeout: 200, answer: 30_000 }
 const right: Sink = { write: async ({ upto }) => ({ safe: upto }), close: async () => undefined }
 const batch = { upto: 7, emissions: [] as EmissionBatch['emissions'] } as EmissionBatch
 
-async function opened(sink: object): Promise<{ clock: VirtualClock; sink: Sink }> {
+async function opened(sink: object, within = limits): Promise<{ clock: VirtualClock; sink: Sink }> {
   const clock = new VirtualClock()
-  return { clock, sink: await openOwnSink('./slack.ts', () => ({ ...right, ...sink }) as Sink, limits, clock) }
+  return { clock, sink: await openOwnSink('./slack.ts', () => ({ ...right, ...sink }) as Sink, within, clock) }
 }
 
 describe('a sink of one’s own', () => {
@@ -49,7 +49,7 @@ describe('a sink of one’s own', () => {
   })
 
   it('that throws no error at all says what it threw', async () => {
-    const { sink } = await opened({ write: () => Promise.reject('no channel') })
+    const { sink } = await opened({ write: () => Promise.reject('no channel') }, { ...limits, timeout: 10_000 })
     await expect(sink.write(batch)).rejects.toMatchObject({
       code: 'part-failed',
       message: 'write() of ./slack.ts: no channel',
