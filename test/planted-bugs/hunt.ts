@@ -25,7 +25,7 @@ async function bySuite(tree: Tree, suite: string): Promise<string | undefined> {
   if (status === 0) return undefined
   const [, failed] = /FAIL\s+(.*)/.exec(output) ?? []
   if (failed === undefined) throw new Error(`${suite} did not run:\n${output.slice(-2_000)}`)
-  return failed
+  return failed.trim()
 }
 
 async function byWorlds(tree: Tree, worlds: object): Promise<string | undefined> {

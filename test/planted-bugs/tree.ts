@@ -44,9 +44,16 @@ export class Tree {
     }
   }
 
+  /** Plants all of them. */
+  withAll<T>(bugs: readonly PlantedBug[], run: () => Promise<T>): Promise<T> {
+    const [first, ...others] = bugs
+    return first ? this.with(first, () => this.withAll(others, run)) : run()
+  }
+
   node(...args: string[]): Promise<Ran> {
     return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, args, { cwd: this.directory, stdio: ['ignore', 'pipe', 'pipe'] })
+      const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' }
+      const child = spawn(process.execPath, args, { cwd: this.directory, stdio: ['ignore', 'pipe', 'pipe'], env })
       let output = ''
       child.stdout.on('data', (data) => {
         output += data

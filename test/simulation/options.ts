@@ -85,7 +85,7 @@ export function optionsOf(seed: number, given: Partial<Options> = {}): Options {
 
 /** Without what does not go together. */
 function possible(options: Options): Options {
-  const isDirect = options.shape === 'direct'
+  const isDirect = options.shape === 'direct' || (options.shape === 'transform' && options.keys % 2 === 0)
   // a rebuild, and a clock that silence moves and the state forgets, may find other events late
   const closes = options.features === 'closing'
   return {
@@ -96,7 +96,7 @@ function possible(options: Options): Options {
     retain: options.retain && !closes && !isDirect,
     rollback: options.rollback && !(closes && isDirect),
     // what stood in a topic before it was made again cannot be computed again
-    recreate: options.recreate && !isDirect && !options.lose && !options.retain,
-    grow: options.grow && !isDirect,
+    recreate: options.recreate && options.shape !== 'direct' && !options.lose && !options.retain,
+    grow: options.grow && options.shape !== 'direct',
   }
 }
