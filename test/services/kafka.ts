@@ -2,9 +2,10 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Certificates } from './certificates.ts'
 import { dockerAnswers, runContainer } from './docker.ts'
 import { cached, findJava, maven } from './java.ts'
 import { ask, freePort, Missing, run, type Service } from './recipe.ts'
@@ -21,11 +22,23 @@ export interface KafkaOptions {
   readonly cluster?: string
   /** Broker settings beside or instead of those below, e.g. `{ 'message.max.bytes': '65536' }`. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Adds listeners that ask who comes, and an authorizer: who comes by `brokers` may do all, others what ACLs say. Not in a container. */
+  readonly secured?: Secured
+}
+
+export interface Secured {
+  readonly certificates: Pick<Certificates, 'ca' | 'server'>
+  /** Passwords by user: of SASL PLAIN, and of SCRAM. */
+  readonly plain: Readonly<Record<string, string>>
+  readonly scram: Readonly<Record<string, string>>
 }
 
 export interface KafkaService extends Service {
   /** One address, `host:port`. */
   readonly brokers: string[]
+  /** With `secured`: TLS and SASL; TLS with a certificate of the client. */
+  readonly sasl?: string
+  readonly mutual?: string
 }
 
 /**
@@ -33,7 +46,9 @@ export interface KafkaService extends Service {
  * age at once: give topics that hold them `retention.ms`.
  */
 export async function start(options: KafkaOptions = {}): Promise<KafkaService> {
+  const { secured } = options
   if (await dockerAnswers()) {
+    if (secured) throw new Missing('files of certificates are not given to a container')
     const container = await runContainer((port) => ({
       name: `apache/kafka:${VERSION}`,
       port,
@@ -46,19 +61,33 @@ export async function start(options: KafkaOptions = {}): Promise<KafkaService> {
   if (!java) throw new Missing('no Java of version 17 or later is installed')
   const libraries = await install()
   const { port = await freePort() } = options
-  const properties = { ...settings(port, '127.0.0.1', await freePort()), ...options.settings }
+  const plain = settings(port, '127.0.0.1', await freePort())
+  const [sasl, mutual] = [await freePort(), await freePort()]
+  const properties = { ...plain, ...(secured && securedSettings(plain, secured, sasl, mutual)), ...options.settings }
   const classpath = ['-cp', join(libraries, '*')]
   const service = await run({
     name: 'kafka',
     dataDir: options.dataDir,
     async prepare(directory) {
       const data = join(directory, 'data')
-      const lines = Object.entries({ ...properties, 'log.dirs': data }).map(([key, value]) => `${key}=${value}`)
+      const lines = Object.entries({ ...properties, 'log.dirs': data }).map(
+        ([key, value]) => `${key}=${value.replace('$DIRECTORY', directory)}`,
+      )
       await writeFile(join(directory, 'server.properties'), lines.join('\n'))
       await writeFile(join(directory, 'log4j2.xml'), LOG4J)
       if (existsSync(join(data, 'meta.properties'))) return
       const { cluster = clusterId() } = options
-      const format = ['format', '-t', cluster, '-c', join(directory, 'server.properties')]
+      if (secured) {
+        const { key, cert } = secured.certificates.server
+        await writeFile(join(directory, 'keystore.pem'), (await readFile(key, 'utf8')) + (await readFile(cert, 'utf8')))
+      }
+      const users = Object.entries(secured?.scram ?? {}).flatMap(([name, password]) =>
+        ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((how) => [
+          '--add-scram',
+          `${how}=[name=${name},password=${password}]`,
+        ]),
+      )
+      const format = ['format', ...users, '-t', cluster, '-c', join(directory, 'server.properties')]
       await promisify(execFile)(java, [...classpath, '-XX:TieredStopAtLevel=1', 'kafka.tools.StorageTool', ...format])
     },
     command: (directory) => ({
@@ -73,7 +102,38 @@ export async function start(options: KafkaOptions = {}): Promise<KafkaService> {
     }),
     answers: () => coordinatorAnswers(port),
   })
-  return Object.assign(service, { brokers: [`127.0.0.1:${port}`] })
+  return Object.assign(service, {
+    brokers: [`127.0.0.1:${port}`],
+    ...(secured && { sasl: `127.0.0.1:${sasl}`, mutual: `127.0.0.1:${mutual}` }),
+  })
+}
+
+function securedSettings(
+  plain: Readonly<Record<string, string>>,
+  { certificates, plain: users }: Secured,
+  sasl: number,
+  mutual: number,
+): Record<string, string> {
+  const module = 'org.apache.kafka.common.security'
+  const listeners = `SECURE://127.0.0.1:${sasl},MUTUAL://127.0.0.1:${mutual}`
+  const passwords = Object.entries(users).map(([name, password]) => `user_${name}="${password}"`)
+  return {
+    listeners: `${plain.listeners},${listeners}`,
+    'advertised.listeners': `${plain['advertised.listeners']},${listeners}`,
+    'listener.security.protocol.map': `${plain['listener.security.protocol.map']},SECURE:SASL_SSL,MUTUAL:SSL`,
+    'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
+    'listener.name.secure.plain.sasl.jaas.config': `${module}.plain.PlainLoginModule required ${passwords.join(' ')};`,
+    'listener.name.secure.scram-sha-256.sasl.jaas.config': `${module}.scram.ScramLoginModule required;`,
+    'listener.name.secure.scram-sha-512.sasl.jaas.config': `${module}.scram.ScramLoginModule required;`,
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': '$DIRECTORY/keystore.pem',
+    'ssl.truststore.type': 'PEM',
+    'ssl.truststore.location': certificates.ca,
+    'listener.name.mutual.ssl.client.auth': 'required',
+    'ssl.principal.mapping.rules': 'RULE:^CN=(.*)$/$1/',
+    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    'super.users': 'User:ANONYMOUS',
+  }
 }
 
 function settings(port: number, host: string, controllerPort: number): Record<string, string> {
