@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { misfit } from '../../src/core/fit.ts'
+import { described, misfit } from '../../src/core/fit.ts'
 import { parseSchema } from '../../src/core/schema.ts'
 
 const why = (from: unknown, to: unknown) => misfit(parseSchema(from), parseSchema(to))
@@ -56,4 +56,9 @@ describe('values of one type', () => {
   ])('%j cannot be written as %j', (from, to, expected) => {
     expect(why(from, to)).toBe(expected)
   })
+})
+
+it('a type that may be null says so', () => {
+  expect(described(parseSchema(['null', kind('A')]))).toBe('enum Kind or null')
+  expect(described(parseSchema('null'))).toBe('null')
 })

@@ -152,7 +152,7 @@ export function junction(operator: '&&' | '||', sides: readonly Typed[]): Typed 
   for (const side of sides) requireBool(operator, side)
   const runs = sides.map((side) => side.run)
   const decides = operator === '||'
-  const start = sides[0]?.start ?? 0
+  const { start } = sides[0] as Typed
   const sure = sides.every((side) => side.sure)
   const [first, second] = runs
   if (runs.length === 2 && first && second)
