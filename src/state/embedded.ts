@@ -186,11 +186,16 @@ function encodeClaim(claim: Claim): Buffer {
 function claimOf(entries: Entries, task: TaskId): Claim | undefined {
   const bytes = entries.getBinary(claimKey(task))
   if (!bytes) return undefined
-  const from = new ByteReader(bytes)
-  const version = from.byte()
-  if (version !== CLAIM_VERSION) {
-    throw new ClearStop('state-unreadable', `state of ${task} has version ${version}, known is ${CLAIM_VERSION}`)
+  try {
+    return decodeClaim(new ByteReader(bytes))
+  } catch (error) {
+    throw new ClearStop('state-unreadable', `state of ${task}: ${(error as RangeError).message}`)
   }
+}
+
+function decodeClaim(from: ByteReader): Claim {
+  const version = from.byte()
+  if (version !== CLAIM_VERSION) throw new RangeError(`it has version ${version}, known is ${CLAIM_VERSION}`)
   const number = from.varint()
   const epoch = from.varint()
   const token = from.text()

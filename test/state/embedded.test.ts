@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { openLmdb } from '../../src/connections/lmdb.ts'
 import type { State } from '../../src/core/model.ts'
 import type { PartContext } from '../../src/core/part.ts'
 import embedded from '../../src/state/embedded.ts'
@@ -31,4 +33,28 @@ stateSuite({
       },
     }
   },
+})
+
+it('stops clearly where what it holds of a task was cut off, or is of a later version', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'millrace-state-'))
+  const open = async () => embedded.open({ path: 'state' }, { directory, deployment: 'test', log })
+  const first = await open()
+  await first.open('reduce/a@1/0')
+  await first.close()
+  const database = async () => openLmdb(await import('lmdb'), join(directory, 'state'))
+  const lmdb = await database()
+  const [claim] = lmdb.read((entries) => [...entries.getRange({ start: Buffer.from([1]), end: Buffer.from([2]) })])
+  if (!claim) throw new Error('there is no claim')
+  await lmdb.close()
+  const [value, later] = [Buffer.from(claim.value), Buffer.from(claim.value)]
+  later[0] = 2
+  for (const harmed of [value.subarray(0, 10), later]) {
+    const again = await database()
+    await again.write((entries) => entries.putSync(claim.key, Buffer.from(harmed)))
+    await again.close()
+    const state = await open()
+    await expect(state.open('reduce/a@1/0')).rejects.toMatchObject({ name: 'ClearStop', code: 'state-unreadable' })
+    await state.close()
+  }
+  await rm(directory, { recursive: true })
 })
