@@ -1,6 +1,5 @@
 /** One run: a world is made by its seed, lives, comes to rest, and is held to the rules. */
 import { check, checkProgress, endsOf, NOTICED_AFTER, unfinished } from './checks.ts'
-import { sourcesOf } from './flows.ts'
 import { Hazards } from './hazards.ts'
 import { type Options, optionsOf } from './options.ts'
 import { Random } from './random.ts'
@@ -138,5 +137,3 @@ async function rest(world: World): Promise<void> {
 
 /** Worlds in which only an operator can help. */
 export const mayStop = ({ lose, retain }: Options): boolean => lose || retain
-
-export const topicsOf = sourcesOf
