@@ -265,7 +265,7 @@ const rounded = (value: FeatureValue): unknown => {
 }
 
 it('the same events in any order, over any partitions, end in the same features: those of their set', {
-  timeout: 300_000,
+  timeout: 900_000,
 }, async () => {
   await fc.assert(
     fc.asyncProperty(
