@@ -69,6 +69,7 @@ export class Hazards {
     if (draw < 0.05 && (options.lose || this.world.hasBegun())) this.states.push(state.snapshot())
     else if (draw > 0.985 && this.states.length > 0) {
       trace.note('the state goes back')
+      this.world.rolledBackAt = this.world.clock.monotonic()
       this.random.pick(this.states)()
     }
   }

@@ -83,6 +83,7 @@ async function live(world: World, random: Random): Promise<void> {
 
 /** Between faults: what has come to rest is right, while windows are still full. */
 async function look(world: World): Promise<void> {
+  if (world.clock.monotonic() - world.rolledBackAt < LONGEST) return
   const { faults } = world.network
   const { share } = faults
   faults.share = 0

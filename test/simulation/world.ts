@@ -76,6 +76,8 @@ export class World {
   private readonly timers = new Timers((rule, what) => this.violations.push(new Violation(rule, what)))
   rebuilds = 0
   steps = 0
+  /** When the state last went back in time: until they have caught up, tasks stand before what they have said. */
+  rolledBackAt: Millis = Number.NEGATIVE_INFINITY
   /** Was the clock of the services set? */
   wasSet = false
   /** When the feature store last went back in time: idle tasks notice within half a minute. */
