@@ -84,6 +84,9 @@ export class KeyStates<S> {
   private async attach(segments: readonly { key: string; name: string; state: S }[]): Promise<void> {
     if (segments.length === 0) return
     const found = new Map(await this.read(segments.map(({ key }) => key)))
+    // the store may have gone back between the two reads: then the task opens again
+    if (segments.some(({ key }) => !found.get(key)))
+      await this.patiently('checking the state', () => this.context.state.check(this.claim))
     this.limited(() => {
       for (const { key, name, state } of segments) {
         const bytes = found.get(key)
