@@ -101,9 +101,9 @@ async function end(world: World, hazards: Hazards, random: Random): Promise<void
   const wakesFirst = random.chance(0.5)
   if (wakesFirst) wake(world)
   await rest(world)
-  await check(world)
+  if (world.clock.monotonic() - world.rolledBackAt >= LONGEST) await check(world)
   if (!wakesFirst) wake(world)
-  await world.settle(random.int(8_000))
+  await world.settle(world.options.rollback ? LONGEST : random.int(8_000))
   if (world.options.unsay) {
     // when nothing is left that time alone would have said again
     await world.settle(LONGEST)
