@@ -173,7 +173,7 @@ class Careful<S> {
   /** A key that can't be evaluated though no row came would fail for ever: its memory goes to the dead letters, and it begins anew. */
   private giveUp(key: string, before: Image, error: RecordError): void {
     const { topology, clock } = this.work
-    const record = { position: 0, timestamp: clock, key: Buffer.from(key), value: null, headers: {} }
+    const record = { position: 0, timestamp: Math.max(0, clock), key: Buffer.from(key), value: null, headers: {} }
     const value = before.main === undefined ? null : Buffer.from(before.main)
     this.refuse({
       topology,

@@ -28,6 +28,25 @@ describeWith(
       await deployment.expectExact()
     })
 
+    test('with workers that join and leave meanwhile', PATIENCE, async () => {
+      const { deployment, transport, schemaId } = await Deployment.onServers(services)
+      await deployment.startWorker()
+      let producing = true
+      const churn = async () => {
+        while (producing) {
+          const worker = await deployment.startWorker()
+          await sleep(3_000)
+          await deployment.stopWorker(worker)
+          await sleep(1_000)
+        }
+      }
+      const churning = churn()
+      await deployment.produce({ transport, schemaId, partitionOf: place })
+      producing = false
+      await churning
+      await deployment.expectExact()
+    })
+
     test('with the source topic grown from 8 to 12 partitions midway', PATIENCE, async () => {
       const { deployment, transport, schemaId } = await Deployment.onServers(services)
       await deployment.startWorker()
