@@ -37,7 +37,9 @@ for (const as of partNames('operators')) {
     if (takes === 'given') specs.push(await declared(`t${i}`, 'window', settings, as, { of: 't' }, texts))
   }
 
-  it(`${as}: over thousands of events, merged from blocks and stretches of time, with the state moved now and then`, { timeout: 120_000 }, () => {
+  it(`${as}: over thousands of events, merged from blocks and stretches of time, with the state moved now and then`, {
+    timeout: 120_000,
+  }, () => {
     let memories = aggregation.slots(specs).map((slot) => new Memory(slot))
     const events: OracleEvent[] = []
     let now = 0
