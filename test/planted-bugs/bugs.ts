@@ -36,7 +36,6 @@ export const BUGS: readonly PlantedBug[] = [
     replace: `    await this.ledger.commit({ keys: bytes, timers })
     this.outputs.said = await this.outputs.write(emissions)`,
     by: { worlds: STORM },
-    isInvisible: true,
   },
   {
     name: 'a mapper commits its position before its frames are written',
@@ -110,7 +109,6 @@ export const BUGS: readonly PlantedBug[] = [
     replace: `    this.claim = claim
     this.reducer ??= this.begin(slots)`,
     by: { worlds: STORM },
-    isInvisible: true,
   },
   {
     name: 'a task that was fenced tries the same again for ever',
@@ -119,7 +117,6 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (error instanceof Fenced || error instanceof ClearStop || this.ended.signal.aborted) throw error',
     replace: 'if (error instanceof ClearStop || this.ended.signal.aborted) throw error',
     by: { worlds: STORM },
-    isInvisible: true,
   },
   {
     name: 'a commit in doubt counts as done',
@@ -132,7 +129,6 @@ export const BUGS: readonly PlantedBug[] = [
     })
 `,
     by: { worlds: STORM },
-    isInvisible: true,
   },
   {
     name: 'dead letters that cannot be written are skipped',
@@ -141,7 +137,6 @@ export const BUGS: readonly PlantedBug[] = [
     find: `if (dead.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))`,
     replace: 'if (dead.length > 0) await this.context.deadLetters.write(dead).catch(() => undefined)',
     by: { worlds: { ...STORM, poison: true } },
-    isInvisible: true,
   },
   {
     name: 'late events that cannot be kept are skipped',
@@ -150,6 +145,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: `if (letters.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))`,
     replace: 'if (letters.length > 0) await this.context.deadLetters.write(letters).catch(() => undefined)',
     by: { worlds: { ...STORM, features: 'closing', lose: false, retain: false } },
+    isInvisible: true,
   },
   {
     name: 'an event counts though it is late',
@@ -188,7 +184,6 @@ export const BUGS: readonly PlantedBug[] = [
     this.ledger.done = batch.position
     if (batch.rows.length === 0 && due.length === 0)`,
     by: { worlds: STORM },
-    isInvisible: true,
   },
   {
     name: 'timers are met before their time',
@@ -225,7 +220,6 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'this.clock = Math.max(this.clock, this.lowest())',
     replace: 'this.clock = this.lowest()',
     by: { worlds: STORM },
-    isInvisible: true,
   },
   {
     name: 'a topic that was made again goes on at the old position',
@@ -234,7 +228,6 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (before !== info.incarnation) return this.beginAfter(before)',
     replace: '',
     by: { worlds: { ...STORM, recreate: true } },
-    isInvisible: true,
   },
   {
     name: 'a source that ended holds the clock for ever',
@@ -300,7 +293,6 @@ export const BUGS: readonly PlantedBug[] = [
       }
 `,
     by: { worlds: { ...STORM, unsay: true } },
-    isInvisible: true,
   },
   {
     name: 'a new owner counts its results from the same number',
@@ -309,7 +301,6 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'return { generation: this.task.generation, epoch: this.epoch, step: ++this.lastStep }',
     replace: 'return { generation: this.task.generation, epoch: 0, step: ++this.lastStep }',
     by: { worlds: STORM },
-    isInvisible: true,
   },
   {
     name: 'what all rows of a key made is said without what time changed since',
@@ -326,7 +317,6 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (!this.isNear(this.main.next, lane.next)) return false',
     replace: 'if (lane.next === this.main.next && this.main.runners.size === 0) return false',
     by: { worlds: { ...STORM, twin: true } },
-    isInvisible: true,
   },
   {
     name: 'changed segments of a large state are not written',

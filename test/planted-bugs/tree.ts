@@ -6,7 +6,18 @@ import { join } from 'node:path'
 import type { PlantedBug } from './bugs.ts'
 
 const ROOT = new URL('../../', import.meta.url).pathname
-const COPIED = ['src', 'test', 'bench', 'schemas', 'topologies', 'package.json', 'tsconfig.json', 'vitest.config.ts']
+const COPIED = [
+  'docs',
+  'examples',
+  'src',
+  'test',
+  'bench',
+  'schemas',
+  'topologies',
+  'package.json',
+  'tsconfig.json',
+  'vitest.config.ts',
+]
 
 export interface Ran {
   readonly status: number | null
