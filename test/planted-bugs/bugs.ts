@@ -49,7 +49,6 @@ export const BUGS: readonly PlantedBug[] = [
     if (frames.length > 0) await this.patiently('writing frames', () => transport.write(frames))
 `,
     by: { worlds: STORM },
-    isInvisible: true,
   },
   {
     name: 'frames that were refused count as written',
