@@ -99,6 +99,8 @@ export interface MemberEvents {
 
 /** A member of a group, for as long as it stays. */
 export interface Membership {
+  /** Why it is out of the group just now, for people; undefined while it is in it. It goes on trying. */
+  readonly trouble?: string | undefined
   /** Tells the group how far we are, for lag displays and to notice loss. Never decides where reading goes on. */
   commit(positions: readonly { readonly partition: Partition; readonly position: Position }[]): Promise<void>
   /** Reads on from another position; batches fetched before it are dropped. No-op when the partition is not here. */

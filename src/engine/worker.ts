@@ -208,6 +208,11 @@ export class Worker {
     return [...this.feeds.values()].flatMap((feed) => [...feed.runners])
   }
 
+  /** Why it gets no partitions just now; undefined when nothing is wrong. */
+  get trouble(): string | undefined {
+    return this.membership?.trouble
+  }
+
   status(): TaskStatus[] {
     return this.runners.map(({ id, flow, condition, reason, lag, clock }) => ({
       id,

@@ -115,7 +115,7 @@ export async function createRuntime(
     health: {
       live: () => true,
       ready: () => [
-        failure === undefined ? { part: 'worker', ok: true } : { part: 'worker', ok: false, reason: failure },
+        workerHealth(failure ?? worker.trouble),
         { part: 'files', ok: true, ...withReason(files()) },
         ...readyTopologies(worker.status()),
       ],
@@ -181,5 +181,11 @@ export interface RuntimeOptions {
   /** Lets the API show records of topics; it does not without. */
   readonly tail?: TailOptions | undefined
 }
+
+const workerHealth = (trouble: string | undefined) => ({
+  part: 'worker',
+  ok: trouble === undefined,
+  ...withReason(trouble),
+})
 
 const withReason = (reason: string | undefined) => (reason === undefined ? {} : { reason })

@@ -51,6 +51,7 @@ interface Held {
 const nameOf = ({ topic, partition }: Partition) => `${topic}/${partition}`
 
 export class Member implements Membership {
+  trouble: string | undefined
   private readonly around: Surroundings
   private readonly group: string
   private topics: readonly string[]
@@ -132,6 +133,7 @@ export class Member implements Membership {
       if (this.leaving.signal.aborted) return
       if (this.resubscribing.signal.aborted) continue
       if (performance.now() - started > LONGEST_RESTART_PAUSE_MS * 2) pause = FIRST_RESTART_PAUSE_MS
+      this.trouble = `out of the group: ${reason}`
       log.warn({ group: this.group, reason, pause }, 'out of the group; joining again')
       await this.wait(pause)
       pause = Math.min(pause * 2, LONGEST_RESTART_PAUSE_MS)
@@ -207,6 +209,7 @@ export class Member implements Membership {
     this.keeps = false
     this.memberId = memberId
     this.since = Date.now()
+    this.trouble = undefined
     const names = new Set(partitions.map(nameOf))
     for (const [name, held] of [...this.held]) if (isNew || !names.has(name)) this.close(held)
     for (const partition of partitions) {

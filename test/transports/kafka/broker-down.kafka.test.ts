@@ -37,6 +37,7 @@ describeWith(['kafka'], 'when the broker is killed and comes back', () => {
       await broker.kill9()
       await expect(transport.ranges('events')).rejects.toMatchObject({ code: 'transport-failed' })
       await until('writes are refused', () => refused > kill)
+      await until('the member says that it is out of the group', () => member.trouble !== undefined)
       await broker.restart()
       const restarted = acknowledged.size
       await until('writes are acknowledged', () => acknowledged.size > restarted)
@@ -44,6 +45,7 @@ describeWith(['kafka'], 'when the broker is killed and comes back', () => {
     isDone = true
     await writing
     await until('all is read', () => [...acknowledged].every((value) => progress.values.has(value)))
+    expect(member.trouble).toBeUndefined()
     expect(reader.faults).toEqual([])
     await member.leave()
     expect(reader.owned).toBe(0)
