@@ -20,16 +20,16 @@ export const dev: Usage = (program, { terminal, exit }) => {
       )}
 
 Log, schemas, state and features are embedded, in .millrace/, whatever kinds of transport, registry, state and
-store millrace.yaml names for \`millrace run\`; its other settings hold, but for http.auth: anybody who reaches the
-address is answered. Topology files and schemas that you edit are
-taken up within seconds (not in a replay). A restart goes on where it was; remove
-.millrace/ to start afresh. A replay always starts afresh, beside the rest, and leaves nothing behind. When the file
-is through, its features are served until Ctrl-C; from its last event on time goes at the pace of the wall clock, so
-windows empty by and by. Sinks of your own are really called, in a replay too. Ctrl-C again stops at once.
+store millrace.yaml names for \`millrace run\`; its other settings hold, but for http.auth: anybody who reaches
+the address is answered. Topology files and schemas that you edit are taken up within seconds (not in a replay).
+A restart goes on where it was; remove .millrace/ to start afresh. A replay always starts afresh, beside the
+rest, and leaves nothing behind. When the file is through, its features are served until Ctrl-C; from its last
+event on time goes at the pace of the clock, so windows empty by and by. Sinks of your own are really called, in
+a replay too. Ctrl-C again stops at once.
 
-A line of --replay is {"topic": "orders", "event": {…}}, with "key" (text) and "timestamp" (ms since 1970) if you like;
-where the topologies read one topic, the bare event will do. What comes after lines of a table (of a transform, and each with its
-"key") finds them there: put those first. Bad lines are reported and passed over.
+A line of --replay is {"topic": "orders", "event": {…}}, with "key" (text) and "timestamp" (ms since 1970) if
+you like; where the topologies read one topic, the bare event will do. What comes after lines of a table (of a
+transform, and each with its "key") finds them there: put those first. Bad lines are reported and passed over.
 
 Exit codes: 0 ended by Ctrl-C, 1 could not start, or not be fed.`,
     )
