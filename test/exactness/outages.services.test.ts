@@ -129,7 +129,7 @@ describeWith(['kafka', 'registry', 'redis'], 'outages of real services', (servic
     const other = await deployment.startWorker()
     await more()
     await kafka.kill9()
-    await saysWaiting(worker, /^w1: /)
+    await saysWaiting(worker, /^worker: out of the group: /)
     expect((await fetch(`${worker.url}/v1/features/store/store-0`)).status).toBe(200)
     await stopInTime(deployment, other)
     await kafka.restart()

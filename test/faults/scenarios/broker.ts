@@ -16,7 +16,7 @@ const scenario: Scenario = {
       await kafka.kill9()
       await sleep(2_000)
       // one that was just joining has no task that could say it
-      await Promise.any(workers.map((worker) => lab.untilSays(worker, /^(chain|plain|each|made): /)))
+      await Promise.any(workers.map((worker) => lab.untilSays(worker, /^(worker|chain|plain|each|made): /)))
       await kafka.restart()
       say(`${time}/${times} killed and started: goes on after ${Math.round(await lab.untilCounted())} ms`)
       await sleep(2_000)
