@@ -13,7 +13,8 @@ import { encodeFrame, FrameReader } from '../../src/engine/shuffle.ts'
 import { Silence } from '../../src/engine/silence.ts'
 import { tail } from '../../src/engine/tail.ts'
 import { VirtualClock } from '../../src/testing/clock.ts'
-import { SETTINGS, World } from './world.ts'
+import { SETTINGS } from './settings.ts'
+import { World } from './world.ts'
 
 /** Why tasks are blocked after a few seconds. */
 async function reasons(world: World): Promise<string[]> {

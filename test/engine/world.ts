@@ -21,6 +21,7 @@ import { VirtualClock } from '../../src/testing/clock.ts'
 import { MemoryState } from '../../src/testing/memory-state.ts'
 import { MemoryStore } from '../../src/testing/memory-store.ts'
 import { MemoryTransport } from '../../src/testing/memory-transport.ts'
+import { SETTINGS } from './settings.ts'
 
 export const WINDOW = 60_000
 
@@ -97,23 +98,6 @@ export interface WorldOptions {
   readonly sink?: (real: Sink) => Sink
   readonly flow?: Partial<FeatureFlow>
   readonly log?: Log
-}
-
-export const SETTINGS: EngineSettings = {
-  idle: 2_000,
-  heartbeat: 1_000,
-  skew: 5_000,
-  maxRecords: 50,
-  maxRows: 200,
-  near: 20,
-  holdUp: 1_000,
-  linger: 0,
-  maxKeys: 5,
-  maxKeysBehind: 10,
-  cacheKeys: 4,
-  tableBytes: 1 << 20,
-  retryMin: 10,
-  retryMax: 1_000,
 }
 
 /** Everything one deployment needs, in memory, on a clock that the test moves. Events are JSON. */

@@ -17,7 +17,7 @@ import { MemoryStore } from '../../src/testing/memory-store.ts'
 import { MemoryTransport } from '../../src/testing/memory-transport.ts'
 import { NAIVE_OPERATORS } from '../../src/testing/naive-operators.ts'
 import { naiveResult } from '../../src/testing/oracle.ts'
-import { SETTINGS } from '../engine/world.ts'
+import { SETTINGS } from '../engine/settings.ts'
 
 const HERE = new URL('./order-free/', import.meta.url)
 

@@ -6,7 +6,7 @@ import type { TestEvent } from './features.ts'
 import { MADE, readBy, sourcesOf } from './flows.ts'
 import { HIDDEN } from './groups.ts'
 import type { Random } from './random.ts'
-import { SKEW, type World } from './world.ts'
+import { SETTINGS, type World } from './world.ts'
 
 /** A record as it stands in a topic; without an event it is poison. */
 export interface Sent extends Partition {
@@ -17,7 +17,8 @@ export interface Sent extends Partition {
   readonly event: TestEvent | undefined
 }
 
-export const isFuture = ({ event, timestamp }: Sent): boolean => event !== undefined && event.at > timestamp + SKEW
+export const isFuture = ({ event, timestamp }: Sent): boolean =>
+  event !== undefined && event.at > timestamp + SETTINGS.skew
 
 export class Producer {
   readonly sent: Sent[] = []
@@ -70,7 +71,7 @@ export class Producer {
     const { random, world } = this
     const now = world.clock.now()
     const late = random.chance(0.1) ? random.int(25_000) : random.int(2_000)
-    const future = random.chance(0.05) ? 1 + random.int(2 * SKEW) : 0
+    const future = random.chance(0.05) ? 1 + random.int(2 * SETTINGS.skew) : 0
     const at = world.options.poison && future > 0 ? now + future : now - late
     return {
       id: `e${++this.made}`,

@@ -9,6 +9,7 @@ import { VirtualClock } from '../../src/testing/clock.ts'
 import { MemoryState } from '../../src/testing/memory-state.ts'
 import { MemoryStore } from '../../src/testing/memory-store.ts'
 import { MemoryTransport } from '../../src/testing/memory-transport.ts'
+import { SETTINGS as SMALL } from '../engine/settings.ts'
 import { JSON_DECODER } from './features.ts'
 import { DEAD, type Deployed, directOf, flowsOf, MADE, readBy, shuffleOf, sourcesOf } from './flows.ts'
 import { Groups } from './groups.ts'
@@ -22,23 +23,8 @@ import { stateOf, storeOf, transportOf } from './services.ts'
 import { Timers } from './timers.ts'
 
 const SESSION: Millis = 10_000
-export const SKEW: Millis = 5_000
-const SETTINGS = {
-  idle: 2_000,
-  heartbeat: 1_000,
-  skew: SKEW,
-  maxRecords: 50,
-  maxRows: 200,
-  near: 20,
-  holdUp: 1_000,
-  linger: 0,
-  maxKeys: 5,
-  maxKeysBehind: 10,
-  cacheKeys: 3,
-  tableBytes: 1 << 20,
-  retryMin: 10,
-  retryMax: 1_000,
-}
+/** Fewer keys in memory than live in a world. */
+export const SETTINGS = { ...SMALL, cacheKeys: 3 }
 /** The transform, as its tasks are named. */
 const SPLIT = { name: 'split', generation: 'once' }
 

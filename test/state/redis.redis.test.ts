@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import { Fenced } from '../../src/core/errors.ts'
 import type { PartContext } from '../../src/core/part.ts'
 import redis from '../../src/state/redis.ts'
 import { stateSuite } from '../../src/testing/state.ts'
+import { until } from '../connections/redis/until.ts'
 import { describeWith, uniqueName } from '../services/index.ts'
 import { start } from '../services/redis.ts'
 
@@ -261,14 +261,3 @@ describeWith(['redis'], 'state on Redis', ({ redis: { url } }) => {
     })
   })
 })
-
-async function until<T>(call: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await call()
-    } catch (error) {
-      if (error instanceof Fenced) throw error
-      await sleep(10)
-    }
-  }
-}

@@ -1,8 +1,6 @@
 /** State and features on several Redis servers: the same suites as on one. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { slotOf, tagOf } from '../../../src/connections/redis/slot.ts'
-import { Fenced } from '../../../src/core/errors.ts'
 import type { FeatureWrite } from '../../../src/core/model.ts'
 import type { PartContext } from '../../../src/core/part.ts'
 import stateInRedis from '../../../src/state/redis.ts'
@@ -11,6 +9,7 @@ import { stateSuite } from '../../../src/testing/state.ts'
 import { featureStoreSuite } from '../../../src/testing/store.ts'
 import { describeWith, uniqueName } from '../../services/index.ts'
 import { type RedisCluster, type RedisWatched, startCluster, startWatched } from '../../services/redis-groups.ts'
+import { until } from './until.ts'
 
 const ignore = () => undefined
 const context: PartContext = {
@@ -248,15 +247,4 @@ async function moveSlot({ clients, nodes }: RedisCluster, slot: number): Promise
   const [host = '', port = ''] = (nodes[to] as string).split(':')
   for (const key of keys) await source?.migrate(host, port, key, 0, 5000)
   for (const client of [target, source]) await client?.call('CLUSTER', 'SETSLOT', slot, 'NODE', ids[to] as string)
-}
-
-async function until<T>(call: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await call()
-    } catch (error) {
-      if (error instanceof Fenced) throw error
-      await sleep(20)
-    }
-  }
 }

@@ -1,0 +1,19 @@
+import type { EngineSettings } from '../../src/engine/task.ts'
+
+/** Small bounds, so that few events reach each of them. */
+export const SETTINGS: EngineSettings = {
+  idle: 2_000,
+  heartbeat: 1_000,
+  skew: 5_000,
+  maxRecords: 50,
+  maxRows: 200,
+  near: 20,
+  holdUp: 1_000,
+  linger: 0,
+  maxKeys: 5,
+  maxKeysBehind: 10,
+  cacheKeys: 4,
+  tableBytes: 1 << 20,
+  retryMin: 10,
+  retryMax: 1_000,
+}
