@@ -3,7 +3,7 @@
  * and commits keys, timers, sources, clock and position in one atomic step. Sinks first, position last.
  */
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
-import type { Emission, FeatureFlow, Millis, OpenState, Position, TaskId } from '../core/model.ts'
+import type { Emission, FeatureFlow, Millis, Position, TaskId } from '../core/model.ts'
 import { computeCarefully } from './careful.ts'
 import { type Computed, compute } from './compute.ts'
 import { Inbox } from './inbox.ts'
@@ -47,7 +47,6 @@ export class ReduceTask<S = unknown> implements Task {
   private readonly outputs: Outputs
   private readonly ledger: Ledger
   private patiently!: Patience
-  private state!: OpenState
   private sources = new Sources([])
   private toldLive = false
   private steppedAt: Millis = Number.NEGATIVE_INFINITY
@@ -101,13 +100,13 @@ export class ReduceTask<S = unknown> implements Task {
 
   async open(patiently: Patience): Promise<Position> {
     this.patiently = patiently
-    this.state = await this.ledger.open(patiently)
-    this.outputs.open(patiently, this.state.epoch)
+    const claim = await this.ledger.open(patiently)
+    this.outputs.open(patiently, claim.epoch)
     this.toldLive = false
     this.sources = new Sources(this.intake.topics)
-    const { meta, slots } = readable(this.id, () => this.decodeMeta(this.state.meta))
-    this.keys.open(patiently, this.state, slots)
-    if (this.state.position === undefined) await this.outputs.refuseIfSaid()
+    const { meta, slots } = readable(this.id, () => this.decodeMeta(claim.meta))
+    this.keys.open(patiently, claim, slots)
+    if (claim.position === undefined) await this.outputs.refuseIfSaid()
     await this.ledger.begin(await this.intake.open(patiently, this.ledger, meta))
     await this.outputs.heal()
     return this.done
@@ -173,8 +172,8 @@ export class ReduceTask<S = unknown> implements Task {
     const { clock, metrics, settings, state } = this.context
     const time = this.sources.clock
     const due =
-      this.state.nextDue <= time
-        ? await this.patiently('reading timers', () => state.due(this.state, time, settings.maxKeysBehind))
+      this.ledger.claim.nextDue <= time
+        ? await this.patiently('reading timers', () => state.due(this.ledger.claim, time, settings.maxKeysBehind))
         : []
     this.ledger.done = batch.position
     if (batch.rows.length === 0 && due.length === 0) return this.ledger.commitEvery(QUIET_COMMIT_EVERY)
@@ -252,11 +251,11 @@ export class ReduceTask<S = unknown> implements Task {
   async tick(): Promise<void> {
     const silence = await this.intake.silence?.(this.done)
     if (this.inbox.waiting > 0) return
-    if (silence !== undefined && silence > this.sources.clock && this.state.nextDue <= silence) {
+    if (silence !== undefined && silence > this.sources.clock && this.ledger.claim.nextDue <= silence) {
       this.sources.advance(silence)
       await this.ledger.commit()
     }
-    while (this.state.nextDue <= this.sources.clock) await this.run(this.nothing())
+    while (this.ledger.claim.nextDue <= this.sources.clock) await this.run(this.nothing())
     await this.ledger.tick(0)
     await this.outputs.tick()
     await this.tellLive()
