@@ -12,6 +12,7 @@ import type { TlsFiles } from '../../core/tls.ts'
 import type { KafkaConfig } from './config.ts'
 import { type FetchAnswer, readFetch } from './fetch.ts'
 import { type Message, recordBatch } from './record-batch.ts'
+import { repairKafkajs } from './repairs.ts'
 
 export type Library = typeof import('kafkajs')
 
@@ -222,7 +223,7 @@ export interface Connecting {
 
 /** A client of its own: members of one group must not share one, kafkajs mixes their offsets up. */
 export function makeKafka({ library, config, tls, log }: Connecting, sockets: Sockets): Kafka {
-  stopNegativeTimers()
+  repairKafkajs()
   return new library.Kafka({
     brokers: config.brokers,
     clientId: config.clientId,
@@ -249,24 +250,4 @@ function tell(log: Log, library: Library, { namespace, level, log: entry }: LogE
   const isOrdinary = ORDINARY.test(entry.message) || ORDINARY.test(String(entry.error))
   if (isOrdinary || level > library.logLevel.WARN) log.debug(fields, entry.message)
   else log.warn(fields, entry.message)
-}
-
-let timersAreStopped = false
-
-/**
- * After every answer kafkajs sets a timer for requests that wait, with a negative time when none does: a wasted timer
- * each, and on Node 24 a warning each. It is set only when some wait. https://github.com/tulios/kafkajs/issues/1751
- */
-function stopNegativeTimers(): void {
-  if (timersAreStopped) return
-  timersAreStopped = true
-  interface Queue {
-    pending: unknown[]
-    scheduleCheckPendingRequests(): void
-  }
-  const queue = internal('kafkajs/src/network/requestQueue') as { prototype: Queue }
-  const schedule = queue.prototype.scheduleCheckPendingRequests
-  queue.prototype.scheduleCheckPendingRequests = function (this: Queue) {
-    if (this.pending.length > 0) schedule.call(this)
-  }
 }
