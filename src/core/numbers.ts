@@ -89,45 +89,6 @@ export class WideSum {
   }
 }
 
-/** Number, sum and sum of squares: what mean and population variance are made of. Whole numbers give the same bits in any order. */
-export class Moments {
-  private count = 0
-  private sum = new WideSum()
-  private squares = new WideSum()
-
-  add(value: number): void {
-    this.count++
-    this.sum.add(value)
-    this.squares.addProduct(value, value)
-  }
-
-  merge(from: Moments): void {
-    this.count += from.count
-    this.sum.merge(from.sum)
-    this.squares.merge(from.squares)
-  }
-
-  /** Null over nothing, and where values beyond 1e140 pass the range of doubles. */
-  variance(): number | null {
-    const { count } = this
-    return finite(Math.max(0, this.squares.spread(count, this.sum)) / count / count)
-  }
-
-  encode(to: ByteWriter): void {
-    to.varint(this.count)
-    this.sum.encode(to)
-    this.squares.encode(to)
-  }
-
-  static decode(from: ByteReader): Moments {
-    const moments = new Moments()
-    moments.count = from.varint()
-    moments.sum = WideSum.decode(from)
-    moments.squares = WideSum.decode(from)
-    return moments
-  }
-}
-
 /** The number, or null where it is NaN or infinite: results travel as JSON and as nullable doubles. */
 export function finite(value: number): number | null {
   return Number.isFinite(value) ? value : null

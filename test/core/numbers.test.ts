@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Moments, WideSum } from '../../src/core/numbers.ts'
+import { Moments } from '../../src/core/moments.ts'
+import { WideSum } from '../../src/core/numbers.ts'
 
 const sumOf = (values: readonly number[]) => {
   const sum = new WideSum()
