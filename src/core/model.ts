@@ -452,7 +452,7 @@ export interface SinkResult {
   /**
    * Everything up to this position is durable. A sink that holds nothing back answers `upto`. One that does (a
    * rolling file, a webhook being retried) answers less: it cannot serve a flow with state, as state and position are
-   * committed together, and the task that meets it fails.
+   * committed together: one of your own has failed then, and is called again.
    */
   readonly safe: Position
   /** Emissions that can never be written, by index in the batch: they go to the dead letters as JSON. */

@@ -1,5 +1,5 @@
 /** The sinks of a reduce task: what they are told has versions that grow, and one that went back in time is told everything again. */
-import { ClearStop, MillraceError, RecordError } from '../core/errors.ts'
+import { ClearStop, RecordError } from '../core/errors.ts'
 import type { Emission, EmissionBatch, FeatureFlow, Millis, Sink, SinkResult, TaskId, Version } from '../core/model.ts'
 import { compareVersions } from '../core/version.ts'
 import { type Patience, placeOf, type Task, type TaskContext } from './task.ts'
@@ -111,13 +111,10 @@ export class Outputs {
   /** False when a sink had to be told everything again. */
   private async writeTo(sinks: readonly Sink[], batch: EmissionBatch): Promise<boolean> {
     for (const sink of sinks) {
-      const { behind, safe, refused = [] } = await this.tell(sink, batch)
+      const { behind, refused = [] } = await this.tell(sink, batch)
       if (behind) {
         await this.sayAll(sink)
         return false
-      }
-      if (safe < batch.upto) {
-        throw new MillraceError('config-invalid', 'a sink that holds results back cannot follow a topology with state')
       }
       await this.sendRefused(batch, refused)
     }

@@ -1,7 +1,7 @@
 import type { WallClock } from '../core/clock.ts'
 import { MillraceError, messageOf, only, RecordError } from '../core/errors.ts'
 import { guarded } from '../core/guard.ts'
-import type { Millis, Sink, SinkResult } from '../core/model.ts'
+import type { EmissionBatch, Millis, Sink, SinkResult } from '../core/model.ts'
 import { OwnPartFault, requireMethods } from '../core/own-part.ts'
 
 export interface SinkLimits {
@@ -49,20 +49,23 @@ export async function openOwnSink(
   }
   const { mark, caughtUp, flush } = sink
   return {
-    write: async (batch) => checked(path, await ask('write()', () => sink.write(batch)), batch.emissions.length),
+    write: async (batch) => checked(path, await ask('write()', () => sink.write(batch)), batch),
     ...(mark ? { mark: (task) => ask('mark()', () => mark.call(sink, task)) } : {}),
     ...(caughtUp ? { caughtUp: (...given) => ask('caughtUp()', () => caughtUp.apply(sink, given)) } : {}),
-    ...(flush ? { flush: async (task) => checked(path, await ask('flush()', () => flush.call(sink, task)), 0) } : {}),
+    ...(flush ? { flush: (task) => ask('flush()', () => flush.call(sink, task)) } : {}),
     close: () => ask('close()', () => sink.close()),
   }
 }
 
-/** The answer about so many emissions, of which alone it may refuse any. */
-function checked(path: string, result: SinkResult, emissions: number): SinkResult {
-  if (typeof result?.safe !== 'number')
-    throw new MillraceError('part-failed', `write() of ${path} answered no position, expected { safe: batch.upto }`)
+/** An answer that says all of the batch is durable, and refuses nothing that was not in it. Others are asked for again. */
+function checked(path: string, result: SinkResult, { emissions, upto }: EmissionBatch): SinkResult {
+  const failed = (found: string) => new MillraceError('part-failed', `write() of ${path} ${found}`)
+  if (typeof result?.safe !== 'number') throw failed('answered no position, expected { safe: batch.upto }')
+  // state and position are committed together, and with them nothing may wait in a sink
+  if (!(result.behind || result.safe >= upto))
+    throw failed(`answered { safe: ${result.safe} }, expected ${upto}: it may hold nothing back`)
   for (const { index } of result.refused ?? [])
-    if (!(Number.isInteger(index) && index >= 0 && index < emissions))
-      throw new MillraceError('part-failed', `write() of ${path} refuses emission ${index} of ${emissions}`)
+    if (!(Number.isInteger(index) && index >= 0 && index < emissions.length))
+      throw failed(`refuses emission ${index} of ${emissions.length}`)
   return result
 }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { MillraceError, RecordError } from '../../src/core/errors.ts'
 import { hashOf } from '../../src/core/key.ts'
-import type { Draft, Sink } from '../../src/core/model.ts'
+import type { Draft } from '../../src/core/model.ts'
 import { SILENT } from '../../src/core/part.ts'
 import { DeadLetters } from '../../src/engine/dead-letters.ts'
 import { createMetrics } from '../../src/engine/metrics.ts'
@@ -98,18 +98,6 @@ describe('a task stops clearly', () => {
       })
     expect(fails).toThrow('reduce/load@g1/0: cannot decode')
   })
-})
-
-it('a sink that holds results back cannot follow a topology with state: its task says so, and commits nothing', async () => {
-  const sink: Sink = { write: async ({ upto }) => ({ safe: upto - 1 }), close: async () => undefined }
-  const world = await World.create({ shuffle: undefined, topics: { events: 1 }, sink: () => sink })
-  await world.send('events', 0, { key: 'a', at: world.clock.now(), value: 1 })
-  const worker = world.worker()
-  await worker.start()
-  await world.clock.advance(3_000)
-  expect(worker.status().map(({ reason }) => reason)).toEqual([expect.stringContaining('holds results back')])
-  await worker.stop()
-  expect((await world.state.open('reduce/load@g1/0')).position).toBe(0)
 })
 
 it('a partition that the log no longer speaks of, or that cannot be asked for, is not silent', async () => {

@@ -86,6 +86,50 @@ describe('a sink of one’s own', () => {
     await expect(sink.write(batch)).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
   })
 
+  it('that holds results back makes its task wait and say so, and is asked again; once all is durable, it goes on', async () => {
+    const world = await World.create({ shuffle: undefined, topics: { events: 1 } })
+    let held = 1
+    const write = async ({ upto }: EmissionBatch) => ({ safe: upto - held })
+    const sink = await openOwnSink('./slack.ts', () => ({ ...right, write }), limits, world.clock)
+    await world.send('events', 0, { key: 'a', at: world.clock.now(), value: 1 })
+    const worker = world.worker(undefined, { ...world.flow, sinks: [sink] })
+    await worker.start()
+    await world.clock.advance(3_000)
+    expect(worker.status()).toMatchObject([
+      {
+        condition: 'waiting',
+        reason: 'writing results: write() of ./slack.ts answered { safe: 0 }, expected 1: it may hold nothing back',
+      },
+    ])
+    expect(await world.metrics.reopened.get()).toMatchObject({ values: [] })
+    held = 0
+    await world.clock.advance(30_000)
+    expect(worker.status()).toMatchObject([{ condition: 'running' }])
+    await worker.stop()
+    expect((await world.state.open('reduce/load@g1/0')).position).toBe(1)
+  })
+
+  it('that rejects or opens long after its time was over ends nothing', async () => {
+    const unheard: unknown[] = []
+    const hear = (reason: unknown) => unheard.push(reason)
+    process.on('unhandledRejection', hear)
+    try {
+      const late = Promise.withResolvers<never>()
+      const { clock, sink } = await opened({ write: () => late.promise, mark: () => late.promise })
+      const asked = [
+        expect(sink.write(batch)).rejects.toThrow('no answer'),
+        expect(sink.mark?.('t')).rejects.toThrow('no answer'),
+      ]
+      await clock.advance(40_000)
+      await Promise.all(asked)
+      late.reject(new Error('at last'))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      expect(unheard).toEqual([])
+    } finally {
+      process.off('unhandledRejection', hear)
+    }
+  })
+
   it('that never answers makes its task wait and say so, while neighbours go on; when it answers, nothing is missing', async () => {
     const world = await World.create({ topics: { events: 1 } })
     let answers = false
