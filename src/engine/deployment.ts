@@ -1,7 +1,8 @@
 /** What the state knows of a deployment as a whole: that it lives, and which generations of which topologies it has run. */
 import type { WallClock } from '../core/clock.ts'
 import { Fenced } from '../core/errors.ts'
-import type { Flow, Millis, State, Transport } from '../core/model.ts'
+import type { Flow, Millis, OpenState, State, Transport } from '../core/model.ts'
+import { readable } from './task.ts'
 
 /** The state's sign of life of the deployment: without it, a group with positions means that the state was emptied. */
 export const DEPLOYMENT_TASK = 'deployment'
@@ -73,7 +74,7 @@ export class Deployment {
     const number = await this.numberOf(flow)
     await untilNotFenced(clock, async () => {
       const open = await state.open(deployedTask(flow.name))
-      const meta = Buffer.from(JSON.stringify(deployedAfter(deployedIn(open.meta), flow, about, number, clock.now())))
+      const meta = Buffer.from(JSON.stringify(deployedAfter(deployedIn(open), flow, about, number, clock.now())))
       if (meta.equals(open.meta)) return
       if (open.meta.length === 0) await list(state, clock, flow.name, true)
       await state.commit(open, { position: 0, meta })
@@ -83,7 +84,7 @@ export class Deployment {
 
   /** See `TaskContext`. One that has been replaced keeps its number, which is lower than what came after it. */
   async rank(flow: Flow): Promise<number> {
-    const current = deployedIn((await this.options.state.open(deployedTask(flow.name))).meta)?.current
+    const current = deployedIn(await this.options.state.open(deployedTask(flow.name)))?.current
     return current?.generation === flow.generation ? current.rank : this.numberOf(flow)
   }
 
@@ -91,7 +92,7 @@ export class Deployment {
     const { state, clock } = this.options
     return untilNotFenced(clock, async () => {
       const open = await state.open(numberTask(flow))
-      if (open.position !== undefined) return Number(Buffer.from(open.meta).toString())
+      if (open.position !== undefined) return numberIn(open)
       const number = clock.now()
       await state.commit(open, { position: 0, meta: Buffer.from(String(number)) })
       return number
@@ -99,8 +100,24 @@ export class Deployment {
   }
 }
 
-function deployedIn(meta: Uint8Array): DeployedTopology | undefined {
-  return meta.length === 0 ? undefined : (JSON.parse(Buffer.from(meta).toString()) as DeployedTopology)
+/** What the record of a topology says; undefined where there is none. A clear stop where it is none of ours. */
+function deployedIn({ task, meta }: OpenState): DeployedTopology | undefined {
+  if (meta.length === 0) return undefined
+  return readable(task, () => {
+    const found = JSON.parse(Buffer.from(meta).toString()) as Partial<DeployedTopology> | null
+    if (typeof found?.current?.rank !== 'number' || !(found.generations instanceof Object))
+      throw new RangeError('this is no record of a topology that was deployed')
+    return found as DeployedTopology
+  })
+}
+
+/** The number of a generation, as it was kept. */
+function numberIn({ task, meta }: OpenState): number {
+  return readable(task, () => {
+    const number = Number(Buffer.from(meta).toString())
+    if (!Number.isSafeInteger(number)) throw new RangeError('this is no number of a generation')
+    return number
+  })
 }
 
 /** Puts a name on the list of those that were deployed, or takes it off. */
@@ -152,7 +169,7 @@ export async function deployedTopologies(state: State, clock: WallClock): Promis
   })
   const found = new Map<string, DeployedTopology>()
   for (const name of names) {
-    const topology = deployedIn((await state.open(deployedTask(name))).meta)
+    const topology = deployedIn(await state.open(deployedTask(name)))
     if (topology) found.set(name, topology)
   }
   return found
@@ -163,7 +180,7 @@ export async function forgetDeployed(state: State, clock: WallClock, name: strin
   await state.forget(numberTask({ name, generation }))
   await untilNotFenced(clock, async () => {
     const open = await state.open(deployedTask(name))
-    const before = deployedIn(open.meta)
+    const before = deployedIn(open)
     const { [generation]: _, ...generations } = before?.generations ?? {}
     if (before && Object.keys(generations).length > 0)
       return state.commit(open, { position: 0, meta: Buffer.from(JSON.stringify({ ...before, generations })) })

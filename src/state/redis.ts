@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
 import { connectRedis, luaScript, type RedisConnection, redisConfig } from '../connections/redis/index.ts'
-import { Fenced } from '../core/errors.ts'
+import { ClearStop, Fenced } from '../core/errors.ts'
 import type { Millis, OpenState, State, StateChange, TaskId } from '../core/model.ts'
 import type { Log, Part } from '../core/part.ts'
 
@@ -35,7 +35,9 @@ async function warnOfEviction(redis: RedisConnection, log: Log): Promise<void> {
  * `unpack` fails at 8,000 values, so that long lists are given in pieces.
  */
 const OPEN = luaScript(`
-local last = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0')
+local stands = redis.call('HGET', KEYS[1], 'epoch') or '0'
+local last = tonumber(stands)
+if not last then return {stands} end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local epoch = string.format('%.0f', math.max(last + 1, now))
@@ -88,10 +90,10 @@ class RedisState implements State {
     const [epoch, commits, position, meta, due] = answer as (Buffer | null)[]
     return {
       task,
-      epoch: Number(epoch),
+      epoch: counted(at.meta, 'epoch', epoch),
       token,
-      commits: Number(commits ?? 0),
-      position: position ? Number(position) : undefined,
+      commits: counted(at.meta, 'commits', commits),
+      position: position ? counted(at.meta, 'position', position) : undefined,
       meta: meta ?? Buffer.alloc(0),
       nextDue: due ? Number(due) : Number.POSITIVE_INFINITY,
     }
@@ -157,6 +159,13 @@ class RedisState implements State {
   close(): Promise<void> {
     return this.redis.close()
   }
+}
+
+/** A whole number that a hash of a task holds; 0 where it holds none. Nobody but a stranger writes anything else there. */
+function counted(hash: string, field: string, text: Buffer | null | undefined): number {
+  const number = Number(text ?? 0)
+  if (Number.isSafeInteger(number) && number >= 0) return number
+  throw new ClearStop('state-unreadable', `field '${field}' of the hash ${hash} in Redis is no whole number`)
 }
 
 /**

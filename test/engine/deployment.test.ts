@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Fenced } from '../../src/core/errors.ts'
+import { ClearStop, Fenced } from '../../src/core/errors.ts'
 import type { Flow, State } from '../../src/core/model.ts'
 import { Deployment, deployedTopologies, forgetDeployed, untilNotFenced } from '../../src/engine/deployment.ts'
 import { VirtualClock } from '../../src/testing/clock.ts'
@@ -48,6 +48,21 @@ describe('what is known of topologies that have run', () => {
     await forgetDeployed(state, clock, 'load', 'g1')
     clock.move(5)
     expect(await deployment.take(flow('load', 'g1'), undefined)).toBeGreaterThan(first)
+  })
+
+  it.each([
+    ['deployed/load', 'garbage'],
+    ['deployed/load', 'null'],
+    ['deployed/load', '{}'],
+    ['deployed/load', '{"current":{"rank":1},"generations":null}'],
+    ['generation/load@g1', 'garbage'],
+  ])('is a clear stop where %s holds %s', async (task, garbage) => {
+    const { state, deployment } = start()
+    await deployment.take(flow('load', 'g1'), undefined)
+    await state.commit(await state.open(task), { position: 0, meta: Buffer.from(garbage) })
+    const stop = await deployment.take(flow('load', 'g1'), undefined).catch((error: unknown) => error)
+    expect(stop).toBeInstanceOf(ClearStop)
+    expect(stop).toMatchObject({ code: 'state-unreadable', message: expect.stringContaining(`${task}: `) })
   })
 
   it('leaves out a name whose record never came to be written', async () => {

@@ -168,7 +168,7 @@ export class Lab {
         left = left.filter((key, i) => Number(records[i]?.values.count ?? 0) < (wanted.get(key) ?? 0))
         if (performance.now() - started > patienceMs)
           throw new Error(
-            `${topology} does not get on: ${left.length} keys lag after ${patienceMs} ms\n${this.tails()}`,
+            `${topology} does not get on: ${left.length} keys lag after ${patienceMs} ms\n${await this.state()}`,
           )
         if (left.length > 0) await sleep(50)
       }
@@ -183,7 +183,7 @@ export class Lab {
     for (const [key, n] of this.load.acknowledged)
       if (!this.oracle.has(key, n)) throw new Error(`the log has lost an acknowledged event of ${key}`)
     const seen = this.watcher.differences(this.oracle)
-    if (seen.length > 0) throw new Error(`${seen.length} seen:\n${seen.slice(0, 10).join('\n')}\n${this.tails()}`)
+    if (seen.length > 0) throw new Error(`${seen.length} seen:\n${seen.slice(0, 10).join('\n')}\n${await this.state()}`)
     const deadline = Date.now() + patienceMs
     for (;;) {
       const found = [
@@ -192,7 +192,7 @@ export class Lab {
       ]
       if (found.length === 0) return
       if (Date.now() > deadline)
-        throw new Error(`${found.length} differences:\n${found.slice(0, 10).join('\n')}\n${this.tails()}`)
+        throw new Error(`${found.length} differences:\n${found.slice(0, 10).join('\n')}\n${await this.state()}`)
       await sleep(200)
     }
   }
@@ -218,6 +218,12 @@ export class Lab {
   counted(): string {
     const { events, keys, poison } = this.oracle
     return `${events} events of ${keys.length} keys, ${poison.size} poison`
+  }
+
+  /** What workers say of themselves, and their last lines, for messages. */
+  private async state(): Promise<string> {
+    const said = [...this.workers].map(async (worker) => `worker ${worker.pid}: ${await unready(worker).catch(String)}`)
+    return `${(await Promise.all(said)).join('\n')}\n${this.tails()}`
   }
 
   /** The last lines of all workers, for messages. */

@@ -1,7 +1,7 @@
 /** A worker as the harness sees it: a process that is told what to do, and that dies. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -13,6 +13,8 @@ import type { Command, Report } from './worker.ts'
 const ENTRY = fileURLToPath(new URL('./worker.ts', import.meta.url))
 /** What is compiled once starts in half the time. */
 const COMPILED = join(tmpdir(), 'millrace-faults-compiled')
+/** Folder that all they say is kept in, a file a worker. */
+const LOGS = process.env.FAULTS_LOGS
 const LINES = 400
 const PAGE = 4_096
 const LOOK_MS = 5
@@ -36,6 +38,7 @@ export class WorkerProcess {
       if (stream)
         createInterface(stream).on('line', (line) => {
           this.output.push(line)
+          if (LOGS) appendFileSync(join(LOGS, `${this.pid}.log`), `${line}\n`)
           if (this.output.length > LINES) this.output.shift()
         })
     this.child.on('message', (report: Report) => void this.reports.push(report))

@@ -27,7 +27,8 @@ let runtime: Runtime | undefined
 const report = (what: Report) => process.send?.(what)
 const line = (level: string) => (fields: object, message: string) =>
   console.log(JSON.stringify({ level, time: new Date().toISOString(), ...fields, message }))
-const log: Log = { debug: () => undefined, info: line('info'), warn: line('warn'), error: line('error') }
+const debug = process.env.FAULTS_LOGS ? line('debug') : () => undefined
+const log: Log = { debug, info: line('info'), warn: line('warn'), error: line('error') }
 
 async function loaded(): Promise<Project> {
   const { project, problems } = await checkProject(directory)

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { Fenced } from '../../src/core/errors.ts'
+import { ClearStop, Fenced } from '../../src/core/errors.ts'
 import type { PartContext } from '../../src/core/part.ts'
 import redis from '../../src/state/redis.ts'
 import { stateSuite } from '../../src/testing/state.ts'
@@ -70,6 +70,30 @@ describeWith(['redis'], 'state on Redis', ({ redis: { url } }) => {
         await state.close()
       }
     })
+  })
+
+  it.each([
+    ['epoch', 'garbage'],
+    ['commits', '1.5'],
+    ['position', '-3'],
+  ])('that holds what nobody writes as %s is a clear stop that names it', async (field, garbage) => {
+    const { Redis } = await import('ioredis')
+    const client = new Redis(url)
+    const prefix = uniqueName('state')
+    const state = await open(url, prefix)
+    try {
+      await state.commit(await state.open('t'), change(1, 'x'))
+      await client.hset(`${prefix}:state:{t}:meta`, field, garbage)
+      const stop = await state.open('t').catch((error: unknown) => error)
+      expect(stop).toBeInstanceOf(ClearStop)
+      expect(stop).toMatchObject({
+        code: 'state-unreadable',
+        message: `field '${field}' of the hash ${prefix}:state:{t}:meta in Redis is no whole number`,
+      })
+    } finally {
+      client.disconnect()
+      await state.close()
+    }
   })
 
   describe('a Redis that fails', () => {
