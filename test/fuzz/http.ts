@@ -1,14 +1,15 @@
 /**
- * `node test/fuzz/http.ts [--examples N] [--seed S]`: schemathesis against the OpenAPI that a running `millrace dev` serves, with all
- * its checks. It is kept in a Python environment of its own, beside the services of the tests.
+ * `node test/fuzz/http.ts [--examples N] [--seed S] [--tokens]`: schemathesis against the OpenAPI that a running `millrace dev`
+ * serves, or with tokens `millrace run`, with all its checks. It is kept in a Python environment of its own, beside the services of the tests.
  */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { cp, mkdtemp, rename, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
+import { SignJWT } from 'jose'
 import { Missing } from '../services/recipe.ts'
 
 const VERSION = '4.32.5'
@@ -47,21 +48,23 @@ export async function schemathesis(): Promise<string> {
   return program
 }
 
+export interface Trial {
+  readonly examples: number
+  readonly seed: number
+  readonly phases: string
+  /** Outside of `dev`, where every route but health and metrics asks for a token; it is given one that opens all. */
+  readonly tokens?: boolean
+}
+
 /** Runs it against a process of its own, on a copy of the example project. */
-export async function tryHttp({
-  examples,
-  seed,
-  phases,
-}: {
-  examples: number
-  seed: number
-  phases: string
-}): Promise<Outcome> {
+export async function tryHttp({ examples, seed, phases, tokens = false }: Trial): Promise<Outcome> {
   const program = await schemathesis()
   const folder = await mkdtemp(join(tmpdir(), 'millrace-http-'))
   for (const name of ['millrace.yaml', 'topologies', 'schemas'])
     await cp(join(ROOT, name), join(folder, name), { recursive: true })
-  const args = [join(ROOT, 'src/main.ts'), 'dev', '-d', folder, '--port', '0', '--rate', '5']
+  if (tokens) await askForTokens(join(folder, 'millrace.yaml'))
+  const command = tokens ? ['run'] : ['dev', '--rate', '5']
+  const args = [join(ROOT, 'src/main.ts'), ...command, '-d', folder, '--port', '0']
   const server = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(server, 'close')
   try {
@@ -77,7 +80,8 @@ export async function tryHttp({
       phases,
     ]
     const numbers = ['--max-examples', String(examples), '--seed', String(seed), '--request-timeout', '30']
-    const plain = ['--no-color', '--generation-database', 'none', '--warnings', 'off']
+    const header = tokens ? ['-H', `Authorization: Bearer ${await token()}`] : []
+    const plain = [...header, '--no-color', '--generation-database', 'none', '--warnings', 'off']
     return await execute(program, ['run', `${address}/openapi.json`, ...options, ...numbers, ...plain], {
       cwd: folder,
     }).then(
@@ -89,6 +93,26 @@ export async function tryHttp({
     await ended
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+const SECRET = 'what a test signs its tokens by, 32 bytes at least'
+const CLAIMS = { issuer: 'tests', audience: 'millrace' }
+
+async function askForTokens(settings: string): Promise<void> {
+  const asked = (await readFile(settings, 'utf8')).replace(
+    'auth: none',
+    `auth: ${JSON.stringify({ ...CLAIMS, secret: SECRET })}`,
+  )
+  await writeFile(settings, asked)
+}
+
+function token(): Promise<string> {
+  return new SignJWT({ scope: 'features:read catalog:read records:read' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setIssuer(CLAIMS.issuer)
+    .setAudience(CLAIMS.audience)
+    .setExpirationTime('1h')
+    .sign(new TextEncoder().encode(SECRET))
 }
 
 /** The first match; all that comes is read on. */
@@ -105,9 +129,10 @@ function said(stream: NodeJS.ReadableStream, pattern: RegExp): Promise<string> {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const { values } = parseArgs({ options: { examples: { type: 'string' }, seed: { type: 'string' } } })
+  const options = { examples: { type: 'string' }, seed: { type: 'string' }, tokens: { type: 'boolean' } } as const
+  const { values } = parseArgs({ options })
   const [examples, seed] = [Number(values.examples ?? 100), Number(values.seed ?? 1)]
-  const outcome = await tryHttp({ examples, seed, phases: 'examples,coverage,fuzzing,stateful' })
+  const outcome = await tryHttp({ ...values, examples, seed, phases: 'examples,coverage,fuzzing,stateful' })
   console.log(outcome.said)
   process.exitCode = outcome.passed ? 0 : 1
 }

@@ -1,7 +1,8 @@
 /** Several Redis servers that stand for one: a cluster, and a primary with a replica and a sentinel. */
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import type { Certificates } from './certificates.ts'
 import { ask, freePort, run, type Service, untilAnswers } from './recipe.ts'
 import { type RedisService, start } from './redis.ts'
 
@@ -19,15 +20,23 @@ export interface RedisCluster {
 const portOf = ({ url }: RedisService) => Number(new URL(url).port)
 const addressOf = (service: RedisService) => `127.0.0.1:${portOf(service)}`
 
-/** As many primaries, which share the slots. */
-export async function startCluster(primaries: number): Promise<RedisCluster> {
+/** Directives for TLS at a port of its own, where clients and other servers show a certificate. */
+function tlsAt(port: number, { ca, server }: Certificates): Record<string, string> {
+  const files = { 'tls-cert-file': server.cert, 'tls-key-file': server.key, 'tls-ca-cert-file': ca }
+  return { 'tls-port': String(port), 'tls-auth-clients': 'yes', 'tls-replication': 'yes', ...files }
+}
+
+/** As many primaries, which share the slots. With certificates they talk TLS with each other, and so do `nodes`; `clients` do not. */
+export async function startCluster(primaries: number, certificates?: Certificates): Promise<RedisCluster> {
+  const ports = await Promise.all(Array.from({ length: primaries }, freePort))
   const servers = await Promise.all(
-    Array.from({ length: primaries }, async () =>
+    ports.map(async (port) =>
       start({
         settings: {
           'cluster-enabled': 'yes',
           'cluster-port': String(await freePort()),
           'cluster-node-timeout': '2000',
+          ...(certificates && { ...tlsAt(port, certificates), 'tls-cluster': 'yes' }),
         },
       }),
     ),
@@ -47,7 +56,7 @@ export async function startCluster(primaries: number): Promise<RedisCluster> {
     }
   })
   return {
-    nodes: servers.map(addressOf),
+    nodes: certificates ? ports.map((port) => `127.0.0.1:${port}`) : servers.map(addressOf),
     servers,
     clients,
     async stop() {
@@ -67,15 +76,23 @@ export interface RedisWatched {
   /** The first primary, and its replica. */
   readonly primary: RedisService
   readonly replica: RedisService
+  /** Resolves when the replica has all that the primary has. */
+  replicated(): Promise<void>
   stop(): Promise<void>
 }
 
-/** By the name `shop`. `password`: what servers and sentinel ask for, where they do. */
-export async function startWatched(password?: string): Promise<RedisWatched> {
+/** By the name `shop`. `password`: what servers and sentinel ask for, where they do; with certificates all of them talk TLS only. */
+export async function startWatched(password?: string, certificates?: Certificates): Promise<RedisWatched> {
   const secrets: Record<string, string> = password ? { requirepass: password, masterauth: password } : {}
-  const primary = await start({ settings: secrets })
-  const port = portOf(primary)
-  const replica = await start({ settings: { ...secrets, replicaof: `127.0.0.1 ${port}` } })
+  const startOne = async (settings: Record<string, string>) => {
+    const tlsPort = await freePort()
+    const service = await start({
+      settings: { ...secrets, ...settings, ...(certificates && tlsAt(tlsPort, certificates)) },
+    })
+    return { service, port: certificates ? tlsPort : portOf(service) }
+  }
+  const { service: primary, port } = await startOne({})
+  const { service: replica } = await startOne({ replicaof: `127.0.0.1 ${port}` })
   const client = new Redis(replica.url, password ? { password } : {})
   await untilAnswers(async () => {
     const info = await client.info('replication')
@@ -83,8 +100,9 @@ export async function startWatched(password?: string): Promise<RedisWatched> {
   })
   client.disconnect()
   const at = await freePort()
+  const ports = certificates ? { port: '0', ...tlsAt(at, certificates) } : { port: String(at) }
   const lines = [
-    `port ${at}`,
+    ...Object.entries(ports).map((directive) => directive.join(' ')),
     'bind 127.0.0.1',
     `sentinel monitor shop 127.0.0.1 ${port} 1`,
     'sentinel down-after-milliseconds shop 500',
@@ -96,12 +114,19 @@ export async function startWatched(password?: string): Promise<RedisWatched> {
     prepare: (directory) => writeFile(join(directory, 'sentinel.conf'), `${lines.join('\n')}\n`),
     command: (directory) => ({ file: 'redis-server', args: [join(directory, 'sentinel.conf'), '--sentinel'] }),
     answers: async () => {
+      // whoever asks it for its replicas below waits until it answers
+      if (certificates) return
       const said = (await ask(at, 'PING\r\n')).toString()
       if (!/PONG|NOAUTH/.test(said)) throw new Error(said)
     },
   })
   // it learns of the replica from the primary
-  const asking = new Redis(at, password ? { password } : {})
+  const tls = certificates && {
+    ca: await readFile(certificates.ca),
+    cert: await readFile(certificates.client.cert),
+    key: await readFile(certificates.client.key),
+  }
+  const asking = new Redis(at, { ...(password && { password }), ...(tls && { tls }) })
   await untilAnswers(async () => {
     const replicas = (await asking.call('SENTINEL', 'REPLICAS', 'shop')) as unknown[]
     if (replicas.length !== 1) throw new Error('the sentinel does not know the replica yet')
@@ -111,6 +136,12 @@ export async function startWatched(password?: string): Promise<RedisWatched> {
     sentinel: `127.0.0.1:${at}`,
     primary,
     replica,
+    async replicated() {
+      const asked = new Redis(primary.url, password ? { password } : {})
+      await asked.set('last', '1')
+      if ((await asked.wait(1, 10_000)) !== 1) throw new Error('the replica is behind')
+      asked.disconnect()
+    },
     async stop() {
       for (const service of [watcher, replica, primary]) await service.stop()
     },

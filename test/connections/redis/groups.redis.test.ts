@@ -211,7 +211,7 @@ describeWith(['redis'], 'a primary that sentinels name', () => {
       const claim = await state.open(TASK)
       await state.commit(claim, { position: 1, meta: Buffer.alloc(0), keys: new Map([['a', Buffer.from('1')]]) })
       await store.write(write(1, IDS))
-      await replicated(watched, password)
+      await watched.replicated()
       await watched.primary.kill9()
       await expect(state.read(claim, ['a'])).rejects.toMatchObject({ code: 'store-failed' })
       const [found] = await until(() => state.read(claim, ['a']))
@@ -225,15 +225,6 @@ describeWith(['redis'], 'a primary that sentinels name', () => {
     }
   })
 })
-
-/** Resolves when the replica has all that the primary has. */
-async function replicated({ primary }: RedisWatched, password: string): Promise<void> {
-  const { Redis } = await import('ioredis')
-  const client = new Redis(primary.url, { password })
-  await client.set('last', '1')
-  expect(await client.wait(1, 10_000)).toBe(1)
-  client.disconnect()
-}
 
 /** As `redis-cli --cluster reshard` does it, to the primary after the one that has it. */
 async function moveSlot({ clients, nodes }: RedisCluster, slot: number): Promise<void> {
