@@ -5,20 +5,20 @@
 import { defineConfig } from 'vitest/config'
 import base from '../../vitest.config.ts'
 
-const parts = ['aggregations', 'connections', 'core', 'engine', 'features', 'operators', 'project', 'sinks', 'state']
-const measured = 'src/{aggregations,core,engine,operators,state}/**/*.ts'
+const parts = ['aggregations', 'core', 'engine', 'features', 'operators', 'project', 'state', 'testing', 'transforms']
 
 export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    include: [...parts, 'testing', 'transforms'].map((part) => `test/${part}/**/*.test.ts`),
+    include: parts.map((part) => `test/${part}/**/*.test.ts`),
+    setupFiles: ['test/coverage/setup.ts'],
     testTimeout: 300_000,
     hookTimeout: 300_000,
     coverage: {
       enabled: true,
       provider: 'v8',
-      include: [measured],
+      include: ['src/{aggregations,core,engine,operators,state}/**/*.ts'],
       reporter: ['text'],
       skipFull: true,
       reportOnFailure: true,

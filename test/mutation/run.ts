@@ -1,7 +1,6 @@
 /**
- * `npm run mutation [-- [--tests FILES] FILES]`: the mutation score of the engine and the aggregations, or of these files, by Stryker,
- * per file; `--tests`: on these tests alone. On demand: minutes a file. Fails below 85 % in all. Stryker is installed into a
- * copy of the project, so that nobody who does not ask for it installs its 180 packages.
+ * `npm run mutation`: the mutation score of the engine and the aggregations by Stryker. On demand: minutes a file. Stryker is
+ * installed into a copy of the project, so that nobody who does not ask for it installs its 180 packages.
  */
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,36 +11,52 @@ import { parseArgs } from 'node:util'
 const STRYKER = ['@stryker-mutator/core@10.1.1', '@stryker-mutator/vitest-runner@10.1.1']
 const LEAST = 85
 const ALL = ['src/aggregations/**/*.ts', 'src/engine/**/*.ts']
-const TESTS = 'test/aggregations/*.test.ts,test/engine/*.test.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { tests: { type: 'string', default: TESTS } },
+  options: {
+    tests: { type: 'string' },
+    concurrency: { type: 'string', default: '1' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
 })
+const files = positionals.length > 0 ? positionals : ALL
+/** Those of the same folder. */
+const tests = values.tests ?? [...new Set(files.map((file) => `test/${file.split('/')[1]}/*.test.ts`))].join(',')
+
+if (values.help) {
+  console.log(`npm run mutation [-- [options] [files]]
+
+Changes the files in many small ways, one at a time, and tries each change on the tests that reach it. Prints the changes that no
+test noticed and, per file, how many of all were noticed. Exits with 1 when of all files fewer than ${LEAST} % were.
+
+files                which to change, also with * and **; ${ALL.join(' ')}
+--tests a,b          the tests to try them on; those in the folders of test/ that the files have in src/
+--concurrency n      how many changes are tried at a time; 1`)
+  process.exit()
+}
+
 const root = join(import.meta.dirname, '../..')
 const directory = mkdtempSync(join(tmpdir(), 'millrace-mutation-'))
 const run = (command: string, ...args: string[]) =>
-  execFileSync(command, args, {
-    cwd: directory,
-    stdio: 'inherit',
-    env: { ...process.env, MUTATION_TESTS: values.tests },
-  })
+  execFileSync(command, args, { cwd: directory, stdio: 'inherit', env: { ...process.env, MUTATION_TESTS: tests } })
 
 const config = {
   testRunner: 'vitest',
   plugins: ['@stryker-mutator/vitest-runner'],
   vitest: { configFile: 'test/mutation/vitest.config.ts', related: false },
-  mutate: positionals.length > 0 ? positionals : ALL,
+  mutate: files,
   coverageAnalysis: 'perTest',
   // what is computed once when a file is loaded: settings and their texts, which other tests hold
   ignoreStatic: true,
   // messages are read by people: the tests of check and of the docs hold them
   mutator: { excludedMutations: ['StringLiteral'] },
-  concurrency: 1,
+  concurrency: Number(values.concurrency),
   timeoutMS: 20_000,
   disableTypeChecks: true,
-  reporters: ['clear-text', 'json'],
-  clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
+  inPlace: true,
+  reporters: ['progress-append-only', 'clear-text', 'json'],
+  clearTextReporter: { allowColor: false, logTests: false, reportTests: false, reportScoreTable: false },
   jsonReporter: { fileName: 'mutation.json' },
 }
 
@@ -57,19 +72,20 @@ function counted(mutants: readonly { readonly status: string }[]): readonly [fou
 }
 
 try {
+  console.log(`copying the project to ${directory} and installing Stryker there …`)
   cpSync(root, directory, {
     recursive: true,
     filter: (path) => !['node_modules', '.git', 'dist', '.millrace'].includes(basename(path)),
   })
   writeFileSync(join(directory, 'stryker.config.json'), JSON.stringify(config))
-  run('npm', 'ci', '--no-audit', '--no-fund')
-  run('npm', 'install', '--no-save', '--no-audit', '--no-fund', ...STRYKER)
+  run('npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error')
+  run('npm', 'install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error', ...STRYKER)
   run('npx', '--no-install', 'stryker', 'run')
-  const { files } = JSON.parse(readFileSync(join(directory, 'mutation.json'), 'utf8')) as Report
+  const report = JSON.parse(readFileSync(join(directory, 'mutation.json'), 'utf8')) as Report
   const line = (name: string, [found, all]: readonly [number, number]) =>
     console.log(`${((100 * found) / all).toFixed(1).padStart(5)} %  ${found} of ${all}  ${name}`)
-  for (const [name, { mutants }] of Object.entries(files)) line(name, counted(mutants))
-  const total = counted(Object.values(files).flatMap(({ mutants }) => mutants))
+  for (const [name, { mutants }] of Object.entries(report.files)) line(name, counted(mutants))
+  const total = counted(Object.values(report.files).flatMap(({ mutants }) => mutants))
   line('all', total)
   process.exitCode = total[0] * 100 < total[1] * LEAST ? 1 : 0
 } finally {
