@@ -8,6 +8,7 @@ import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import embedded from '../../src/transports/embedded/index.ts'
 import { type Certificates, makeCertificates } from '../services/certificates.ts'
 import { call, exampleProject, start } from './cli.ts'
 
@@ -56,6 +57,26 @@ function project(sections: string): void {
 }
 
 const AUTH = `http: { auth: { secret: ${variable('JWT_SECRET')}, issuer: me, audience: millrace } }`
+
+/** A record of `orders` that nobody can read: it becomes a dead letter, under `.millrace/` as all else. */
+async function writePoison(): Promise<void> {
+  const ignore = () => undefined
+  const log = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+  const transport = await embedded.open(embedded.config.parse({}), { directory: folder, deployment: 'city', log })
+  await transport.create({ name: 'orders', partitions: 1, retentionMs: -1 })
+  await transport.write([
+    { topic: 'orders', key: null, value: Buffer.from('poison'), timestamp: Date.now(), partition: 0 },
+  ])
+  await transport.close()
+}
+
+async function lettersIn(url: string): Promise<number> {
+  const metrics = await (await fetch(`${url}/metrics`)).text()
+  return [...metrics.matchAll(/^millrace_dead_letters_total\{.*\} (\d+)/gm)].reduce(
+    (sum, [, count]) => sum + Number(count),
+    0,
+  )
+}
 
 /** Services that answer with what they were sent. */
 async function parrots() {
@@ -139,8 +160,10 @@ describe('no secret is told', () => {
     timeout: 90_000,
   }, async () => {
     project(AUTH)
+    await writePoison()
     const run = start('run', '-d', folder, '--port', '0')
     const [, url = ''] = await run.says(/"url":"([^"]+)".*"msg":"serving"/)
+    await expect.poll(() => lettersIn(url), { timeout: 30_000 }).toBeGreaterThan(0)
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
     const claims = {
       iss: 'me',
