@@ -75,7 +75,43 @@ describe('what a task still has to do', () => {
   })
 })
 
+describe('what is known of the log', () => {
+  it('is its end as it was last read, also where nothing of that is new here', () => {
+    const inbox = new Inbox(10)
+    inbox.offer(batchOf([0, 1], 2, 5))
+    inbox.offer(batchOf([0, 1], 2, 9))
+    expect([inbox.end, inbox.want, inbox.waiting]).toEqual([9, 2, 1])
+    inbox.offer(batchOf([2], 3, 4))
+    expect([inbox.end, inbox.want, inbox.waiting]).toEqual([9, 3, 2])
+  })
+})
+
 describe('room', () => {
+  it('counts records that are new here and have not been taken', () => {
+    const inbox = new Inbox(4)
+    inbox.offer(batchOf([0, 1, 2]))
+    inbox.offer(batchOf([1, 2]))
+    expect(inbox.isFull).toBe(false)
+    inbox.offer(batchOf([1, 2, 3]))
+    expect(inbox.isFull).toBe(true)
+    expect(inbox.take(3)?.to).toBe(3)
+    expect(inbox.isFull).toBe(false)
+    inbox.offer(batchOf([4, 5]))
+    expect(inbox.isFull).toBe(false)
+    inbox.offer(batchOf([6]))
+    expect(inbox.isFull).toBe(true)
+    expect(inbox.take(9)).toMatchObject({ from: 2, to: 3, next: 4 })
+    expect(inbox.isFull).toBe(false)
+  })
+
+  it('is there for all who wait for it', async () => {
+    const inbox = new Inbox(1)
+    inbox.offer(batchOf([0]))
+    const rooms = [inbox.hasRoom, inbox.hasRoom]
+    inbox.reset(5)
+    await Promise.all(rooms)
+  })
+
   it('is there until the limit is reached, and again once enough was taken', async () => {
     const inbox = new Inbox(3)
     await inbox.hasRoom
@@ -98,6 +134,19 @@ describe('room', () => {
 })
 
 describe('who waits', () => {
+  it('is not woken by what is for another wait, or comes after it', async () => {
+    const inbox = new Inbox(10)
+    const aborted: string[] = []
+    const soon = (what: string) => async (signal: AbortSignal) => {
+      signal.addEventListener('abort', () => aborted.push(what))
+    }
+    await inbox.ready(soon('ready'))
+    await inbox.filled(soon('filled'))
+    inbox.offer(batchOf([0, 1]))
+    inbox.nudge()
+    expect(aborted).toEqual([])
+  })
+
   it('for anything goes on at once when there is something, and else with the next that comes', async () => {
     const inbox = new Inbox(10)
     const waiting = inbox.ready(untilAborted)

@@ -52,3 +52,46 @@ it('a record of others is no repeat', () => {
   for (const record of [{ headers: {} }, named(''), named('a/b'), named('a/1/x'), named(`${'a'.repeat(700)}/1/1`)])
     for (let i = 0; i < 2; i++) expect(repeats.isRepeat(record)).toBe(false)
 })
+
+it('of a record met, one after it with a lower index is none, and hides what comes before it', () => {
+  const repeats = new Repeats()
+  expect([from('a', 5, 3), from('a', 6, 0), from('a', 6, 0), from('a', 5, 9)].map((r) => repeats.isRepeat(r))).toEqual([
+    false,
+    false,
+    true,
+    true,
+  ])
+})
+
+it('what was met is forgotten when a topic was made again', () => {
+  const repeats = new Repeats()
+  repeats.isRepeat(from('a', 5, 3))
+  repeats.clear()
+  expect(repeats.isRepeat(from('a', 5, 3))).toBe(false)
+})
+
+it('a name has as many characters as it may, and its numbers as many digits', () => {
+  const repeats = new Repeats()
+  const longest = (length: number) => named(`${'a'.repeat(length - 4)}/1/1`)
+  for (const [record, isRepeat] of [
+    [longest(600), true],
+    [longest(601), false],
+    [named(`a/${'1'.repeat(15)}/${'1'.repeat(15)}`), true],
+    [named(`a/${'1'.repeat(16)}/1`), false],
+    [named(`a/1/${'1'.repeat(16)}`), false],
+    [named('a/1/1/'), false],
+    [named('a\nb/1/1'), true],
+  ] as const) {
+    expect(repeats.isRepeat(record)).toBe(false)
+    expect(repeats.isRepeat(record), String(record.headers['millrace-id'])).toBe(isRepeat)
+  }
+})
+
+it('of more sources than are remembered the one that was new the longest ago is forgotten, and no other', () => {
+  const repeats = new Repeats()
+  for (let n = 0; n < 10_000; n++) repeats.isRepeat(from(`t${n}`, 1, 0))
+  expect(repeats.isRepeat(from('t0', 1, 0))).toBe(true)
+  expect(repeats.isRepeat(from('one more', 1, 0))).toBe(false)
+  expect(['t1', 't9999', 'one more'].map((topic) => repeats.isRepeat(from(topic, 1, 0)))).toEqual([true, true, true])
+  expect(repeats.isRepeat(from('t0', 1, 0))).toBe(false)
+})
