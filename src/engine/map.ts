@@ -102,9 +102,11 @@ export class MapTask implements Task {
     return this.ledger.begin(first)
   }
 
-  /** The topic was made again: the targets are told that its old self says no more, and the new one is read from its start. */
+  /**
+   * The topic was made again: the targets are told that its old self says no more, and the new one is read from its start. How far
+   * it has come in time stays, so that time goes on though nothing may ever come again.
+   */
   private async beginAfter(old: string): Promise<Position> {
-    this.mapper.highest = Number.NEGATIVE_INFINITY
     this.mapper.repeats?.clear()
     this.after = this.targets.map(() => -1)
     const { start } = await rangeOf(this.source, this.patiently, this.context)
