@@ -83,17 +83,19 @@ export class KeyStates<S> {
 
   private async attach(segments: readonly { key: string; name: string; state: S }[]): Promise<void> {
     if (segments.length === 0) return
-    const found = new Map(await this.read(segments.map(({ key }) => key)))
-    // the store may have gone back between the two reads: then the task opens again
-    if (segments.some(({ key }) => !found.get(key)))
-      await this.patiently('checking the state', () => this.context.state.check(this.claim))
+    const found = await this.segments(segments.map(({ key }) => key))
     this.limited(() => {
-      for (const { key, name, state } of segments) {
-        const bytes = found.get(key)
-        if (!bytes) throw new ClearStop('state-unreadable', `${this.id}: a segment of a key is missing`)
-        readable(this.id, () => this.reducer.attach(state, name, bytes))
-      }
+      for (const [i, { name, state }] of segments.entries())
+        readable(this.id, () => this.reducer.attach(state, name, found[i] as Uint8Array))
     })
+  }
+
+  /** All of these have to be there: where the store went back since their keys were read, the task opens again. */
+  private async segments(names: readonly string[]): Promise<readonly Uint8Array[]> {
+    const found = await this.read(names)
+    if (found.every(([, bytes]) => bytes)) return found.map(([, bytes]) => bytes as Uint8Array)
+    await this.patiently('checking the state', () => this.context.state.check(this.claim))
+    throw new ClearStop('state-unreadable', `${this.id}: a segment of a key is missing`)
   }
 
   private decode(bytes: Uint8Array): S {
@@ -115,9 +117,8 @@ export class KeyStates<S> {
     const images = new Map<string, Image>()
     for (const [key, main] of await this.read(keys)) {
       const names = main ? this.limited(() => this.reducer.missing(this.decode(main))) : []
-      const stored = await this.read(names.map((name) => segmentKey(key, name)))
-      const segments = new Map(names.flatMap((name, i) => (stored[i]?.[1] ? [[name, stored[i][1]] as const] : [])))
-      images.set(key, { main, segments })
+      const found = await this.segments(names.map((name) => segmentKey(key, name)))
+      images.set(key, { main, segments: new Map(names.map((name, i) => [name, found[i] as Uint8Array])) })
     }
     return images
   }

@@ -69,4 +69,9 @@ describe('a key whose segments are read after its main bytes', () => {
     await expect(load).rejects.toThrow(ClearStop)
     await expect(load).rejects.toMatchObject({ code: 'state-unreadable' })
   })
+
+  it('is not taken for a smaller one when its bytes are asked for, to take its rows one by one', async () => {
+    const keys = await keysWhere(async (_, goBack) => goBack())
+    await expect(keys.images(['k'])).rejects.toThrow(Fenced)
+  })
 })
