@@ -1,11 +1,7 @@
-/**
- * `npm run bench:check [-- --save]`: has Millrace's own code become slower? W1 in this process, in turns with a calibration: work of the
- * same nature that never changes. So what is compared with bench/baseline.json is a ratio, which hardly depends on the machine and
- * on what else runs there. Fails beyond a threshold that is generous; `--save` makes what is measured the baseline.
- */
+/** `npm run bench:check`: has Millrace's own code become slower? */
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { Command } from 'commander'
 import { cpuPerEvent, openWork } from './in-process.ts'
 import { median } from './report.ts'
 
@@ -40,7 +36,13 @@ function calibrate(): number {
   return (user + system) / ROWS
 }
 
-const { values: options } = parseArgs({ options: { save: { type: 'boolean', default: false } } })
+const options = new Command('npm run bench:check --')
+  .description(
+    'W1 in this process, in turns with a calibration: work of the same nature that never changes. So what is compared with bench/baseline.json is a ratio, which hardly depends on the machine and on what else runs there. Exit code 1 beyond a threshold that is generous.',
+  )
+  .option('--save', 'make what is measured the baseline', false)
+  .parse()
+  .opts<{ readonly save: boolean }>()
 const work = await openWork(EVENTS)
 const ratios: number[] = []
 const costs: number[] = []

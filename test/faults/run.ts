@@ -1,8 +1,6 @@
-/**
- * `npm run faults -- [--scenario NAME …] [--kills N] [--seed S] [--long]`: faults on real services and real processes. Exit code
- * 0 when every scenario that ran was right.
- */
-import { parseArgs } from 'node:util'
+/** `npm run faults`: faults on real services and real processes. */
+import { Command, Option } from 'commander'
+import { number } from '../../src/commands/usage/options.ts'
 import { starters } from '../services/catalog.ts'
 import { Missing } from '../services/recipe.ts'
 import { runScenario } from './bench.ts'
@@ -12,18 +10,27 @@ import { loadScenario, scenarioNames } from './scenario.ts'
 
 const LONG_ROUNDS = 20
 
-const { values } = parseArgs({
-  options: {
-    scenario: { type: 'string', multiple: true },
-    kills: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-    long: { type: 'boolean', default: false },
-  },
-})
-const names = values.scenario ?? (await scenarioNames())
-const seed = Number(values.seed)
-const kills =
-  values.kills === undefined ? (values.long ? POINTS.length * LONG_ROUNDS : undefined) : Number(values.kills)
+interface Given {
+  readonly scenario: readonly string[]
+  readonly kills?: number
+  readonly seed: number
+  readonly long: boolean
+}
+
+const known = await scenarioNames()
+const whole = number(1, 2 ** 31, true)
+const values = new Command('npm run faults --')
+  .description(
+    'Start Kafka, a schema registry, Redis and workers, break them under load, and hold every value against an oracle. Exit code 0 when all that ran was right.',
+  )
+  .addOption(new Option('--scenario <names...>', 'which').choices(known).default(known, 'all'))
+  .option('--kills <n>', 'how many of the scenario kill', whole)
+  .option('--seed <n>', 'what chance is drawn from', whole, 1)
+  .option('--long', `${LONG_ROUNDS} kills at each failpoint, and more rounds of the others`, false)
+  .parse()
+  .opts<Given>()
+const { scenario: names, seed } = values
+const kills = values.kills ?? (values.long ? POINTS.length * LONG_ROUNDS : undefined)
 
 const started = performance.now()
 const seconds = (since = started) => `${((performance.now() - since) / 1000).toFixed(0)} s`

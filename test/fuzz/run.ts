@@ -1,9 +1,7 @@
-/**
- * `npm run fuzz -- [--target NAME] [--inputs N] [--seed S]`: all targets, or one, with N inputs each (100,000) from seed
- * S on (now). A failure is printed with its seed, its input and the command that shows it again, and ends the run.
- */
-import { parseArgs } from 'node:util'
+/** `npm run fuzz`: inputs that nobody meant, for whatever reads bytes or texts. */
 import { Worker } from 'node:worker_threads'
+import { Command, Option } from 'commander'
+import { number } from '../../src/commands/usage/options.ts'
 import { type Report, targetNames } from './target.ts'
 import type { Work } from './worker.ts'
 
@@ -11,16 +9,20 @@ import type { Work } from './worker.ts'
 const ENDLESS_MS = 60_000
 const SAID_EVERY_MS = 10_000
 
-const { values } = parseArgs({
-  options: { target: { type: 'string' }, inputs: { type: 'string' }, seed: { type: 'string' } },
-})
-const whole = (text: string | undefined, otherwise: number) => {
-  const value = text === undefined ? otherwise : Number(text)
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${text} is no whole number`)
-  return value
-}
-const seed = whole(values.seed, Date.now() % 2 ** 31)
-const inputs = whole(values.inputs, 100_000)
+const whole = number(0, 2 ** 31, true)
+const {
+  target: only,
+  seed,
+  inputs,
+} = new Command('npm run fuzz --')
+  .description(
+    'Make inputs, right and changed, and hold what reads them to an oracle. A failure is printed with its seed, its input and the command that shows it again, and ends the run with exit code 1.',
+  )
+  .addOption(new Option('--target <name>', 'one alone').choices(targetNames()))
+  .option('--inputs <n>', 'how many for each target', whole, 100_000)
+  .addOption(new Option('--seed <n>', 'the first').argParser(whole).default(Date.now() % 2 ** 31, 'the time'))
+  .parse()
+  .opts<{ readonly target?: string; readonly seed: number; readonly inputs: number }>()
 
 function runOne(target: string): Promise<Report> {
   const { promise, resolve, reject } = Promise.withResolvers<Report>()
@@ -54,7 +56,7 @@ function runOne(target: string): Promise<Report> {
 
 console.log(`seed ${seed}, ${inputs} inputs each`)
 try {
-  for (const target of values.target === undefined ? targetNames() : [values.target]) {
+  for (const target of only === undefined ? targetNames() : [only]) {
     const started = Date.now()
     const report = await runOne(target)
     const seconds = ((Date.now() - started) / 1000).toFixed(1)

@@ -1,18 +1,23 @@
-/**
- * `npm run planted-bugs [-- --only PATTERN] [--unit]`: plants each bug in a copy of the project and looks for it. Ends with 1 when one is not
- * caught, cannot be planted, or something is found where there is none. `--unit`: plants all that are called invisible at once instead,
- * and runs the ordinary tests, which see none of them.
- */
+/** `npm run planted-bugs`: can the suites fail? */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { Command } from 'commander'
 import { BUGS } from './bugs.ts'
 import { findNothing, hunt } from './hunt.ts'
 import { Tree } from './tree.ts'
 
-const { values } = parseArgs({
-  options: { only: { type: 'string', default: '' }, unit: { type: 'boolean', default: false } },
-})
+const values = new Command('npm run planted-bugs --')
+  .description(
+    'Plant known bugs in a copy of the project, one at a time, and look for them. Exit code 1 when one is not caught, cannot be planted, or something is found where there is none.',
+  )
+  .option('--only <pattern>', 'bugs whose name it finds, a regular expression', '')
+  .option(
+    '--unit',
+    'plant all that are called invisible at once instead, and run the ordinary tests, which see none of them',
+    false,
+  )
+  .parse()
+  .opts<{ readonly only: string; readonly unit: boolean }>()
 const UNIT = ['test/core', 'test/engine', 'test/features', 'test/aggregations', 'test/transforms', 'test/sinks']
 
 const bugs = BUGS.filter(({ name }) => new RegExp(values.only).test(name))

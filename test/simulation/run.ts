@@ -1,28 +1,35 @@
-/**
- * `npm run simulate -- --seeds N --from S [--options JSON] [--shrink] [--trace] [--failures N]`: as many worlds, one
- * seed each, until so many have failed. Says which seed broke which rule, and how to see it again. Ends with 1 when there was one.
- */
-import { parseArgs } from 'node:util'
+/** `npm run simulate`: many worlds, a seed each. */
+import { Command } from 'commander'
+import { number } from '../../src/commands/usage/options.ts'
 import type { Options } from './options.ts'
 import { shrink } from './shrink.ts'
 import { type Outcome, simulate } from './simulate.ts'
 
 const TELL_EVERY_MS = 10_000
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '100' },
-    from: { type: 'string', default: '1' },
-    options: { type: 'string', default: '{}' },
-    shrink: { type: 'boolean', default: false },
-    trace: { type: 'boolean', default: false },
-    failures: { type: 'string', default: '10' },
-  },
-})
-const seeds = Number(values.seeds)
-const from = Number(values.from)
-const mostFailures = Number(values.failures)
-const given = JSON.parse(values.options) as Partial<Options>
+interface Given {
+  readonly seeds: number
+  readonly from: number
+  readonly options: Partial<Options>
+  readonly shrink: boolean
+  readonly trace: boolean
+  readonly failures: number
+}
+
+const whole = number(1, Number.MAX_SAFE_INTEGER, true)
+const values = new Command('npm run simulate --')
+  .description(
+    'Run the real engine in worlds of faults, one for each seed. Says which seed broke which rule, and how to see it again; exit code 1 then.',
+  )
+  .option('--seeds <n>', 'how many', whole, 100)
+  .option('--from <seed>', 'the first', whole, 1)
+  .option('--options <json>', 'what the seed is not to draw, as a failure prints it', (text) => JSON.parse(text), {})
+  .option('--shrink', 'make what fails smaller', false)
+  .option('--trace', 'print each call, answer and time', false)
+  .option('--failures <n>', 'how many of them end the run', whole, 10)
+  .parse()
+  .opts<Given>()
+const { seeds, from, failures: mostFailures, options: given } = values
 
 const again = ({ seed, options }: Outcome) =>
   `npm run simulate -- --seeds 1 --from ${seed} --trace --options '${JSON.stringify(options)}'`
