@@ -3,7 +3,7 @@
  * mapped twice, by whomever, makes the same rows, and the reducers drop the second.
  */
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
-import { ClearStop } from '../core/errors.ts'
+import { ClearStop, MillraceError } from '../core/errors.ts'
 import { hashOf } from '../core/key.ts'
 import type { Draft, Event, FeatureFlow, FlowSource, Millis, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
@@ -40,6 +40,8 @@ export class MapTask implements Task {
   private readonly targets: RowBuffer[]
   private readonly layout: Buffer
   private readonly rowBytes: number
+  /** Bytes of rows in a frame: half of it at least, where very many columns have to be named. */
+  private readonly room: number
   private readonly topic: string
   private readonly partition: number
   private patiently!: Patience
@@ -61,6 +63,7 @@ export class MapTask implements Task {
     this.id = mapTask(flow, topic, partition)
     const { plan } = flow.sources.find((source) => source.topic === topic) as FlowSource
     this.layout = encodeLayout(plan.columns)
+    this.room = Math.max(FRAME_BYTES >> 1, FRAME_BYTES - this.layout.length - HEAD_BYTES)
     this.rowBytes = ROW_BYTES + plan.columns.reduce((bytes, { kind }) => bytes + (kind === 'number' ? 8 : 1), 0)
     this.targets = Array.from({ length: flow.shuffle as number }, () => new RowBuffer(plan, FRAME_ROWS))
     this.ledger = new Ledger(this, context, () => this.encodeMeta())
@@ -113,12 +116,12 @@ export class MapTask implements Task {
     const frames = this.targets.map((_, target) =>
       this.frame(target, { upto: start, watermark: Number.NaN, finishes: old }),
     )
-    await this.patiently('writing frames', () => this.context.transport.write(frames))
+    await this.write('writing frames', frames)
     return this.ledger.begin(start, true)
   }
 
   async step(): Promise<void> {
-    const { metrics, settings, transport, clock } = this.context
+    const { metrics, settings, clock } = this.context
     const slice = this.inbox.take(settings.maxRecords)
     if (!slice) return
     const started = clock.monotonic()
@@ -133,7 +136,7 @@ export class MapTask implements Task {
     this.live ||= slice.next >= slice.batch.end
     if (dead.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))
     this.finishFrames(frames, slice.next, stamp, started)
-    if (frames.length > 0) await this.patiently('writing frames', () => transport.write(frames))
+    if (frames.length > 0) await this.write('writing frames', frames)
     this.ledger.done = slice.next
     this.silence.end()
     const role = this.role
@@ -147,11 +150,7 @@ export class MapTask implements Task {
     const hash = hashOf(key)
     const target = hash % this.targets.length
     const rows = this.targets[target] as RowBuffer
-    if (
-      rows.length === rows.capacity ||
-      rows.text + rows.length * this.rowBytes > FRAME_BYTES - this.layout.length - HEAD_BYTES
-    )
-      this.seal(frames, target)
+    if (rows.length === rows.capacity || rows.text + rows.length * this.rowBytes > this.room) this.seal(frames, target)
     rows.add(key, hash, position, time, tie, event)
   }
 
@@ -201,8 +200,13 @@ export class MapTask implements Task {
   private async beat(at: Millis): Promise<void> {
     const watermark = this.mapper.paced(at)
     const frames = this.targets.map((_, target) => this.frame(target, { upto: this.done, watermark, heartbeat: true }))
-    await this.patiently('writing heartbeats', () => this.context.transport.write(frames))
+    await this.write('writing heartbeats', frames)
     this.saidAt.fill(this.context.clock.monotonic())
+  }
+
+  /** Frames stay far below what a shuffle topic takes when it is made: where it takes less, no repetition would help. */
+  private write(what: string, frames: readonly Draft[]): Promise<void> {
+    return this.patiently(what, () => this.context.transport.write(frames).catch(stopWhereTooLarge))
   }
 
   settle(): Promise<void> {
@@ -230,4 +234,10 @@ export class MapTask implements Task {
     if (from.left > 0) this.mapper.repeats?.decode(from)
     return incarnation
   }
+}
+
+function stopWhereTooLarge(error: unknown): never {
+  if (error instanceof MillraceError && error.code === 'record-too-large')
+    throw new ClearStop(error.code, error.message)
+  throw error
 }

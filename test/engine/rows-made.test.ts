@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { hashOf } from '../../src/core/key.ts'
 import type { Event, FeatureFlow, FlowSource, RowPlan } from '../../src/core/model.ts'
 import { RowBuffer } from '../../src/engine/rows.ts'
+import { FrameReader } from '../../src/engine/shuffle.ts'
 import { World } from './world.ts'
 
 const BOTH = [2, undefined] as const
@@ -122,4 +123,22 @@ it('a reducer that is behind waits for a little while for more rows, so that it 
     return count
   }
   expect(await commits(400)).toBeLessThan(await commits(0))
+})
+
+it('a frame has room for many rows also where its columns take more than rows do', async () => {
+  const columns = Array.from({ length: 70 }, (_, i) => ({
+    id: i === 0 ? 'value' : `${i}${'x'.repeat(1_000)}`,
+    kind: 'number' as const,
+    fill: (event: Event) => (i === 0 ? (event.value as number) : null),
+  }))
+  const world = await worldOf(2, { columns })
+  for (let i = 0; i < 200; i++) await world.send('events', 0, { key: 'a', at: 0, value: 1 })
+  await ran(world)
+  expect((await world.features('a'))?.values).toMatchObject({ total: 200, sum: 200 })
+  const frames = world.transport
+    .records('test.load.g1.shuffle')
+    .map(({ value }) => new FrameReader().read(value as Buffer))
+  expect(frames.reduce((rows, frame) => rows + frame.rows.length, 0)).toBe(200)
+  // a row has 586 bytes, and a step 50 records
+  expect(frames.map(({ rows }) => rows.length).filter((rows) => rows > 0)).toEqual([50, 50, 50, 50])
 })

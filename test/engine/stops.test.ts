@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { Sink } from '../../src/core/model.ts'
+import { MillraceError } from '../../src/core/errors.ts'
+import type { Draft, Sink, Transport } from '../../src/core/model.ts'
+import type { MemoryTransport } from '../../src/testing/memory-transport.ts'
 import { World } from './world.ts'
 
 const event = (world: World, key = 'a', value = 1) => ({ key, at: world.clock.now(), value })
@@ -102,6 +104,22 @@ describe('a task stops clearly, and names what to do', () => {
       expect(reason).toMatch(/^topic-mismatch: /)
     }
     await worker.stop()
+  })
+
+  it('when the shuffle topic takes no frame of the size that frames have', async () => {
+    const refusing = (real: MemoryTransport): Transport =>
+      Object.assign(Object.create(real) as Transport, {
+        write: async (drafts: readonly Draft[]) => {
+          if (drafts.some(({ topic, value }) => topic.endsWith('.shuffle') && (value?.length ?? 0) > 200))
+            throw new MillraceError('record-too-large', 'a record of 260 bytes is more than the topic takes')
+          await real.write(drafts)
+        },
+      })
+    const world = await World.create({ topics: { events: 1 }, transport: refusing })
+    for (let i = 0; i < 9; i++) await world.send('events', 0, event(world, 'a'.repeat(i)))
+    expect(await reasons(world)).toEqual([
+      expect.stringMatching(/^record-too-large: .*more than the topic takes.*max\.message\.bytes/),
+    ])
   })
 
   it('while its neighbours on the same partition go on', async () => {

@@ -41,12 +41,12 @@ export const BUGS: readonly PlantedBug[] = [
     name: 'a mapper commits its position before its frames are written',
     like: flink(2108),
     file: 'engine/map.ts',
-    find: `    if (frames.length > 0) await this.patiently('writing frames', () => transport.write(frames))
+    find: `    if (frames.length > 0) await this.write('writing frames', frames)
     this.ledger.done = slice.next
 `,
     replace: `    this.ledger.done = slice.next
     await this.ledger.commit()
-    if (frames.length > 0) await this.patiently('writing frames', () => transport.write(frames))
+    if (frames.length > 0) await this.write('writing frames', frames)
 `,
     by: { worlds: STORM },
   },
@@ -54,9 +54,9 @@ export const BUGS: readonly PlantedBug[] = [
     name: 'frames that were refused count as written',
     like: flink(3278),
     file: 'engine/map.ts',
-    find: `    if (frames.length > 0) await this.patiently('writing frames', () => transport.write(frames))
+    find: `    if (frames.length > 0) await this.write('writing frames', frames)
     this.ledger.done`,
-    replace: `    if (frames.length > 0) await transport.write(frames).catch(() => undefined)
+    replace: `    if (frames.length > 0) await this.context.transport.write(frames).catch(() => undefined)
     this.ledger.done`,
     by: { worlds: STORM },
   },
@@ -64,9 +64,9 @@ export const BUGS: readonly PlantedBug[] = [
     name: 'frames are not waited for',
     like: flink(4871),
     file: 'engine/map.ts',
-    find: `    if (frames.length > 0) await this.patiently('writing frames', () => transport.write(frames))
+    find: `    if (frames.length > 0) await this.write('writing frames', frames)
     this.ledger.done`,
-    replace: `    if (frames.length > 0) void this.patiently('writing frames', () => transport.write(frames)).catch(() => undefined)
+    replace: `    if (frames.length > 0) void this.write('writing frames', frames).catch(() => undefined)
     this.ledger.done`,
     by: { worlds: STORM },
   },
