@@ -129,7 +129,9 @@ export class Client {
   /** A broker that did not answer is left: kafkajs does not always notice that a connection is dead. */
   private async on<T>(broker: Broker, leave: () => void, work: (broker: Broker) => Promise<T>): Promise<T> {
     try {
-      if (!broker.isConnected()) await broker.connect()
+      // it counts as connected before it has said what it understands: another call may have come as far as that
+      if (!broker.isConnected() || broker.versions === null) await broker.connect()
+      if (broker.versions === null) throw new Error('the broker has not said what it understands')
       return await work(broker)
     } catch (error) {
       if (!isAnswer(error)) {

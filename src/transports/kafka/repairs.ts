@@ -14,6 +14,7 @@ export function repairKafkajs(): void {
   isDone = true
   setTimersOnlyForWaiting()
   openOneLineAtATime()
+  tellPositionsToWhoCoordinates()
 }
 
 interface Queue {
@@ -30,6 +31,25 @@ function setTimersOnlyForWaiting(): void {
   const schedule = prototype.scheduleCheckPendingRequests
   prototype.scheduleCheckPendingRequests = function () {
     if (this.pending.length > 0) schedule.call(this)
+  }
+}
+
+/** What kafkajs keeps of the positions of one assignment. */
+interface Positions {
+  readonly groupId: string
+  readonly cluster: { findGroupCoordinator(of: { readonly groupId: string }): Promise<unknown> }
+  getCoordinator(): Promise<unknown>
+}
+
+/**
+ * kafkajs tells positions to the broker that coordinated the group when it was joined. Once another one does, as after a
+ * rolling restart, that one refuses them until the group rebalances. Here it is asked for each time, about once a
+ * second. https://github.com/tulios/kafkajs/pull/1779
+ */
+function tellPositionsToWhoCoordinates(): void {
+  const { prototype } = internal('kafkajs/src/consumer/offsetManager') as { prototype: Positions }
+  prototype.getCoordinator = function () {
+    return this.cluster.findGroupCoordinator({ groupId: this.groupId })
   }
 }
 

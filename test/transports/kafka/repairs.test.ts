@@ -122,3 +122,28 @@ describe('a line to a broker', () => {
     expect(line.isConnected()).toBe(true)
   })
 })
+
+test('positions are told to the broker that coordinates the group now', async () => {
+  repairKafkajs()
+  const Positions = internal('kafkajs/src/consumer/offsetManager') as new (
+    of: object,
+  ) => { commitOffsets(offsets: object): Promise<void> }
+  const told: unknown[] = []
+  const now = { isConnected: () => true, offsetCommit: async (of: object) => told.push(of) }
+  const before = {
+    isConnected: () => true,
+    offsetCommit: () => Promise.reject(Object.assign(new Error(), { type: 'NOT_COORDINATOR_FOR_GROUP' })),
+  }
+  const positions = new Positions({
+    cluster: { findGroupCoordinator: async () => now, refreshMetadata: nothing, committedOffsets: () => ({}) },
+    coordinator: before,
+    memberAssignment: { events: [0] },
+    instrumentationEmitter: { emit: nothing },
+    groupId: 'g',
+    generationId: 3,
+    memberId: 'm',
+  })
+  const topics = [{ topic: 'events', partitions: [{ partition: 0, offset: '7' }] }]
+  await positions.commitOffsets({ topics })
+  expect(told).toEqual([{ groupId: 'g', memberId: 'm', groupGenerationId: 3, topics }])
+})
