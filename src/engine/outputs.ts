@@ -104,8 +104,10 @@ export class Outputs {
     return this.patiently('asking a sink', async () => sink.mark?.(this.task.id))
   }
 
+  /** A state that lost the generation's number, and gave it a newer one, is known by what was said with that. */
   private nextVersion(): Version {
-    return { generation: this.task.generation, epoch: this.epoch, step: ++this.lastStep }
+    const generation = Math.max(this.task.generation, this.said?.generation ?? 0)
+    return { generation, epoch: this.epoch, step: ++this.lastStep }
   }
 
   /** False when a sink had to be told everything again. */
