@@ -17,7 +17,7 @@ import { Client } from './client.ts'
 import { type KafkaConfig, kafkaConfig } from './config.ts'
 import type { Connecting } from './library.ts'
 import { Member } from './member.ts'
-import { write } from './producer.ts'
+import { Producer } from './producer.ts'
 import { read } from './read.ts'
 import { Session } from './session.ts'
 import { committed, createTopic, deleteTopic, positionAt, rangesOf } from './topics.ts'
@@ -52,12 +52,14 @@ async function openKafka(config: KafkaConfig, context: PartContext): Promise<Tra
 class KafkaTransport implements Transport {
   private readonly connecting: Connecting
   private readonly client: Client
+  private readonly producer: Producer
   private reader: Client | undefined
   private readonly members = new Set<Member>()
 
   constructor(connecting: Connecting) {
     this.connecting = connecting
     this.client = new Client(connecting)
+    this.producer = new Producer(this.client, connecting.config.requestTimeout)
   }
 
   async topics(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo>> {
@@ -118,7 +120,7 @@ class KafkaTransport implements Transport {
   }
 
   write(drafts: readonly Draft[]): Promise<void> {
-    return write(this.client, drafts, this.connecting.config.requestTimeout)
+    return this.producer.write(drafts)
   }
 
   async close(): Promise<void> {

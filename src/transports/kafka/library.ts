@@ -198,6 +198,8 @@ export class Sockets {
     const name = isIP(host) ? {} : { servername: host }
     const socket = tls ? connectTls({ ...address, ...name, ...tls }, connected) : connect(address, connected)
     socket.setKeepAlive(true, 30_000)
+    // a small request does not wait until the one before was received
+    socket.setNoDelay(true)
     this.open.add(socket)
     socket.once('close', () => this.open.delete(socket))
     return socket

@@ -7,6 +7,7 @@ import { MillraceError } from '../../core/errors.ts'
 import { partitionOf } from '../../core/key.ts'
 import type { Draft } from '../../core/model.ts'
 import type { Client } from './client.ts'
+import { type Codes, CROWDED, Gatherer, nameOf, type Parcel, TOO_LARGE } from './gatherer.ts'
 import { errorOf, produceRequest } from './library.ts'
 import type { TopicMetadata } from './metadata.ts'
 import type { Message } from './record-batch.ts'
@@ -17,9 +18,6 @@ const MAX_CHUNK_BYTES = 1_000_000
 const MAX_REQUEST_BYTES = 32 << 20
 /** Upper bound of what a record costs beside key, value and headers. */
 const RECORD_OVERHEAD_BYTES = 40
-
-/** Kafka's codes for a batch, or a record in it, that is larger than `max.message.bytes` of the topic. */
-const TOO_LARGE: readonly (number | undefined)[] = [10, 18]
 
 /** Written in one request. */
 interface Chunk {
@@ -34,19 +32,95 @@ interface Lane {
   readonly chunks: Chunk[]
 }
 
-/** Rejects with `record-too-large` when all else is written but what follows such a record in its partition. */
-export async function write(client: Client, drafts: readonly Draft[], timeout: number): Promise<void> {
-  if (drafts.length === 0) return
-  const names = new Set(drafts.map((draft) => draft.topic))
-  const topics = await client.patiently('writing', () => client.topicsNamed(names))
-  const lanes = lanesOf(drafts, topics)
-  const refused: Lane[] = []
-  while (lanes.size > 0) await client.patiently('writing', () => writeRound(client, lanes, timeout, refused))
-  const [first] = refused
-  if (first) {
-    const { topic, chunks } = first
-    const found = `a record of ${chunks[0]?.bytes} bytes is more than topic ${topic} takes (max.message.bytes)`
-    throw new MillraceError('record-too-large', found)
+export class Producer {
+  private readonly client: Client
+  private readonly timeout: number
+  /** By the broker that leads. */
+  private readonly gatherers = new Map<number, Gatherer>()
+
+  /** `timeout`: how long brokers wait for all replicas, in ms. */
+  constructor(client: Client, timeout: number) {
+    this.client = client
+    this.timeout = timeout
+  }
+
+  /** Rejects with `record-too-large` when all else is written but what follows such a record in its partition. */
+  async write(drafts: readonly Draft[]): Promise<void> {
+    if (drafts.length === 0) return
+    const names = new Set(drafts.map((draft) => draft.topic))
+    const topics = await this.client.patiently('writing', () => this.client.topicsNamed(names))
+    const lanes = lanesOf(drafts, topics)
+    const refused: Lane[] = []
+    while (lanes.size > 0) await this.client.patiently('writing', () => this.round(lanes, refused))
+    const [first] = refused
+    if (first) {
+      const { topic, chunks } = first
+      const found = `a record of ${chunks[0]?.bytes} bytes is more than topic ${topic} takes (max.message.bytes)`
+      throw new MillraceError('record-too-large', found)
+    }
+  }
+
+  /**
+   * The next chunk of every lane, one request per leader. What was acknowledged leaves the lanes, also when this rejects. A lane
+   * that holds what is too large goes to `refused`, with that at its head.
+   */
+  private async round(lanes: Set<Lane>, refused: Lane[]): Promise<void> {
+    const topics = await this.client.topicsNamed(new Set([...lanes].map((lane) => lane.topic)))
+    const byLeader = new Map<number, { lanes: Lane[]; bytes: number }>()
+    for (const lane of lanes) {
+      const leader = topics.get(lane.topic)?.leaders[lane.partition] ?? -1
+      const request = byLeader.get(leader) ?? { lanes: [], bytes: 0 }
+      const bytes = lane.chunks[0]?.bytes ?? 0
+      if (request.lanes.length > 0 && request.bytes + bytes > MAX_REQUEST_BYTES) continue
+      request.lanes.push(lane)
+      request.bytes += bytes
+      byLeader.set(leader, request)
+    }
+    const requests = [...byLeader].map(async ([leader, request]) => {
+      const parcels = request.lanes.map(({ topic, partition, chunks }) => ({
+        topic,
+        partition,
+        ...(chunks[0] as Chunk),
+      }))
+      const codes = await this.gatherer(leader).produce(parcels)
+      let failure: Error | undefined
+      for (const lane of request.lanes) {
+        const code = codes.get(nameOf(lane))
+        if (code === 0) {
+          lane.chunks.shift()
+          if (lane.chunks.length === 0) lanes.delete(lane)
+        } else if (TOO_LARGE.includes(code)) {
+          if (divide(lane)) continue
+          lanes.delete(lane)
+          refused.push(lane)
+        } else if (code === undefined) failure = new Error(`broker ${leader} says nothing of ${nameOf(lane)}`)
+        else if (code !== CROWDED) failure = errorOf(code)
+      }
+      if (failure) throw failure
+    })
+    for (const outcome of await Promise.allSettled(requests)) if (outcome.status === 'rejected') throw outcome.reason
+  }
+
+  private gatherer(leader: number): Gatherer {
+    const known = this.gatherers.get(leader)
+    if (known) return known
+    const made = new Gatherer((parcels) => this.send(leader, parcels))
+    this.gatherers.set(leader, made)
+    return made
+  }
+
+  private async send(leader: number, parcels: readonly Parcel[]): Promise<Codes> {
+    const topicData = [...Map.groupBy(parcels, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
+      topic,
+      partitions: ofTopic.map(({ partition, messages }) => ({ partition, messages })),
+    }))
+    const request = produceRequest({ acks: -1, timeout: this.timeout, topicData })
+    const answer = await this.client.ask(leader, (broker) => broker.connectionPool.send(request))
+    return new Map(
+      answer.topics.flatMap(({ topicName: topic, partitions }) =>
+        partitions.map(({ partition, errorCode }) => [nameOf({ topic, partition }), errorCode] as const),
+      ),
+    )
   }
 }
 
@@ -107,62 +181,4 @@ function sizeOf({ key, value, headers }: Pick<Draft, 'key' | 'value' | 'headers'
 function lengthOf(part: string | Buffer | null): number {
   if (part === null) return 0
   return typeof part === 'string' ? Buffer.byteLength(part) : part.length
-}
-
-/**
- * The next chunk of every lane, one request per leader. What was acknowledged leaves the lanes, also when this rejects. A lane
- * that holds what is too large goes to `refused`, with that at its head.
- */
-async function writeRound(client: Client, lanes: Set<Lane>, timeout: number, refused: Lane[]): Promise<void> {
-  const topics = await client.topicsNamed(new Set([...lanes].map((lane) => lane.topic)))
-  const byLeader = new Map<number, { lanes: Lane[]; bytes: number }>()
-  for (const lane of lanes) {
-    const leader = topics.get(lane.topic)?.leaders[lane.partition] ?? -1
-    const request = byLeader.get(leader) ?? { lanes: [], bytes: 0 }
-    const bytes = lane.chunks[0]?.bytes ?? 0
-    if (request.lanes.length > 0 && request.bytes + bytes > MAX_REQUEST_BYTES) continue
-    request.lanes.push(lane)
-    request.bytes += bytes
-    byLeader.set(leader, request)
-  }
-  const requests = [...byLeader].map(async ([leader, request]) => {
-    const codes = await produce(client, leader, request.lanes, timeout)
-    let failure: Error | undefined
-    for (const lane of request.lanes) {
-      const code = codes.get(`${lane.topic}/${lane.partition}`)
-      if (code === 0) {
-        lane.chunks.shift()
-        if (lane.chunks.length === 0) lanes.delete(lane)
-      } else if (TOO_LARGE.includes(code)) {
-        if (divide(lane)) continue
-        lanes.delete(lane)
-        refused.push(lane)
-      } else if (code === undefined)
-        failure = new Error(`broker ${leader} says nothing of ${lane.topic}/${lane.partition}`)
-      else failure = errorOf(code)
-    }
-    if (failure) throw failure
-  })
-  for (const outcome of await Promise.allSettled(requests)) if (outcome.status === 'rejected') throw outcome.reason
-}
-
-/** Kafka's error code by `topic/partition`; 0 where every in-sync replica has the records. */
-async function produce(
-  client: Client,
-  leader: number,
-  lanes: readonly Lane[],
-  timeout: number,
-): Promise<ReadonlyMap<string, number>> {
-  const byTopic = Map.groupBy(lanes, (lane) => lane.topic)
-  const topicData = [...byTopic].map(([topic, ofTopic]) => ({
-    topic,
-    partitions: ofTopic.map(({ partition, chunks }) => ({ partition, messages: chunks[0]?.messages ?? [] })),
-  }))
-  const request = produceRequest({ acks: -1, timeout, topicData })
-  const answer = await client.ask(leader, (broker) => broker.connectionPool.send(request))
-  return new Map(
-    answer.topics.flatMap(({ topicName, partitions }) =>
-      partitions.map(({ partition, errorCode }) => [`${topicName}/${partition}`, errorCode] as const),
-    ),
-  )
 }

@@ -1,5 +1,5 @@
 import { Kafka, logLevel } from 'kafkajs'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { describeWith, uniqueName } from '../../services/index.ts'
 import { openKafka } from './open.ts'
 
@@ -11,7 +11,8 @@ describeWith(['kafka'], 'a topic that takes no large records', ({ kafka: { broke
     onTestFinished(() => transport.close())
     const topic = uniqueName('small')
     const configEntries = [{ name: 'max.message.bytes', value: '20000' }]
-    await admin.createTopics({ topics: [{ topic, numPartitions: 3, configEntries }], waitForLeaders: true })
+    await admin.createTopics({ topics: [{ topic, numPartitions: 3, configEntries }], waitForLeaders: false })
+    await vi.waitFor(async () => expect(await transport.ranges(topic)).toHaveLength(3), { timeout: 20_000 })
     const draft = (partition: number, name: string, bytes = 0) => {
       const value = Buffer.from(name + '.'.repeat(bytes))
       return { topic, partition, key: null, value, headers: { name } }
@@ -38,5 +39,12 @@ describeWith(['kafka'], 'a topic that takes no large records', ({ kafka: { broke
     const expected = Array.from({ length: 21 }, (_, i) => `r${i}`)
     await transport.write(expected.map((name) => draft(0, name, 9_000)))
     expect(await names(0)).toEqual(expected)
+  })
+
+  test('takes what many write at the same time and is large only together', async () => {
+    const { transport, draft, names } = await open()
+    const expected = Array.from({ length: 8 }, (_, i) => `r${i}`)
+    await Promise.all(expected.map((name) => transport.write([draft(0, name, 9_000)])))
+    expect((await names(0)).sort()).toEqual(expected)
   })
 })
