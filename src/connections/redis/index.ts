@@ -71,8 +71,12 @@ export async function connectRedis(
   return {
     prefix: config.prefix ?? context.deployment,
     isSpread: config.cluster !== undefined,
-    run: (key, call) => made(async () => call(await servers.primaryOf(key))),
-    each: (keys, call) => made(async () => Promise.all((await servers.primaries(keys)).map(call))),
+    run: (key, call) => made(async () => call(inOnePiece(await servers.primaryOf(key)))),
+    each: (keys, call) =>
+      made(async () => {
+        const primaries = await servers.primaries(keys)
+        return Promise.all(primaries.map((primary) => call({ ...primary, client: inOnePiece(primary.client) })))
+      }),
     close: () => servers.close(),
   }
 }
@@ -132,6 +136,16 @@ function connect(
       })
     : new Redis(url as string, options)
   return { client, servers: oneServer(client, timeout, reason) }
+}
+
+/** What many tasks send in one turn of the event loop goes out as one piece, at the end of the turn. */
+function inOnePiece(client: Redis): Redis {
+  const { stream } = client
+  if (stream && stream.writableCorked === 0) {
+    stream.cork()
+    setImmediate(() => stream.uncork())
+  }
+  return client
 }
 
 /** A cluster that has changed is noticed at the latest then; by a call that fails, at once. */
