@@ -74,7 +74,7 @@ async function imported(root: string, file: string, path: string): Promise<Impor
   try {
     return await importFile(root, file)
   } catch (error) {
-    const { message, code, stack = '' } = error as NodeJS.ErrnoException
+    const { message, code, stack = '' } = (error ?? {}) as NodeJS.ErrnoException
     const line = error instanceof SyntaxError || code?.includes('TYPESCRIPT') ? /:(\d+)\n/.exec(stack)?.[1] : undefined
     const place = line === undefined ? path : `${path}:${line}`
     const found = message?.split('\n')[0]?.replaceAll(`${root}/`, './') ?? String(error)

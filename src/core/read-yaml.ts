@@ -30,7 +30,7 @@ export async function readYaml(path: string, name: string): Promise<FileRead | u
   }
 }
 
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error)
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code as string
 
 function unreadable(name: string, message: string): FileRead {
   const file = new YamlFile(name, '')

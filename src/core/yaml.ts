@@ -172,7 +172,7 @@ export class YamlFile {
     const object: Record<string, unknown> = Object.create(null)
     for (const pair of node.items) {
       const key = keyOf(pair)
-      const keyPlace = (pair.key as Node | null)?.range?.[0] ?? place
+      const keyPlace = (pair.key as Node).range![0]
       if (key === undefined)
         this.addAt(keyPlace, { code: 'yaml-syntax', message: 'a key is not a text', expected: 'a name' })
       else if (key === '__proto__')

@@ -16,3 +16,11 @@ it('a wait ends by itself and leaves nothing behind on the signal', async () => 
   await systemClock.wait(1)
   expect(removed).toHaveBeenCalledTimes(1)
 })
+
+it('a wait of no time gives others their turn', async () => {
+  const turns: string[] = []
+  setImmediate(() => turns.push('another'))
+  await systemClock.wait(0)
+  turns.push('who waited')
+  expect(turns).toEqual(['another', 'who waited'])
+})

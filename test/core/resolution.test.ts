@@ -23,6 +23,7 @@ describe('data of a writer', () => {
     expect(why(['null', 'int'], 'string', 'some')).toBe('null cannot be read as string')
     expect(why('int', ['null', 'double'])).toBe(undefined)
     expect(why('int', ['null', 'string', 'boolean'])).toContain('int cannot be read as any option')
+    expect(why('int', ['null', 'string', 'long'])).toBe(undefined)
   })
 
   it('can be read when a kind has the same name', () => {
@@ -42,6 +43,12 @@ describe('data of a writer', () => {
     expect(why(record([], 'R'), record([], 'S'))).toContain('R cannot be read as S')
     expect(why(record([], 'R'), { ...record([], 'S'), aliases: ['R'] })).toBe(undefined)
     expect(why(fixed('F', 2), fixed('F', 3))).toContain('cannot be read')
+    expect(why(fixed('F', 2), fixed('G', 2))).toContain('cannot be read')
+    expect(why(fixed('F', 2), fixed('F', 2))).toBe(undefined)
+    const decimal = { logicalType: 'decimal', precision: 3 }
+    expect(why(fixed('F', 2, decimal), fixed('F', 2))).toBe(undefined)
+    expect(why({ type: 'bytes', ...decimal }, 'bytes')).toBe(undefined)
+    expect(why({ type: 'bytes', ...decimal }, fixed('F', 2, decimal))).toContain('cannot be read')
     expect(why(fixed('F', 2), 'bytes')).toContain('cannot be read')
   })
 

@@ -139,3 +139,26 @@ describe('what a schema says of itself', () => {
     expect(nonNull(parseSchema(['null']))).toEqual({ type: { kind: 'null' }, nullable: true })
   })
 })
+
+it('a record may hold itself, but is not nested without end by names that stand for each other', () => {
+  const list = record([{ name: 'next', type: ['null', 'R'] }])
+  expect(parseSchema(list)).toMatchObject({ kind: 'record', fields: [{ type: { kind: 'union' } }] })
+  const chain = (length: number) =>
+    Array.from({ length }, (_, i) => ({
+      name: `f${i}`,
+      type: { type: 'record', name: `R${i}`, fields: i === 0 ? [] : [{ name: 'inner', type: `R${i - 1}` }] },
+    }))
+  expect(() => parseSchema(record(chain(100)))).not.toThrow()
+  expect(faultOf(record(chain(250))).message).toContain('nested')
+})
+
+it('options of a union are told apart by the type below a logical one, or by name', () => {
+  const decimal = { logicalType: 'decimal', precision: 3 }
+  const fixed = { type: 'fixed', name: 'F', size: 2, ...decimal }
+  expect(parseSchema([{ type: 'bytes', ...decimal }, fixed]).kind).toBe('union')
+  expect(faultOf([{ type: 'bytes', ...decimal }, 'bytes']).message).toContain('bytes')
+})
+
+it("what is no JSON, as code of one's own may give it, is refused like the rest", () => {
+  expect(faultOf(record(() => [])).message).toBe('fields: function is not a list')
+})

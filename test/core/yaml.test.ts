@@ -90,3 +90,18 @@ describe('a file', () => {
     expect(file.problems).toHaveLength(MAX_PROBLEMS)
   })
 })
+
+it.each([
+  ['within a text', 'k: some text', 5, 8],
+  ['where a line of it was folded', 'k: some\n  text', 4, 7],
+  ['behind it', 'k: some', 4, 7],
+  ['behind it, within double quotes', 'k: "some"', 4, 8],
+  ['behind it, within single quotes', "k: 'some'", 4, 8],
+  ['behind an empty one', 'k:', 0, 2],
+])('a place %s is found', (_, text, offset, at) => {
+  expect(toldAt(text, ['k'], offset)).toBe(at)
+})
+
+it.each(['? \n: x', '{ : 1 }', '? [a]\n: 1', '*a : 1'])('in %j a key is no text', (text) => {
+  expect(problems(text)).toEqual([expect.stringContaining('a key is not a text')])
+})

@@ -159,6 +159,7 @@ features:
 
   it.each([
     ['let: { store: event.store }', "4:8 'store' is a field of the events already → "],
+    ['let: { event: store }', "4:8 'event' is a name already → "],
     ['let: { a: b, b: event.store }', "4:11 no field 'b' → "],
     ['let: { a: event.store + 1 }', "4:25 '+' does not go between a text and a whole number (int) → "],
     ['let: { a: { visit: event.store } }', "4:13 'visit' is not in from → visits"],

@@ -371,6 +371,15 @@ describe('a millrace.yaml with', () => {
     expect(await found({ 'millrace.yaml': text, 'topologies/load.yaml': RIGHT })).toEqual([`millrace.yaml:${said}`])
   })
 
+  it('a fault in a topic does not hide those of others', async () => {
+    const topics = 'topics:\n  orders: { time: occuredAt }\n  visits: { tiem: at }'
+    expect(await found({ 'millrace.yaml': topics, 'topologies/load.yaml': RIGHT })).toEqual([
+      "millrace.yaml:2:19 no field 'occuredAt' → occurredAt",
+      expect.stringMatching('^millrace.yaml:3:3 topic visits has no schema'),
+      "millrace.yaml:3:13 unknown key 'tiem' → time",
+    ])
+  })
+
   it('a fault does not hide the faults of topologies', async () => {
     const files = {
       'millrace.yaml': 'engine: { idle: 2 }',

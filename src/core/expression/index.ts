@@ -99,7 +99,7 @@ export function compileExpression<E extends Expected>(
     throw new ExpressionError(Math.max(0, offset - shift), message, {
       code,
       suggestion,
-      ...(expected === undefined ? {} : { expected }),
+      expected,
     })
   }
 }

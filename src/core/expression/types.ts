@@ -83,7 +83,11 @@ export class ExpressionError extends Error implements Fault {
   constructor(
     offset: number,
     message: string,
-    more: { code?: 'bad-expression' | 'unknown-field'; expected?: string; suggestion?: string | undefined } = {},
+    more: {
+      code?: 'bad-expression' | 'unknown-field'
+      expected?: string | undefined
+      suggestion?: string | undefined
+    } = {},
   ) {
     super(message)
     this.name = 'ExpressionError'

@@ -26,6 +26,7 @@ const event = parseSchema({
       items: { type: 'record', name: 'Item', fields: [field('id', ['null', 'string'])] },
     }),
     field('wide', { type: 'record', name: 'Wide', fields: many }),
+    field('other', { type: 'record', name: 'Other', fields: many }),
   ],
 })
 const compile = <E extends Expected>(text: string, expects: E, type: AvroType = event) =>
@@ -50,6 +51,12 @@ describe('an expression is refused, at its place and with what is right', () => 
     ['event.list["a"]', "11: '[]' does not go between a list and a text (values of one type)"],
     ['event.tags[1]', "11: '[]' does not go between a map and a whole number (int) (values of one type)"],
     ['event.n[1]', "8: '[]' does not go between a whole number (int) and a whole number (int) (values of one type)"],
+    ['event[0]', "6: '[]' does not go between a record and a whole number (int) (values of one type)"],
+    ['has() ? 1 : 2', '0: has() is given no field (has(event.field))'],
+    [
+      'size(event.list) ? 1 : 2',
+      "0: '?:' needs true or false, this is a whole number (int) (a comparison such as event.x == 5)",
+    ],
     ['has()', '0: has() is given no field (has(event.field))'],
     ['has(event.n, event.n)', '4: has() is given no field (has(event.field))'],
     ['has(event)', '4: has() is given no field (has(event.field))'],
@@ -131,4 +138,11 @@ describe('an expression gives', () => {
       options: [{ kind: 'null' }, { kind: 'int' }],
     })
   })
+})
+
+it('a field of one record or of another like it, and of a list that is written, has its value', () => {
+  const given = { b: true, wide: { f1: 5 }, other: { f1: 6 } }
+  expect(value('(event.b ? event.wide : event.other).f1', given)).toBe(5)
+  expect(value('(event.b ? event.wide : event.other).f1', { ...given, b: false })).toBe(6)
+  expect(value('[7, 8][1]', given)).toBe(8)
 })
