@@ -102,6 +102,8 @@ describe('room', () => {
     expect(inbox.isFull).toBe(true)
     expect(inbox.take(9)).toMatchObject({ from: 2, to: 3, next: 4 })
     expect(inbox.isFull).toBe(false)
+    inbox.offer(batchOf([7]))
+    expect(inbox.isFull).toBe(true)
   })
 
   it('is there for all who wait for it', async () => {

@@ -26,6 +26,7 @@ it('every new row is found under its key, in the order in which rows came, and n
           if (row >= from)
             expected.set(KEYS[key] as string, [...(expected.get(KEYS[key] as string) ?? []), `${frame}.${row}`])
       }
+      expect(rows.length).toBe([...expected.values()].flat().length)
       const { starts, frame, row } = rows.order()
       const found = [...rows.keys].map(([key, number]): [string, string[]] => {
         const places = Array.from({ length: rows.length }, (_, i) => `${frame[i]}.${row[i]}`)
