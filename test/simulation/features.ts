@@ -5,6 +5,7 @@ import type { Aggregation, Decoder, Event, FeatureFlow, FeatureSpec, RowPlan, Sl
 import { loadPart } from '../../src/core/part.ts'
 import { featureReducer } from '../../src/features/reducer.ts'
 import { type DeclaredFeature, declareFeature, openAggregation } from '../../src/testing/declare.ts'
+import { CHAIN_SLOT } from './chain.ts'
 
 export interface TestEvent {
   readonly id: string
@@ -13,6 +14,12 @@ export interface TestEvent {
   readonly value: number
   readonly thing: string
   readonly kind: 'open' | 'close' | 'other'
+  /** Where it was first written: topic, incarnation and partition. */
+  readonly from: string
+  /** Where code of one's own fails at it. */
+  readonly fails?: 'make' | 'apply' | 'evaluate'
+  /** Looked up in a table, of what a transform made. */
+  readonly price?: number | null
 }
 
 export const WINDOW = 8_000
@@ -55,12 +62,14 @@ const TUMBLING: readonly Declared[] = [
 /** Features, and what computes them. */
 export interface Declaration {
   readonly features: readonly FeatureSpec[]
+  /** Of all features, that of one's own included. */
+  readonly names: readonly string[]
   readonly reducer: FeatureFlow['reducer']
   /** Keys are forgotten when nothing is left. */
   readonly forgets: boolean
 }
 
-async function declare(declared: readonly Declared[]): Promise<Declaration> {
+async function declare(declared: readonly Declared[], own: readonly Slot[]): Promise<Declaration> {
   const features: FeatureSpec[] = []
   const slots: Slot[] = []
   for (const [folder, ours] of Map.groupBy(declared, (one) => one.in)) {
@@ -70,15 +79,16 @@ async function declare(declared: readonly Declared[]): Promise<Declaration> {
     features.push(...specs)
     slots.push(...aggregation.slots(specs))
   }
-  const names = features.map(({ name }) => name)
+  slots.push(...own)
+  const names = slots.flatMap((slot) => slot.features)
   const reducer = featureReducer(slots, names, [], FORGET_AFTER)
-  return { features, reducer, forgets: !declared.some((one) => LASTING.includes(one)) }
+  return { features, names, reducer, forgets: !declared.some((one) => LASTING.includes(one)) }
 }
 
 export const DECLARATIONS = {
-  all: await declare([...PASSING, ...LASTING]),
-  passing: await declare(PASSING),
-  closing: await declare([...PASSING, ...LASTING, ...TUMBLING]),
+  all: await declare([...PASSING, ...LASTING], [CHAIN_SLOT]),
+  passing: await declare(PASSING, []),
+  closing: await declare([...PASSING, ...LASTING, ...TUMBLING], [CHAIN_SLOT]),
 }
 
 /** Values that the oracle is given for the columns below. */
@@ -100,6 +110,9 @@ export function planOf(named: boolean): RowPlan {
       { id: 'hash', kind: 'number', fill: (of) => hash53(event(of).thing) },
       { id: 'opens', kind: 'flag', fill: (of) => event(of).kind === 'open' },
       { id: 'closes', kind: 'flag', fill: (of) => event(of).kind === 'close' },
+      { id: 'from', kind: 'text', fill: (of) => event(of).from },
+      { id: 'id', kind: 'text', fill: (of) => event(of).id },
+      { id: 'fails', kind: 'text', fill: (of) => event(of).fails ?? null },
     ],
     where: (of) => event(of).thing !== 'ignored',
     key: (of) => event(of).key,
@@ -133,7 +146,9 @@ export function watched(reducer: FeatureFlow['reducer'], tell: (row: string) => 
       const isLate = late(rows)
       return (row, clock) => {
         const features = isLate(row, clock)
-        if (features.length > 0) tell(`${rows.keys[rows.keyOf[row] as number]} ${rows.position[row]} ${rows.time[row]}`)
+        // a row that is refused is not told of as late, too
+        if (features.length > 0 && !rows.columns.get('fails')?.[row])
+          tell(`${rows.keys[rows.keyOf[row] as number]} ${rows.position[row]} ${rows.time[row]}`)
         return features
       }
     }

@@ -1,9 +1,10 @@
 /** The topologies of a world, as one of its workers has them. */
-import type { FeatureFlow, FeatureStore, Flow, Sink, TransformFlow, Transport } from '../../src/core/model.ts'
+import type { FeatureFlow, FeatureStore, Flow, OwnCode, Sink, TransformFlow, Transport } from '../../src/core/model.ts'
 import { openStoreSink } from '../../src/sinks/store.ts'
 import { openTopicSink } from '../../src/sinks/topic.ts'
 import { DECLARATIONS, planOf, type TestEvent, watched } from './features.ts'
 import type { Options } from './options.ts'
+import { PRICES } from './prices.ts'
 
 export const MADE = 'made'
 export const DEAD = 'dead'
@@ -34,27 +35,32 @@ export function directOf(options: Options, name: string): number | undefined {
 export const shuffleOf = (options: Options, name: string): number | undefined =>
   directOf(options, name) === undefined ? options.targets + (name === 'twin' ? 1 : 0) : undefined
 
-/** What the transform makes of an event: none to two, some of them of other keys. */
-export function madeOf(event: TestEvent): TestEvent[] {
+/** What the transform makes of an event: none to two, some of them of other keys. `price`: what it looked up. */
+export function madeOf(event: TestEvent, price: number | null): TestEvent[] {
   return Array.from({ length: event.value % 3 }, (_, i) => ({
     ...event,
     id: `${event.id}/${i}`,
     key: i === 0 ? event.key : `${event.key}x`,
-    value: event.value + i,
+    value: event.value + i + (price ?? 0),
+    price,
   }))
 }
+
+/** Nothing takes so long. */
+const OWN: OwnCode = { timeout: 60_000, stops: false }
 
 export interface Lent {
   readonly store: FeatureStore
   readonly transport: Transport
+  /** A sink of one's own. */
+  readonly own: (namespace: string) => Promise<Sink>
   /** Told of rows that were late for a topology. */
   readonly late: (name: string, row: string) => void
 }
 
 export async function featureFlow(options: Options, deployed: Deployed, lent: Lent): Promise<FeatureFlow> {
-  const { features, reducer } = DECLARATIONS[options.features]
+  const { names, reducer } = DECLARATIONS[options.features]
   const { name, generation, declaredAt } = deployed
-  const names = features.map((feature) => feature.name)
   const plan = planOf(options.named)
   const shuffle = shuffleOf(options, name)
   return {
@@ -69,11 +75,12 @@ export async function featureFlow(options: Options, deployed: Deployed, lent: Le
     reducer: watched(reducer, (row) => lent.late(name, row)),
     features: names,
     emitsEach: options.each,
-    sinks: await sinksOf(deployed, names, lent),
+    ...(options.own ? { own: OWN } : {}),
+    sinks: await sinksOf(options, deployed, names, lent),
   }
 }
 
-async function sinksOf(deployed: Deployed, features: readonly string[], lent: Lent): Promise<Sink[]> {
+async function sinksOf({ own }: Options, deployed: Deployed, features: readonly string[], lent: Lent): Promise<Sink[]> {
   const context = {
     topology: deployed.name,
     namespace: namespaceOf(deployed),
@@ -84,7 +91,8 @@ async function sinksOf(deployed: Deployed, features: readonly string[], lent: Le
     ...lent,
     encoder: async () => ({ encode: (value: object) => Buffer.from(JSON.stringify(value)) }),
   }
-  return [await openStoreSink(context), await openTopicSink({ topic: outputOf(deployed.name) }, context)]
+  const sinks = [await openStoreSink(context), await openTopicSink({ topic: outputOf(deployed.name) }, context)]
+  return own ? [...sinks, await lent.own(context.namespace)] : sinks
 }
 
 export function transformFlow(options: Options): TransformFlow {
@@ -96,19 +104,24 @@ export function transformFlow(options: Options): TransformFlow {
     start: 'earliest',
     shuffle: undefined,
     direct: undefined,
-    tables: [],
+    tables: options.tables ? [{ topic: PRICES, fields: [] }] : [],
     writes: [MADE],
+    ...(options.own ? { own: OWN } : {}),
     sources: sourcesOf(options).map((topic) => ({
       topic,
       fields: [],
       named: false,
-      make: (event) =>
-        madeOf(event as unknown as TestEvent).map((made, index) => ({
+      make: (event, _, lookup) => {
+        const of = event as unknown as TestEvent
+        if (of.fails === 'make') throw new TypeError('fails to make a record')
+        const price = options.tables ? (lookup(PRICES, of.thing)?.price as number | undefined) : undefined
+        return madeOf(of, price ?? null).map((made, index) => ({
           topic: MADE,
           index,
           key: made.key,
           value: Buffer.from(JSON.stringify(made)),
-        })),
+        }))
+      },
     })),
   }
 }

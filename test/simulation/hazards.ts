@@ -1,6 +1,7 @@
 /** What happens to a world beside its network: to machines, clocks, stores and topics. */
 import { reduceTask, shuffleTopic } from '../../src/engine/names.ts'
 import { directOf, shuffleOf, sourcesOf } from './flows.ts'
+import { PRICES } from './prices.ts'
 import type { Random } from './random.ts'
 import type { World } from './world.ts'
 
@@ -71,6 +72,7 @@ export class Hazards {
       trace.note('the state goes back')
       this.world.rolledBackAt = this.world.clock.monotonic()
       this.random.pick(this.states)()
+      this.world.commits.wentBack()
     }
   }
 
@@ -95,6 +97,7 @@ export class Hazards {
     this.wasLost = true
     this.world.trace.note('the state is lost')
     this.world.state.clear()
+    this.world.commits.wentBack()
     // a copy of before would bring it back
     this.states.length = 0
   }
@@ -116,9 +119,11 @@ export class Hazards {
   /** A topic is made again under its name, once all of it was read. */
   private async recreate(): Promise<void> {
     const { world, random } = this
-    const topic = random.pick(sourcesOf(world.options))
+    const { options } = world
+    const topic = random.pick([...sourcesOf(options), ...(options.tables ? [PRICES] : [])])
     const partitions = world.log.partitions(topic)
-    if (!world.hasRead(topic)) return
+    if (topic === PRICES) world.prices.gone()
+    else if (!world.hasRead(topic)) return
     this.isRecreated = true
     world.trace.note('made again', topic)
     await world.log.deleteTopic(topic)

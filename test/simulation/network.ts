@@ -11,6 +11,8 @@ export interface Effects<T> {
   readonly all: () => Promise<T>
   /** Does some of it now; answers what does the rest, later. */
   readonly some?: () => { readonly rest: () => Promise<unknown> }
+  /** It may never be answered. */
+  readonly isSilent?: true
 }
 
 interface InFlight {
@@ -70,8 +72,9 @@ export class Network {
     })
   }
 
-  private outcome<T>(what: string, { all, some }: Effects<T>, fallible: boolean): Promise<T> {
+  private outcome<T>(what: string, { all, some, isSilent }: Effects<T>, fallible: boolean): Promise<T> {
     if (!fallible || !this.random.chance(this.faults.share)) return all()
+    if (isSilent && this.random.chance(0.5)) return this.random.chance(0.5) ? all().then(never) : never()
     const kind = this.random.int(some ? 4 : 3)
     const failed = (how: string) => Promise.reject(new MillraceError('transport-failed', how))
     if (kind === 0) return failed('not done')
@@ -145,6 +148,9 @@ export class Network {
     }
   }
 }
+
+/** Whoever waits for an answer waits for ever. */
+const never = () => new Promise<never>(() => undefined)
 
 function remove<T>(from: T[], index: number): void {
   const last = from.pop() as T

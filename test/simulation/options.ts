@@ -47,6 +47,10 @@ export interface Options {
   readonly named: boolean
   /** A second topology reads the same topics. */
   readonly twin: boolean
+  /** Code of one's own takes part: an aggregation, a transform, a sink. It fails at some events, answers late, or never. */
+  readonly own: boolean
+  /** The transform looks something up in a table. */
+  readonly tables: boolean
 }
 
 /** The world of a seed; what is given stands as given, and changes nothing else. */
@@ -79,6 +83,8 @@ export function optionsOf(seed: number, given: Partial<Options> = {}): Options {
     each: draw.chance(0.2),
     named: draw.chance(0.5),
     twin: draw.chance(0.2),
+    own: draw.chance(0.25),
+    tables: draw.chance(0.5),
   }
   return possible({ ...drawn, ...given })
 }
@@ -91,6 +97,9 @@ function possible(options: Options): Options {
   return {
     ...options,
     topics: options.shape === 'shuffle' ? options.topics : 1,
+    // what code of one's own remembers is never forgotten
+    own: options.own && options.features !== 'passing',
+    tables: options.tables && options.shape === 'transform',
     named: options.named || options.shape === 'transform',
     lose: options.lose && !closes,
     retain: options.retain && !closes && !isDirect,

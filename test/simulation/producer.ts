@@ -33,29 +33,35 @@ export class Producer {
 
   /** Some events, one after the other. */
   async produce(): Promise<void> {
-    for (let n = 1 + this.random.int(this.world.options.events); n > 0; n--) await this.one()
+    const { options, prices } = this.world
+    for (let n = 1 + this.random.int(options.events); n > 0; n--) {
+      if (options.tables && !prices.isStill && this.random.chance(0.3)) await this.write(prices.draft())
+      await this.one()
+    }
   }
 
   private async one(): Promise<void> {
     const { random, world } = this
     const { options } = world
-    const event = this.event()
+    const drawn = this.event()
     const isPoison = random.chance(0.05)
     const isMarker = random.chance(0.1)
     const topic = random.pick(sourcesOf(options))
     const partitions = world.log.partitions(topic)
     const anywhere = random.int(partitions)
-    const partition = options.shape === 'direct' ? partitionOf(event.key, partitions) : anywhere
+    const partition = options.shape === 'direct' ? partitionOf(drawn.key, partitions) : anywhere
+    const incarnation = (await world.log.topics([topic])).get(topic)?.incarnation
+    const source = `${topic}#${incarnation}/${partition}`
+    const event = { ...drawn, from: source }
     if (options.markers && isMarker)
       await this.write({ topic, partition, key: null, value: null, headers: { [HIDDEN]: '1' } })
     const poison = options.poison && isPoison
     const value = poison ? `poison ${event.id}` : JSON.stringify(event)
     await this.write({ topic, partition, key: null, value: Buffer.from(value) })
-    const incarnation = (await world.log.topics([topic])).get(topic)?.incarnation
     this.sent.push({
       topic,
       partition,
-      source: `${topic}#${incarnation}/${partition}`,
+      source,
       position: world.log.end({ topic, partition }) - 1,
       timestamp: world.clock.now(),
       event: poison ? undefined : event,
@@ -67,12 +73,13 @@ export class Producer {
     return this.world.log.write([{ ...draft, timestamp: this.world.clock.now() }])
   }
 
-  private event(): TestEvent {
+  private event(): Omit<TestEvent, 'from'> {
     const { random, world } = this
     const now = world.clock.now()
     const late = random.chance(0.1) ? random.int(25_000) : random.int(2_000)
     const future = random.chance(0.05) ? 1 + random.int(2 * SETTINGS.skew) : 0
     const at = world.options.poison && future > 0 ? now + future : now - late
+    const fails = random.chance(0.06) ? random.pick(['make', 'apply', 'evaluate'] as const) : undefined
     return {
       id: `e${++this.made}`,
       key: `k${random.int(world.options.keys)}`,
@@ -80,6 +87,7 @@ export class Producer {
       value: random.int(1_000),
       thing: random.chance(0.05) ? 'ignored' : `t${random.int(4)}`,
       kind: random.pick(['open', 'close', 'other']),
+      ...(fails && world.options.own ? { fails } : {}),
     }
   }
 

@@ -5,6 +5,7 @@ import type {
   FeatureStore,
   MemberEvents,
   Membership,
+  Millis,
   OpenState,
   Partition,
   Position,
@@ -16,11 +17,11 @@ import type {
 import type { MemoryState } from '../../src/testing/memory-state.ts'
 import type { MemoryStore } from '../../src/testing/memory-store.ts'
 import type { MemoryTransport } from '../../src/testing/memory-transport.ts'
+import type { Commits } from './commits.ts'
 import type { Groups } from './groups.ts'
 import type { Host } from './host.ts'
 import type { Network } from './network.ts'
 import type { Random } from './random.ts'
-import type { Timers } from './timers.ts'
 
 export function transportOf(
   log: MemoryTransport,
@@ -28,6 +29,7 @@ export function transportOf(
   host: Host,
   network: Network,
   random: Random,
+  sends: (draft: Draft) => void,
 ): Transport {
   const send = <T>(what: string, all: () => Promise<T>, note?: (answer: T) => string) =>
     network.send(host, what, { all }, true, note)
@@ -54,7 +56,10 @@ export function transportOf(
       ),
     join: (group: string, topics: readonly string[], on: MemberEvents): Promise<Membership> =>
       network.send(host, 'join', { all: async () => groups.join(host, group, topics, on) }, false),
-    write: (drafts) => write(log, host, network, random, drafts),
+    write: (drafts) => {
+      for (const draft of drafts) sends(draft)
+      return write(log, host, network, random, drafts)
+    },
     close: async () => undefined,
   }
 }
@@ -87,7 +92,7 @@ function write(
 }
 
 /** A claim is the machine's own: what the store learns of it reaches the machine with the answer. */
-export function stateOf(state: MemoryState, host: Host, network: Network, timers: Timers): State {
+export function stateOf(state: MemoryState, host: Host, network: Network, commits: Commits, now: () => Millis): State {
   const onClaim = async <T>(what: string, open: OpenState, all: (claim: OpenState) => Promise<T>): Promise<T> => {
     const claim = { ...open }
     return network.send(host, `${what} ${open.task} ${open.token}`, { all: () => all(claim) })
@@ -97,7 +102,13 @@ export function stateOf(state: MemoryState, host: Host, network: Network, timers
       network.send(
         host,
         `state.open ${task}`,
-        { all: async () => state.open(task) },
+        {
+          all: async () => {
+            const open = await state.open(task)
+            commits.claimed(open, now())
+            return open
+          },
+        },
         true,
         ({ epoch, position, commits }) => `${epoch} at ${position} after ${commits}`,
       ),
@@ -107,9 +118,10 @@ export function stateOf(state: MemoryState, host: Host, network: Network, timers
       network.trace.note('commit', position, meta, JSON.stringify([...(change.timers ?? [])]))
       for (const [key, bytes] of keys ?? []) network.trace.note(key, bytes)
       const after = await onClaim(`state.commit ${position} of ${open.commits}`, open, async (claim) => {
-        const before = new Map(state.stored(claim.task)?.timers)
+        const stored = state.stored(claim.task)
+        const before = { timers: new Map(stored?.timers), position: stored?.position }
         await state.commit(claim, change)
-        timers.committed(claim, before)
+        commits.committed(claim, before)
         return claim
       })
       Object.assign(open, after)
@@ -130,14 +142,14 @@ export function stateOf(state: MemoryState, host: Host, network: Network, timers
   }
 }
 
-export function storeOf(store: MemoryStore, host: Host, network: Network, timers: Timers): FeatureStore {
+export function storeOf(store: MemoryStore, host: Host, network: Network, commits: Commits): FeatureStore {
   const send = <T>(what: string, all: () => Promise<T>, note?: (answer: T) => string) =>
     network.send(host, what, { all }, true, note)
   return {
     write: (write) => {
       const { task, version, upto, said, emissions, partial } = write.batch
       network.trace.note('emissions', task, upto, partial, JSON.stringify([version, said, emissions]))
-      if (!partial) timers.said(write.batch)
+      if (!partial) commits.said(write.batch)
       return send('store.write', () => store.write(write), String)
     },
     mark: (namespace, task) =>

@@ -111,6 +111,12 @@ async function end(world: World, hazards: Hazards, random: Random): Promise<void
     await world.producer.produce()
   }
   await rest(world)
+  if (world.options.tables) {
+    // what was written last has been read by now
+    world.prices.isStill = true
+    await world.producer.produce()
+    await rest(world)
+  }
   const ends = endsOf(world)
   await world.settle(Math.max(4_000, NOTICED_AFTER - (world.clock.monotonic() - world.unsaidAt)))
   const left = world.hasReadAll() ? unfinished(world, ends) : 'not all is read'

@@ -1,6 +1,6 @@
 /** One world: services, machines that come and go, and a seed that decides what happens next. */
 import { setImmediate } from 'node:timers'
-import type { Millis, TaskId } from '../../src/core/model.ts'
+import type { Draft, Millis, TaskId } from '../../src/core/model.ts'
 import { SILENT } from '../../src/core/part.ts'
 import { mapTask, reduceTask, transformTask } from '../../src/engine/names.ts'
 import { Worker } from '../../src/engine/worker.ts'
@@ -10,6 +10,7 @@ import { MemoryState } from '../../src/testing/memory-state.ts'
 import { MemoryStore } from '../../src/testing/memory-store.ts'
 import { MemoryTransport } from '../../src/testing/memory-transport.ts'
 import { SETTINGS as SMALL } from '../engine/settings.ts'
+import { Commits } from './commits.ts'
 import { JSON_DECODER } from './features.ts'
 import { DEAD, type Deployed, directOf, flowsOf, MADE, readBy, shuffleOf, sourcesOf } from './flows.ts'
 import { Groups } from './groups.ts'
@@ -17,10 +18,11 @@ import { Host } from './host.ts'
 import { metricsOf } from './metrics.ts'
 import { Network } from './network.ts'
 import type { Options } from './options.ts'
+import { OwnService, ownSinkOf } from './own-sink.ts'
+import { PRICE_PARTITIONS, PRICES, Prices } from './prices.ts'
 import { Producer } from './producer.ts'
 import { Random, Trace } from './random.ts'
 import { stateOf, storeOf, transportOf } from './services.ts'
-import { Timers } from './timers.ts'
 
 const SESSION: Millis = 10_000
 /** Fewer keys in memory than live in a world. */
@@ -59,7 +61,9 @@ export class World {
   readonly violations: Violation[] = []
   /** Rows that were found late. */
   readonly late = new Set<string>()
-  private readonly timers = new Timers((rule, what) => this.violations.push(new Violation(rule, what)))
+  readonly commits = new Commits((rule, what) => this.violations.push(new Violation(rule, what)))
+  readonly ownService = new OwnService()
+  readonly prices: Prices
   rebuilds = 0
   steps = 0
   /** When the state last went back in time: until they have caught up, tasks stand before what they have said. */
@@ -81,6 +85,8 @@ export class World {
     this.network = new Network(faults, new Random(seed, 'network'), this.trace)
     this.groups = new Groups(this.log, this.network, new Random(seed, 'groups'))
     this.producer = new Producer(this, new Random(seed, 'events'))
+    const broken = (rule: string, what: string) => this.violations.push(new Violation(rule, what))
+    this.prices = new Prices(new Random(seed, 'prices'), broken)
     this.deployed = ['load', ...(options.twin ? ['twin'] : [])].map((name) => ({
       name,
       generation: 'g1',
@@ -92,6 +98,7 @@ export class World {
     const { partitions, targets, shape } = this.options
     for (const name of sourcesOf(this.options)) await this.log.create({ name, partitions, retentionMs: -1 })
     if (shape === 'transform') await this.log.create({ name: MADE, partitions: targets, retentionMs: -1 })
+    if (this.options.tables) await this.log.create({ name: PRICES, partitions: PRICE_PARTITIONS, retentionMs: -1 })
   }
 
   // ------------------------------------------------------------- machines
@@ -114,15 +121,18 @@ export class World {
 
   private async start(machine: Machine): Promise<void> {
     const { host } = machine
-    const transport = transportOf(this.log, this.groups, host, this.network, this.services)
-    const store = storeOf(this.store, host, this.network, this.timers)
+    const since = this.prices.number
+    const sends = (draft: Draft) => this.prices.looked(draft, since)
+    const transport = transportOf(this.log, this.groups, host, this.network, this.services, sends)
+    const store = storeOf(this.store, host, this.network, this.commits)
     const late = (name: string, row: string) => this.late.add(`${name} ${row}`)
-    const flows = await flowsOf(this.options, this.deployed, { store, transport, late })
+    const own = (namespace: string) => ownSinkOf(this.ownService, namespace, host, this.network)
+    const flows = await flowsOf(this.options, this.deployed, { store, transport, own, late })
     const worker = new Worker({
       deployment: 'test',
       flows,
       transport,
-      state: stateOf(this.state, host, this.network, this.timers),
+      state: stateOf(this.state, host, this.network, this.commits, () => this.clock.now()),
       decoder: () => JSON_DECODER,
       deadLetters: { topic: DEAD, partitions: 1 },
       shuffleRetention: -1,
