@@ -144,3 +144,4 @@ export function evaluate<S>(
 }
 
 export const segmentKey = (key: string, name: string): string => `${key}\0${name}`
+export const isSegment = (key: string): boolean => key.includes('\0')

@@ -2,7 +2,7 @@
 import { ClearStop } from '../core/errors.ts'
 import type { FeatureFlow, OpenState, Reducer, TaskId } from '../core/model.ts'
 import type { Image } from './careful.ts'
-import { segmentKey } from './compute.ts'
+import { isSegment, segmentKey } from './compute.ts'
 import { KeyCache } from './keys.ts'
 import type { OwnCalls } from './own-code.ts'
 import { type Patience, readable, type TaskContext } from './task.ts'
@@ -127,22 +127,15 @@ export class KeyStates<S> {
   async *committed(): AsyncGenerator<ReadonlyMap<string, S>> {
     for await (const page of this.context.state.scan(this.claim)) {
       const states = new Map<string, S>()
-      await this.reload(
-        page.map(([key]) => key).filter((key) => !key.includes('\0')),
-        states,
-      )
+      for (const [key, bytes] of page) {
+        if (isSegment(key)) continue
+        const keyState = this.limited(() => this.decode(bytes))
+        await this.attach(
+          this.reducer.missing(keyState).map((name) => ({ key: segmentKey(key, name), name, state: keyState })),
+        )
+        states.set(key, keyState)
+      }
       yield states
-    }
-  }
-
-  private async reload(keys: readonly string[], into: Map<string, S>): Promise<void> {
-    for (const [key, bytes] of await this.read(keys)) {
-      if (!bytes) continue
-      const keyState = this.limited(() => this.decode(bytes))
-      await this.attach(
-        this.reducer.missing(keyState).map((name) => ({ key: segmentKey(key, name), name, state: keyState })),
-      )
-      into.set(key, keyState)
     }
   }
 }

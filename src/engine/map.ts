@@ -7,7 +7,7 @@ import { ClearStop, MillraceError } from '../core/errors.ts'
 import { hashOf } from '../core/key.ts'
 import type { Draft, Event, FeatureFlow, FlowSource, Millis, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
-import { Inbox } from './inbox.ts'
+import { Inbox, type Slice } from './inbox.ts'
 import { Ledger } from './ledger.ts'
 import { RecordMapper } from './mapper.ts'
 import { mapTask } from './names.ts'
@@ -122,8 +122,7 @@ export class MapTask implements Task {
 
   async step(): Promise<void> {
     const { metrics, settings, clock } = this.context
-    const slice = this.inbox.take(settings.maxRecords)
-    if (!slice) return
+    const slice = this.inbox.take(settings.maxRecords) as Slice
     const started = clock.monotonic()
     await this.patiently('fetching schemas', () => slice.batch.ready())
     const dead: DeadLetter[] = []

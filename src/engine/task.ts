@@ -81,7 +81,7 @@ export interface Task {
   readonly cachedKeys?: number
   /** Claims the state; answers where to read from. */
   open(patience: Patience): Promise<Position>
-  /** Works off a part of what waits in the inbox. */
+  /** Works off a part of what waits in the inbox, where something does. */
   step(): Promise<void>
   /** Called about once per heartbeat, between steps: time, timers, and a look at whether the state is still this task's. */
   tick(): Promise<void>

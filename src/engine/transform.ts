@@ -97,8 +97,7 @@ export class TransformTask implements Task {
 
   async step(): Promise<void> {
     const { clock, metrics, settings, tables } = this.context
-    const slice = this.inbox.take(settings.maxRecords)
-    if (!slice) return
+    const slice = this.inbox.take(settings.maxRecords) as Slice
     const started = clock.monotonic()
     const { name: topology } = this.flow
     await this.patiently('fetching schemas', () => slice.batch.ready())

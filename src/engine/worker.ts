@@ -317,7 +317,7 @@ export class Worker {
         tasks.inc({ topology, role: runner.role, condition: runner.condition })
         lag.set({ topology, ...partition }, runner.lag)
         cacheKeys.inc({ topology }, runner.cachedKeys)
-        if (runner.condition === 'blocked') blocked.inc({ topology, code: runner.code ?? 'unknown' })
+        if (runner.condition === 'blocked') blocked.inc({ topology, code: runner.code as string })
         if (runner.clock !== undefined) clock.set({ topology, partition: partition.partition }, runner.clock / 1000)
       }
     }
