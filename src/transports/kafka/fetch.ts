@@ -1,12 +1,14 @@
 /**
  * Kafka's answers to Fetch requests, read in one pass into records. kafkajs's own reader makes big integers, texts and
  * several objects of every record, which cost more than all that is then done with it. Source: KIP-98, "Message Format";
- * Fetch API, versions 4 to 11. The checksums of batches are not looked at, as kafkajs's reader does not.
+ * Fetch API, versions 4 to 11. A batch that is not what its checksum says is refused: kafkajs's reader, and a broker that
+ * reads from its disk, do not look.
  */
 import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { gunzip, zstdDecompress } from 'node:zlib'
 import type { InputRecord, Millis, Position } from '../../core/model.ts'
+import { crc32c } from './crc32c.ts'
 
 /** What stands for all records of a partition, as the one message that kafkajs goes over. */
 export interface RecordSet {
@@ -72,13 +74,13 @@ export async function readFetch(bytes: Buffer, version: number): Promise<FetchAn
   for (let topics = from.int32(); topics > 0; topics--) {
     const topicName = from.text(from.int16())
     const partitions: PartitionAnswer[] = []
-    for (let left = from.int32(); left > 0; left--) partitions.push(await readPartition(from, version, room))
+    for (let left = from.int32(); left > 0; left--) partitions.push(await readPartition(from, topicName, version, room))
     responses.push({ topicName, partitions })
   }
   return { throttleTime: 0, clientSideThrottleTime, errorCode, responses }
 }
 
-async function readPartition(from: Reader, version: number, room: Room): Promise<PartitionAnswer> {
+async function readPartition(from: Reader, topic: string, version: number, room: Room): Promise<PartitionAnswer> {
   const partition = from.int32()
   const errorCode = from.int16()
   const highWatermark = String(from.int64())
@@ -87,7 +89,9 @@ async function readPartition(from: Reader, version: number, room: Room): Promise
   const aborted: Aborted[] = []
   for (let left = from.int32(); left > 0; left--) aborted.push({ producer: from.bigint(), first: from.int64() })
   const preferredReadReplica = version >= 11 ? from.int32() : -1
-  const set = await readRecordSet(from.block(from.int32()), aborted, room)
+  const set = await readRecordSet(from.block(from.int32()), aborted, room).catch((error: Error) => {
+    throw new Error(`${topic}/${partition}: ${error.message}`, { cause: error })
+  })
   const messages = set ? [set] : []
   return { partition, errorCode, highWatermark, abortedTransactions: [], preferredReadReplica, messages }
 }
@@ -103,6 +107,8 @@ async function readRecordSet(bytes: Buffer, aborted: Aborted[], room: Room): Pro
     if (end > bytes.length || (room.bytes <= 0 && last !== undefined)) break
     if (end < at + HEAD_BYTES) throw new Error('a batch is shorter than its head')
     if (bytes[at + 16] !== 2) throw new Error(`message format ${bytes[at + 16]} is older than Kafka 0.11`)
+    if (bytes.readUInt32BE(at + 17) !== crc32c(bytes, at + 21, end))
+      throw new Error(`the batch at ${bytes.readBigInt64BE(at)} is damaged: its bytes are not those of its checksum`)
     const batch = new Reader(bytes, at, end)
     const base = batch.int64()
     at += 21

@@ -3,6 +3,7 @@
  * grows a buffer per record and copies each record several times, which costs more than making the frames.
  */
 import type { Draft } from '../../core/model.ts'
+import { crc32c } from './crc32c.ts'
 
 /** What a record needs to be written; the timestamp in ms. */
 export type Message = Pick<Draft, 'key' | 'value' | 'headers'> & { readonly timestamp: number }
@@ -130,42 +131,4 @@ function writeVarint(to: Buffer, start: number, value: number): number {
   for (; rest > 127; rest = Math.floor(rest / 128)) to[at++] = (rest % 128) | 128
   to[at++] = rest
   return at
-}
-
-/** Tables for four bytes at once. Source: the "slicing-by-4" of Kounavis and Berry (2005), polynomial of Castagnoli. */
-const TABLES = tables()
-
-function tables(): Int32Array[] {
-  const first = new Int32Array(256)
-  for (let i = 0; i < 256; i++) {
-    let c = i
-    for (let bit = 0; bit < 8; bit++) c = c & 1 ? (c >>> 1) ^ 0x82f63b78 : c >>> 1
-    first[i] = c
-  }
-  const all = [first]
-  for (let t = 1; t < 4; t++) {
-    const before = all[t - 1] as Int32Array
-    all.push(before.map((c) => (c >>> 8) ^ (first[c & 255] as number)))
-  }
-  return all
-}
-
-function crc32c(bytes: Buffer, from: number, to: number): number {
-  const [t0, t1, t2, t3] = TABLES as [Int32Array, Int32Array, Int32Array, Int32Array]
-  let crc = -1
-  let at = from
-  for (; at + 4 <= to; at += 4) {
-    crc ^=
-      (bytes[at] as number) |
-      ((bytes[at + 1] as number) << 8) |
-      ((bytes[at + 2] as number) << 16) |
-      ((bytes[at + 3] as number) << 24)
-    crc =
-      (t3[crc & 255] as number) ^
-      (t2[(crc >>> 8) & 255] as number) ^
-      (t1[(crc >>> 16) & 255] as number) ^
-      (t0[crc >>> 24] as number)
-  }
-  for (; at < to; at++) crc = (t0[(crc ^ (bytes[at] as number)) & 255] as number) ^ (crc >>> 8)
-  return ~crc >>> 0
 }

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import type { InputRecord } from '../../../src/core/model.ts'
 import { readFetch } from '../../../src/transports/kafka/fetch.ts'
+import { sealed } from '../../transports/kafka/sealed.ts'
 import { type Chance, mutated } from '../chance.ts'
 import type { Target } from '../target.ts'
 
@@ -30,7 +31,7 @@ const target: Target = {
     async try(chance, { input, outcome }) {
       const good = await answer(chance)
       for (let i = 0; i < INPUTS; i++) {
-        const bytes = i === 0 ? good : mutated(chance, good)
+        const bytes = i === 0 ? good : chance.odds(0.5) ? mutated(chance, good) : await answer(chance, true)
         input(() => bytes.toString('base64'))
         const read = await readFetch(bytes, 11).catch((error: unknown) => {
           if (i === 0 || !(error instanceof Error)) throw error
@@ -50,17 +51,18 @@ const target: Target = {
 }
 export default target
 
-async function answer(chance: Chance): Promise<Buffer> {
+/** `spoiled`: batches are mutated, and have the checksum of what they are then. */
+async function answer(chance: Chance, spoiled = false): Promise<Buffer> {
   const partitions = await Promise.all(
     Array.from({ length: 1 + chance.int(2) }, async (_, partition) => {
       let base = chance.int(1_000)
       const batches: Buffer[] = []
       for (let left = 1 + chance.int(3); left > 0; left--) {
         const { count, bytes } = await batch(chance, base)
-        batches.push(bytes)
+        batches.push(spoiled && chance.odds(0.7) ? mutated(chance, bytes) : bytes)
         base += count + chance.int(3)
       }
-      const set = Buffer.concat(batches)
+      const set = sealed(Buffer.concat(batches))
       const aborted = chance.odds(0.1) ? [int64(7), int64(0)] : []
       return [
         ...[int32(partition), int16(0), int64(base), int64(base), int64(0), int32(aborted.length / 2), ...aborted],

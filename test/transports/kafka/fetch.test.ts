@@ -5,6 +5,7 @@ import type { KafkaMessage } from 'kafkajs'
 import { describe, expect, it } from 'vitest'
 import { readFetch } from '../../../src/transports/kafka/fetch.ts'
 import { type Message, recordBatch } from '../../../src/transports/kafka/record-batch.ts'
+import { sealed } from './sealed.ts'
 
 const internal = createRequire(import.meta.url)
 const theirs = internal('kafkajs/src/protocol/requests/fetch/v11/response') as {
@@ -56,7 +57,7 @@ function answer(
   const parts = partitions.flatMap(({ set, aborted = [] }, partition) => [
     ...[int32(partition), int16(0), int64(100), int64(90), int64(0), int32(aborted.length)],
     ...aborted.flatMap(([producer, first]) => [int64(producer), int64(first)]),
-    ...[int32(-1), int32(set.length), set],
+    ...[int32(-1), int32(set.length), sealed(set)],
   ])
   const topic = Buffer.from('orders')
   return Buffer.concat([
@@ -214,6 +215,18 @@ describe('an answer to a Fetch request', () => {
     old[16] = 1
     await expect(read(old)).rejects.toThrow('older than Kafka 0.11')
     await expect(readFetch(answer([{ set: batch }]), 3)).rejects.toThrow('Kafka 0.11')
+  })
+
+  it('is refused, naming the place, where one bit of a batch has changed', async () => {
+    const batch = stored([message('a'), message('b')], { base: 5 })
+    const whole = answer([{ set: stored([message('a')]) }, { set: batch }])
+    // from the attributes on: offset and epoch before them are the broker's to set, and not part of the checksum
+    for (let bit = 21 * 8; bit < batch.length * 8; bit++) {
+      const harmed = Buffer.from(whole)
+      const at = whole.length - batch.length + (bit >> 3)
+      harmed[at] = (harmed[at] as number) ^ (1 << (bit & 7))
+      await expect(readFetch(harmed, 11)).rejects.toThrow('orders/1: the batch at 5 is damaged')
+    }
   })
 
   it('is refused where records do not fill their batch, reach beyond it, or stand out of order', async () => {
