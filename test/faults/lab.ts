@@ -30,6 +30,8 @@ export interface Addresses {
 
 export interface LabOptions {
   readonly seed: number
+  /** How much longer everything may take than on a quiet machine. */
+  readonly patience?: number
   /** As the harness itself reaches the services, where that is another way. */
   readonly own?: Partial<Addresses>
   readonly keys?: number
@@ -43,8 +45,8 @@ export interface LabOptions {
   readonly environment?: Readonly<Record<string, string>>
 }
 
-/** A silent member loses its partitions after this. */
-export const SESSION_MS = 2_000
+/** A silent member loses its partitions after this, on a machine with time for it. */
+const SESSION_MS = 2_000
 export const PARTITIONS = 4
 /** Nothing has moved for so long: it never will. However slow the machine is, what moves is waited for. */
 const STANDSTILL_MS = 90_000
@@ -55,6 +57,8 @@ export class Lab {
   readonly workers = new Set<WorkerProcess>()
   readonly load: Load
   readonly oracle: Oracle
+  /** A silent member loses its partitions after this. */
+  readonly sessionMs: number
   /** Of the harness itself. */
   readonly services: Services
   readonly watcher: Watcher
@@ -68,9 +72,10 @@ export class Lab {
     services: Services,
     load: Load,
     namespaces: ReadonlyMap<Topology, string>,
-    environment: Readonly<Record<string, string>>,
+    { environment = {}, patience = 1 }: LabOptions,
   ) {
     this.name = name
+    this.sessionMs = SESSION_MS * patience
     this.directory = directory
     this.services = services
     this.load = load
@@ -86,7 +91,7 @@ export class Lab {
   }
 
   static async create(addresses: Addresses, options: LabOptions): Promise<Lab> {
-    const { seed, own = {}, keys = 60, rate = 120, bytes = 0, environment = {} } = options
+    const { seed, own = {}, keys = 60, rate = 120, bytes = 0 } = options
     const name = `faults-${Date.now().toString(36)}${Math.floor(Math.random() * 1e6).toString(36)}`
     const directory = await mkdtemp(join(tmpdir(), 'millrace-faults-'))
     await writeProject(directory, name, { ...addresses, ...own }, options)
@@ -108,7 +113,7 @@ export class Lab {
     })
     const generation = (topology: Topology) => project.topologies.find((one) => one.name === topology)?.generation
     const namespaces = new Map(FEATURES.map((topology) => [topology, `${topology}@${generation(topology)}`]))
-    return new Lab(name, directory, services, load, namespaces, environment)
+    return new Lab(name, directory, services, load, namespaces, options)
   }
 
   // ------------------------------------------------------------- workers
@@ -269,7 +274,7 @@ async function writeProject(
   directory: string,
   name: string,
   { kafka, registry, redis }: Addresses,
-  { engine, transport }: LabOptions,
+  { engine, transport, patience = 1 }: LabOptions,
 ): Promise<void> {
   await cp(PROJECT, directory, { recursive: true })
   const topologies = join(directory, 'topologies')
@@ -282,7 +287,7 @@ async function writeProject(
     transport: {
       kind: 'kafka',
       brokers: kafka.brokers,
-      sessionTimeout: `${SESSION_MS}ms`,
+      sessionTimeout: `${SESSION_MS * patience}ms`,
       heartbeat: '300ms',
       ...transport,
     },

@@ -15,6 +15,7 @@ interface Given {
   readonly kills?: number
   readonly seed: number
   readonly long: boolean
+  readonly patience: number
 }
 
 const known = await scenarioNames()
@@ -26,11 +27,12 @@ const values = new Command('npm run faults --')
   .addOption(new Option('--scenario <names...>', 'which').choices(known).default(known, 'all'))
   .option('--kills <n>', 'how many of the scenario kill', whole)
   .option('--seed <n>', 'what chance is drawn from', whole, 1)
+  .option('--patience <n>', 'how much longer session timeouts are than on a quiet machine (2 s)', number(1, 100), 1)
   .option('--long', `${LONG_ROUNDS} kills at each failpoint, and more rounds of the others`, false)
   .parse()
   .opts<Given>()
-const { scenario: names, seed } = values
-const kills = values.kills ?? (values.long ? POINTS.length * LONG_ROUNDS : undefined)
+const { scenario: names, seed, long, patience } = values
+const kills = values.kills ?? (long ? POINTS.length * LONG_ROUNDS : undefined)
 
 const started = performance.now()
 const seconds = (since = started) => `${((performance.now() - since) / 1000).toFixed(0)} s`
@@ -46,7 +48,7 @@ try {
     const say = (text: string) => console.log(`   ${seconds()} ${text}`)
     const times = name === 'kill' ? kills : undefined
     try {
-      const counted = await runScenario(name, { addresses, seed, times, long: values.long, say })
+      const counted = await runScenario(name, { addresses, seed, times, long, patience, say })
       rows.push([name, 'right', seconds(begun), counted])
     } catch (error) {
       const isMissing = error instanceof Missing

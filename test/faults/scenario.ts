@@ -10,6 +10,8 @@ export interface Bench {
   readonly times: number | undefined
   /** Is it the long form? */
   readonly long: boolean
+  /** How much longer everything may take than on a quiet machine: session timeouts, and waits for what may not come. */
+  readonly patience: number
   /** A deployment that is closed when the scenario is over. */
   lab(options?: Partial<LabOptions>, addresses?: Partial<Addresses>): Promise<Lab>
   /** Called when the scenario is over, last first. */

@@ -19,7 +19,7 @@ const HIT_WITHIN_MS = 10_000
 
 const scenario: Scenario = {
   summary: 'SIGSTOP past the session timeout, then SIGCONT: the old owner is fenced',
-  async run({ lab: create, seed, times = POINTS.length, say }) {
+  async run({ lab: create, seed, times = POINTS.length, patience, say }) {
     const lab = await create()
     const running = await lab.startWorkers(3)
     lab.load.start()
@@ -31,7 +31,8 @@ const scenario: Scenario = {
       if (!victim) throw new Error('there is no worker')
       const before = await metric(victim, 'millrace_fenced_total')
       await victim.arm({ point, skip: time % 3, action: 'freeze' })
-      if (!(await victim.hits(point, HIT_WITHIN_MS))) throw new Error(`no worker comes to ${point}\n${lab.tails()}`)
+      if (!(await victim.hits(point, HIT_WITHIN_MS * patience)))
+        throw new Error(`no worker comes to ${point}\n${lab.tails()}`)
       // the others have all that it had, and have gone on
       const took = await lab.untilCounted()
       victim.wake()
