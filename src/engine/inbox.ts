@@ -40,6 +40,11 @@ export class Inbox {
     return this.queue.length
   }
 
+  /** Records in memory that wait here. */
+  get held(): number {
+    return this.records
+  }
+
   /** Takes what it has not had, whether there is room or not: who offers waits for room first. */
   offer(batch: SharedBatch): void {
     if (this.closed) return

@@ -42,12 +42,13 @@ export class ShuffleIntake implements Intake {
   readonly topics: readonly string[]
   readonly topic: string
   readonly take = 1
-  readonly inboxRecords = 256
+  readonly inboxRecords: number
   private readonly partition: number
   private readonly context: TaskContext
   private readonly reader = new FrameReader()
 
   constructor(flow: FeatureFlow, topic: string, partition: number, context: TaskContext) {
+    this.inboxRecords = context.settings.waitingFrames
     this.topics = flow.sources.map((source) => source.topic)
     this.topic = topic
     this.partition = partition
@@ -92,7 +93,7 @@ export class DirectIntake implements Intake {
   readonly topics: readonly string[]
   readonly topic: string
   readonly take: number
-  readonly inboxRecords = 16_384
+  readonly inboxRecords: number
   live = false
   private readonly flow: FeatureFlow
   private readonly partition: number
@@ -111,6 +112,8 @@ export class DirectIntake implements Intake {
     this.partition = partition
     this.context = context
     this.silent = new Silence({ topic, partition }, context)
+    // applied by thousands at once, and not held by frames meanwhile
+    this.inboxRecords = 4 * context.settings.waitingRecords
     this.take = Math.min(context.settings.maxRecords, 65_535)
   }
 

@@ -26,14 +26,11 @@ const WATERMARK_EVERY: Millis = 250
 /** A mapper's position is committed this often: what it repeats after a crash is dropped by the reducers. */
 const COMMIT_EVERY: Millis = 1_000
 
-/** Records that wait for a mapper; a batch more may come. */
-const INBOX_RECORDS = 4_096
-
 export class MapTask implements Task {
   readonly id: string
   readonly flow: FeatureFlow
   readonly role = 'map'
-  readonly inbox = new Inbox(INBOX_RECORDS)
+  readonly inbox: Inbox
   private readonly ledger: Ledger
   private readonly context: TaskContext
   private readonly shuffle: string
@@ -59,6 +56,7 @@ export class MapTask implements Task {
     this.topic = topic
     this.partition = partition
     this.context = context
+    this.inbox = new Inbox(context.settings.waitingRecords)
     this.silence = new Silence({ topic, partition }, context)
     this.id = mapTask(flow, topic, partition)
     const { plan } = flow.sources.find((source) => source.topic === topic) as FlowSource

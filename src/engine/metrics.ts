@@ -77,6 +77,10 @@ export function createMetrics() {
     partitions: gauge('assigned_partitions', 'Partitions that are read here.', ['topic']),
     filesTakenUp: gauge('files_taken_up', 'Does all run here that the files declare now? 1 or 0.', []),
     clock: gauge('clock_timestamp_seconds', "Event time that a task's clock has reached.", ['topology', 'partition']),
+    waiting: gauge('waiting_records', 'Records, or frames of a shuffle, that were read and wait in memory.', [
+      'topology',
+      'role',
+    ]),
     cacheKeys: gauge('state_cache_keys', 'Keys held in memory.', ['topology']),
     cacheHits: counter('state_cache_hits_total', 'Keys found in memory.', ['topology']),
     cacheMisses: counter('state_cache_misses_total', 'Keys read from the state store.', ['topology']),

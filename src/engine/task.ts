@@ -31,6 +31,9 @@ export interface EngineSettings {
   readonly holdUp: Millis
   /** How long a reduce step waits for more frames while its sources are behind. */
   readonly linger: Millis
+  /** So much may wait for a task before no more is read for it, and a batch more: frames behind a shuffle, records elsewhere. */
+  readonly waitingFrames: number
+  readonly waitingRecords: number
   /** Keys kept in memory per task. */
   readonly cacheKeys: number
   /** Bytes that the tables of a worker may have. */

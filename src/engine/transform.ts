@@ -19,8 +19,6 @@ import { type Patience, readable, refuseOlder, type Task, type TaskContext } fro
 
 /** What is repeated after a crash is this much. */
 const COMMIT_EVERY: Millis = 1_000
-/** Records that wait for a task; a batch more may come. */
-const INBOX_RECORDS = 4_096
 /** One write has about so much at most. */
 const MOST_DRAFTS = 4_096
 const MOST_BYTES = 4 << 20
@@ -31,7 +29,7 @@ export class TransformTask implements Task {
   readonly id: string
   readonly flow: TransformFlow
   readonly role = 'transform'
-  readonly inbox = new Inbox(INBOX_RECORDS)
+  readonly inbox: Inbox
   private readonly ledger: Ledger
   private readonly context: TaskContext
   private readonly topic: string
@@ -56,6 +54,7 @@ export class TransformTask implements Task {
     this.topic = topic
     this.partition = partition
     this.context = context
+    this.inbox = new Inbox(context.settings.waitingRecords)
     this.id = transformTask(flow, topic, partition)
     this.from = flow.sources.find((source) => source.topic === topic) as TransformSource
     this.tables = [...new Set(flow.tables.map((table) => table.topic))]

@@ -308,14 +308,15 @@ export class Worker {
   }
 
   private countTasks(): void {
-    const { tasks, blocked, lag, clock, cacheKeys, partitions } = this.options.metrics
-    for (const gauge of [tasks, blocked, lag, clock, cacheKeys, partitions]) gauge.reset()
+    const { tasks, blocked, lag, clock, waiting, cacheKeys, partitions } = this.options.metrics
+    for (const gauge of [tasks, blocked, lag, clock, waiting, cacheKeys, partitions]) gauge.reset()
     for (const { partition, runners } of this.feeds.values()) {
       partitions.inc({ topic: partition.topic })
       for (const runner of runners) {
         const topology = runner.flow.name
         tasks.inc({ topology, role: runner.role, condition: runner.condition })
         lag.set({ topology, ...partition }, runner.lag)
+        waiting.inc({ topology, role: runner.role }, runner.inbox.held)
         cacheKeys.inc({ topology }, runner.cachedKeys)
         if (runner.condition === 'blocked') blocked.inc({ topology, code: runner.code as string })
         if (runner.clock !== undefined) clock.set({ topology, partition: partition.partition }, runner.clock / 1000)

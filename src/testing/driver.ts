@@ -105,6 +105,8 @@ const SETTINGS = {
   linger: 0,
   near: 1_000,
   holdUp: 1_000,
+  waitingFrames: 256,
+  waitingRecords: 4_096,
   maxRecords: 1_000,
   maxRows: 1_000,
   maxKeys: 500,

@@ -9,6 +9,8 @@ export const SETTINGS: EngineSettings = {
   maxRows: 200,
   near: 20,
   holdUp: 1_000,
+  waitingFrames: 256,
+  waitingRecords: 4_096,
   linger: 0,
   maxKeys: 5,
   maxKeysBehind: 10,

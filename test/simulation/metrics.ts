@@ -2,16 +2,24 @@ import type { Metrics } from '../../src/engine/metrics.ts'
 
 /** Most keys that a task of these worlds may keep: its cache, and what a step of it takes beside. */
 const MOST_KEYS = 40
+/** Most records or frames that may wait for a task: so many, and a batch more. */
+const MOST_WAITING = 4 * 6 + 50
+/** Most rows that a step may have: so many, and a frame more. */
+const MOST_ROWS = 200 + 50
 
 const silent = { inc: () => undefined, set: () => undefined, observe: () => undefined, reset: () => undefined }
 
-/** Metrics that nobody reads, but that of what is kept in memory. */
+type Labels = Readonly<Record<string, string>>
+
+/** Metrics that nobody reads, but those of what is kept in memory. */
 export function metricsOf(broken: (rule: string, what: string) => void): Metrics {
-  const cacheKeys = {
-    ...silent,
-    inc: ({ topology }: { topology: string }, keys: number) => {
-      if (keys > MOST_KEYS) broken('memory', `${topology} keeps ${keys} keys`)
-    },
+  const bounded = (what: string, most: number) => (labels: Labels, n: number) => {
+    if (n > most) broken('memory', `${JSON.stringify(labels)}: ${n} ${what}`)
   }
-  return new Proxy({}, { get: (_, name) => (name === 'cacheKeys' ? cacheKeys : silent) }) as unknown as Metrics
+  const watched: Record<string | symbol, unknown> = {
+    cacheKeys: { ...silent, inc: bounded('keys are kept', MOST_KEYS) },
+    waiting: { ...silent, inc: bounded('records wait', MOST_WAITING) },
+    batchRecords: { ...silent, observe: bounded('rows are in a step', MOST_ROWS) },
+  }
+  return new Proxy({}, { get: (_, name) => watched[name] ?? silent }) as unknown as Metrics
 }
