@@ -1,7 +1,17 @@
 import { z } from 'zod'
 import { RecordError } from '../core/errors.ts'
 import { entityParts } from '../core/key.ts'
-import type { Draft, Emission, EmissionBatch, Encoder, FeatureValue, Sink, SinkContext } from '../core/model.ts'
+import type {
+  Draft,
+  Emission,
+  EmissionBatch,
+  Encoder,
+  FeatureValue,
+  Sink,
+  SinkContext,
+  SinkResult,
+  Transport,
+} from '../core/model.ts'
 import type { Part } from '../core/part.ts'
 import { writeFitting } from '../core/write-fitting.ts'
 
@@ -10,6 +20,8 @@ const config = z.strictObject({
 })
 type Config = z.infer<typeof config>
 
+/** Results written in one call: about as many as go into one request. Their records are made for it, and gone after it. */
+const PAGE = 4_000
 const RETENTION_MS = 7 * 24 * 3_600_000
 
 /** Writes each result as an Avro record, keyed by the entity, to a topic whose schema is derived from the features. */
@@ -21,24 +33,38 @@ export async function openTopicSink({ topic }: Config, context: SinkContext): Pr
   return {
     write: async (batch) => {
       const draft = drafter(topic, namespace, batch, encoder, context)
-      const drafts: [Draft][] = []
-      const indexes: number[] = []
-      const refused: { index: number; code: string; reason: string }[] = []
-      for (const [index, emission] of batch.emissions.entries()) {
-        try {
-          drafts.push([draft(emission)])
-          indexes.push(index)
-        } catch (error) {
-          if (!(error instanceof RecordError)) throw error
-          refused.push({ index, code: error.code, reason: error.message })
-        }
-      }
-      for (const [i, { code, message }] of await writeFitting(transport, drafts))
-        refused.push({ index: indexes[i] as number, code, reason: message })
+      const refused: Refused[] = []
+      for (let from = 0; from < batch.emissions.length; from += PAGE)
+        await writePage(transport, batch.emissions.slice(from, from + PAGE), from, draft, refused)
       return { safe: batch.upto, refused }
     },
     close: async () => undefined,
   }
+}
+
+type Refused = NonNullable<SinkResult['refused']>[number]
+
+/** `from`: index of the first emission in its batch. */
+async function writePage(
+  transport: Transport,
+  emissions: readonly Emission[],
+  from: number,
+  draft: (emission: Emission) => Draft,
+  refused: Refused[],
+): Promise<void> {
+  const drafts: [Draft][] = []
+  const indexes: number[] = []
+  for (const [i, emission] of emissions.entries()) {
+    try {
+      drafts.push([draft(emission)])
+      indexes.push(from + i)
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error
+      refused.push({ index: from + i, code: error.code, reason: error.message })
+    }
+  }
+  for (const [i, { code, message }] of await writeFitting(transport, drafts))
+    refused.push({ index: indexes[i] as number, code, reason: message })
 }
 
 function drafter(

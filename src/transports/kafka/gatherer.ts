@@ -2,7 +2,7 @@
  * What many tasks write at about the same time goes to a broker in one request, and what they write to one partition in one batch: the
  * price of a request, and of a batch in the broker's log, is then paid per round trip and not per task. Who writes much waits for nobody, and shares a request with nobody.
  */
-import type { Message } from './record-batch.ts'
+import { RecordBatch } from './record-batch.ts'
 
 /** So much is gathered for a request, and goes out at once, whether or not another is under way. */
 const ENOUGH_BYTES = 128 << 10
@@ -15,8 +15,7 @@ export const CROWDED = -1_000
 export interface Parcel {
   readonly topic: string
   readonly partition: number
-  readonly messages: readonly Message[]
-  readonly bytes: number
+  readonly batch: RecordBatch
 }
 
 /** Kafka's error code by `topic/partition`; 0 where every in-sync replica has the records. */
@@ -48,7 +47,7 @@ export class Gatherer {
   /** Of parcels for different partitions. Rejects as the request does. */
   produce(parcels: readonly Parcel[]): Promise<Codes> {
     const answer = Promise.withResolvers<Codes>()
-    const bytes = parcels.reduce((sum, parcel) => sum + parcel.bytes, 0)
+    const bytes = parcels.reduce((sum, { batch }) => sum + batch.length, 0)
     this.waiting.push({ parcels, bytes, answer })
     this.bytes += bytes
     this.arrange()
@@ -119,6 +118,5 @@ export class Gatherer {
 
 const together = (one: Parcel, other: Parcel): Parcel => ({
   ...one,
-  messages: [...one.messages, ...other.messages],
-  bytes: one.bytes + other.bytes,
+  batch: RecordBatch.of([one.batch, other.batch]),
 })

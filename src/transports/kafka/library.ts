@@ -11,7 +11,7 @@ import type { Log } from '../../core/part.ts'
 import type { TlsFiles } from '../../core/tls.ts'
 import type { KafkaConfig } from './config.ts'
 import { type FetchAnswer, readFetch } from './fetch.ts'
-import { type Message, recordBatch } from './record-batch.ts'
+import type { RecordBatch } from './record-batch.ts'
 import { repairKafkajs } from './repairs.ts'
 
 export type Library = typeof import('kafkajs')
@@ -42,7 +42,7 @@ export interface ProduceAnswer {
 interface ProduceOptions {
   readonly acks: number
   readonly timeout: number
-  readonly topicData: { topic: string; partitions: { partition: number; messages: readonly Message[] }[] }[]
+  readonly topicData: { topic: string; partitions: { partition: number; batch: RecordBatch }[] }[]
 }
 
 const PRODUCE_VERSION = 7
@@ -74,9 +74,9 @@ function produceBody({ acks, timeout, topicData }: ProduceOptions): Buffer {
   for (const { topic, partitions } of topicData) {
     const name = Buffer.from(topic)
     pieces.push(int16(name.length), name, int32(partitions.length))
-    for (const { partition, messages } of partitions) {
-      const batch = recordBatch(messages)
-      pieces.push(int32(partition), int32(batch.length), batch)
+    for (const { partition, batch } of partitions) {
+      const bytes = batch.bytes()
+      pieces.push(int32(partition), int32(bytes.length), bytes)
     }
   }
   return Buffer.concat(pieces)

@@ -10,26 +10,19 @@ import type { Client } from './client.ts'
 import { type Codes, CROWDED, Gatherer, nameOf, type Parcel, TOO_LARGE } from './gatherer.ts'
 import { errorOf, produceRequest } from './library.ts'
 import type { TopicMetadata } from './metadata.ts'
-import type { Message } from './record-batch.ts'
+import { boundOf, RecordBatch } from './record-batch.ts'
 
 /** Brokers take 1 MiB per partition and request unless told otherwise; a larger record goes alone. */
-const MAX_CHUNK_BYTES = 1_000_000
+const MAX_BATCH_BYTES = 1_000_000
 /** Brokers take 100 MiB per request unless told otherwise. */
 const MAX_REQUEST_BYTES = 32 << 20
-/** Upper bound of what a record costs beside key, value and headers. */
-const RECORD_OVERHEAD_BYTES = 40
-
-/** Written in one request. */
-interface Chunk {
-  readonly messages: Message[]
-  bytes: number
-}
 
 /** What one partition is to get, in order. */
 interface Lane {
   readonly topic: string
   readonly partition: number
-  readonly chunks: Chunk[]
+  /** Each written in one request. */
+  readonly batches: RecordBatch[]
 }
 
 export class Producer {
@@ -54,14 +47,14 @@ export class Producer {
     while (lanes.size > 0) await this.client.patiently('writing', () => this.round(lanes, refused))
     const [first] = refused
     if (first) {
-      const { topic, chunks } = first
-      const found = `a record of ${chunks[0]?.bytes} bytes is more than topic ${topic} takes (max.message.bytes)`
+      const { topic, batches } = first
+      const found = `a record of ${batches[0]?.length} bytes is more than topic ${topic} takes (max.message.bytes)`
       throw new MillraceError('record-too-large', found)
     }
   }
 
   /**
-   * The next chunk of every lane, one request per leader. What was acknowledged leaves the lanes, also when this rejects. A lane
+   * The next batch of every lane, one request per leader. What was acknowledged leaves the lanes, also when this rejects. A lane
    * that holds what is too large goes to `refused`, with that at its head.
    */
   private async round(lanes: Set<Lane>, refused: Lane[]): Promise<void> {
@@ -70,25 +63,25 @@ export class Producer {
     for (const lane of lanes) {
       const leader = topics.get(lane.topic)?.leaders[lane.partition] ?? -1
       const request = byLeader.get(leader) ?? { lanes: [], bytes: 0 }
-      const bytes = lane.chunks[0]?.bytes ?? 0
+      const bytes = lane.batches[0]?.length ?? 0
       if (request.lanes.length > 0 && request.bytes + bytes > MAX_REQUEST_BYTES) continue
       request.lanes.push(lane)
       request.bytes += bytes
       byLeader.set(leader, request)
     }
     const requests = [...byLeader].map(async ([leader, request]) => {
-      const parcels = request.lanes.map(({ topic, partition, chunks }) => ({
+      const parcels = request.lanes.map(({ topic, partition, batches }) => ({
         topic,
         partition,
-        ...(chunks[0] as Chunk),
+        batch: batches[0] as RecordBatch,
       }))
       const codes = await this.gatherer(leader).produce(parcels)
       let failure: Error | undefined
       for (const lane of request.lanes) {
         const code = codes.get(nameOf(lane))
         if (code === 0) {
-          lane.chunks.shift()
-          if (lane.chunks.length === 0) lanes.delete(lane)
+          lane.batches.shift()
+          if (lane.batches.length === 0) lanes.delete(lane)
         } else if (TOO_LARGE.includes(code)) {
           if (divide(lane)) continue
           lanes.delete(lane)
@@ -112,7 +105,7 @@ export class Producer {
   private async send(leader: number, parcels: readonly Parcel[]): Promise<Codes> {
     const topicData = [...Map.groupBy(parcels, ({ topic }) => topic)].map(([topic, ofTopic]) => ({
       topic,
-      partitions: ofTopic.map(({ partition, messages }) => ({ partition, messages })),
+      partitions: ofTopic.map(({ partition, batch }) => ({ partition, batch })),
     }))
     const request = produceRequest({ acks: -1, timeout: this.timeout, topicData })
     const answer = await this.client.ask(leader, (broker) => broker.connectionPool.send(request))
@@ -124,6 +117,10 @@ export class Producer {
   }
 }
 
+/**
+ * As bytes at once, so that nothing made for a draft outlives the call: what waits for a broker is much, and each collection would
+ * move it.
+ */
 function lanesOf(drafts: readonly Draft[], topics: ReadonlyMap<string, TopicMetadata>): Set<Lane> {
   const byTopic = new Map(
     [...topics].map(([topic, { leaders }]) => [topic, new Array<Lane | undefined>(leaders.length)]),
@@ -132,7 +129,7 @@ function lanesOf(drafts: readonly Draft[], topics: ReadonlyMap<string, TopicMeta
   const now = Date.now()
   let unkeyed = 0
   for (const draft of drafts) {
-    const { topic, key, value, timestamp, headers } = draft
+    const { topic, key } = draft
     const ofTopic = byTopic.get(topic) as (Lane | undefined)[]
     const count = ofTopic.length
     const partition = draft.partition ?? (key === null ? unkeyed++ % count : partitionOf(key, count))
@@ -140,45 +137,25 @@ function lanesOf(drafts: readonly Draft[], topics: ReadonlyMap<string, TopicMeta
     if (!lane) {
       if (!Number.isInteger(partition) || partition < 0 || partition >= count)
         throw new MillraceError('topic-missing', `topic ${topic} has ${count} partitions, so no partition ${partition}`)
-      lane = { topic, partition, chunks: [] }
+      lane = { topic, partition, batches: [] }
       ofTopic[partition] = lane
       lanes.add(lane)
     }
-    const message =
-      headers === undefined
-        ? { key, value, timestamp: timestamp ?? now }
-        : { key, value, timestamp: timestamp ?? now, headers }
-    append(lane, message, sizeOf(draft))
+    const bytes = boundOf(draft)
+    let batch = lane.batches.at(-1)
+    if (!batch || (batch.count > 0 && batch.length + bytes > MAX_BATCH_BYTES)) {
+      batch = new RecordBatch()
+      lane.batches.push(batch)
+    }
+    batch.add(draft, bytes, draft.timestamp ?? now)
   }
   return lanes
 }
 
-function append({ chunks }: Lane, message: Message, bytes: number): void {
-  const last = chunks.at(-1)
-  if (last && last.bytes + bytes <= MAX_CHUNK_BYTES) {
-    last.messages.push(message)
-    last.bytes += bytes
-  } else chunks.push({ messages: [message], bytes })
-}
-
-/** In halves; one message is what cannot be divided. */
-function divide({ chunks }: Lane): boolean {
-  const messages = chunks[0]?.messages ?? []
-  if (messages.length < 2) return false
-  const middle = messages.length >> 1
-  const halves = [messages.slice(0, middle), messages.slice(middle)]
-  const bytesOf = (half: readonly Message[]) => half.reduce((sum, message) => sum + sizeOf(message), 0)
-  chunks.splice(0, 1, ...halves.map((half) => ({ messages: half, bytes: bytesOf(half) })))
+/** In halves; one record is what cannot be divided. */
+function divide({ batches }: Lane): boolean {
+  const [first] = batches
+  if (!first || first.count < 2) return false
+  batches.splice(0, 1, ...first.halves())
   return true
-}
-
-function sizeOf({ key, value, headers }: Pick<Draft, 'key' | 'value' | 'headers'>): number {
-  let bytes = RECORD_OVERHEAD_BYTES + lengthOf(key) + lengthOf(value)
-  for (const name in headers) bytes += 10 + Buffer.byteLength(name) + lengthOf(headers[name] as string | Buffer)
-  return bytes
-}
-
-function lengthOf(part: string | Buffer | null): number {
-  if (part === null) return 0
-  return typeof part === 'string' ? Buffer.byteLength(part) : part.length
 }

@@ -1,20 +1,28 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { type Codes, CROWDED, Gatherer, nameOf, type Parcel } from '../../../src/transports/kafka/gatherer.ts'
+import { boundOf, RecordBatch } from '../../../src/transports/kafka/record-batch.ts'
 
-const parcel = (partition: number, text: string, bytes = 10): Parcel => ({
-  topic: 't',
-  partition,
-  messages: [{ key: null, value: Buffer.from(text), timestamp: 0 }],
-  bytes,
-})
+function parcel(partition: number, text: string, bytes = 0): Parcel {
+  const batch = new RecordBatch()
+  const content = { key: '.'.repeat(bytes), value: Buffer.from(text) }
+  batch.add(content, boundOf(content), 0)
+  return { topic: 't', partition, batch }
+}
 
 /** A broker that answers when it is told to; what it was sent, as texts by partition. */
 function broker() {
   const requests: { sent: Record<string, string[]>; answer: PromiseWithResolvers<Codes> }[] = []
   const gatherer = new Gatherer((parcels) => {
     const answer = Promise.withResolvers<Codes>()
-    const texts = ({ messages }: Parcel) => messages.map(({ value }) => String(value))
+    const texts = ({ batch }: Parcel) =>
+      [
+        ...batch
+          .bytes()
+          .subarray(61)
+          .toString('latin1')
+          .matchAll(/[a-z]+/g),
+      ].map(String)
     requests.push({ sent: Object.fromEntries(parcels.map((one) => [nameOf(one), texts(one)])), answer })
     return answer.promise
   })

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { recordBatch } from '../../../src/transports/kafka/record-batch.ts'
+import { boundOf, RecordBatch, recordBatch } from '../../../src/transports/kafka/record-batch.ts'
 
 const internal = createRequire(import.meta.url)
 const Decoder = internal('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => { readInt64(): unknown }
@@ -51,6 +51,18 @@ it("is read by kafkajs's decoder as it was written, with the right checksum", as
         ]),
       )
       expect(Number(maxTimestamp)).toBe(Math.max(...messages.map(({ timestamp }) => timestamp)))
+    }),
+  )
+})
+
+it('has in its halves the same records, in their order', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(message, { minLength: 2, maxLength: 20 }), async (messages) => {
+      const batch = new RecordBatch()
+      for (const one of messages) batch.add(one, boundOf(one), one.timestamp)
+      const middle = messages.length >> 1
+      const wanted = [messages.slice(0, middle), messages.slice(middle)].map(recordBatch)
+      expect(batch.halves().map((half) => half.bytes())).toEqual(wanted)
     }),
   )
 })
