@@ -1,11 +1,11 @@
-/** The one broker is killed while everything runs, twice, and comes back. */
+/** The one broker is killed while everything runs, and comes back. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { start as startKafka } from '../../services/kafka.ts'
 import type { Scenario } from '../scenario.ts'
 
 const scenario: Scenario = {
   summary: 'broker killed under load, and started again',
-  async run({ lab: create, onEnd, times = 2, say }) {
+  async run({ lab: create, onEnd, times = 4, say }) {
     const kafka = await startKafka()
     onEnd(() => kafka.stop())
     const lab = await create({}, { kafka })

@@ -13,7 +13,7 @@ const scenario: Scenario = {
   summary: 'a slow sink and much to do: memory stays bounded',
   async run({ lab: create, say }) {
     // on a busy machine the one worker would be taken for dead, and what is measured would be its return
-    const lab = await create({ keys: 2_000, bytes: EVENT_BYTES, transport: { sessionTimeout: '20s' } })
+    const lab = await create({ keys: 2_000, bytes: EVENT_BYTES, transport: { sessionTimeout: '30s' } })
     const [worker] = await lab.startWorkers(1)
     if (!worker) throw new Error('there is no worker')
     await lab.load.touchAll()

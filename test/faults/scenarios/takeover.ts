@@ -1,9 +1,9 @@
 /** How long work stands still after kill -9, with few keys in the state and with many. */
-
 import { start as startRedis } from '../../services/redis.ts'
 import type { Lab } from '../lab.ts'
 import type { Scenario } from '../scenario.ts'
 
+const FEW = 1_000
 const MANY = 10_000_000
 const MANY_IN_SHORT = 1_000_000
 const KILLS = 3
@@ -11,7 +11,7 @@ const PAGE = 100_000
 
 /** Copies of one key's bytes, under other names, into the state of every reducer of a topology; by Redis itself. */
 const FILL = `
-local bytes = redis.call('HVALS', KEYS[1])[1]
+local bytes = redis.call('HRANDFIELD', KEYS[1], 1, 'WITHVALUES')[2]
 local at, stop = tonumber(ARGV[1]), tonumber(ARGV[2])
 while at < stop do
   redis.call('HSET', KEYS[1], 'other-' .. at, bytes)
@@ -39,7 +39,8 @@ const scenario: Scenario = {
   async run({ lab: create, onEnd, long, say }) {
     const redis = await startRedis()
     onEnd(() => redis.stop())
-    const lab = await create({}, { redis })
+    const lab = await create({ keys: FEW }, { redis })
+    await lab.load.touchAll()
     lab.load.start()
     const few = await takeovers(lab)
     say(`${lab.load.acknowledged.size} keys: ${inSeconds(few)} s`)
