@@ -142,3 +142,103 @@ describe('a lifecycle of many ids', () => {
     expect(openAt(moved.moved(), 11)).toBe(1)
   })
 })
+
+describe('durations of a lifecycle', () => {
+  const settingsOf = (maxAge: string) => ({ ...columns, maxAge, measure: 'duration' })
+  const features = ['10s', '20s'].map((maxAge) =>
+    declared(`mean_${maxAge}`, 'lifecycle', settingsOf(maxAge), 'mean', columns),
+  )
+  const durations = async () => lifecycle.slots(await Promise.all(features))[0] as Slot
+  const meansAt = (memory: Memory, now: number) => [...memory.results(now).values()]
+
+  it('are from the newest opening to the newest closing, whichever came first', async () => {
+    const slot = await durations()
+    expect(meansAt(after(slot, [opening('a', 1_000), closing('a', 4_000)]), 4_000)).toEqual([3, 3])
+    expect(meansAt(after(slot, [closing('a', 4_000), opening('a', 1_000), opening('a', 2_000)]), 4_000)).toEqual([2, 2])
+    expect(meansAt(after(slot, [closing('a', 4_000), opening('a', 2_000), opening('a', 1_000)]), 4_000)).toEqual([2, 2])
+    expect(meansAt(after(slot, [opening('a', 1_000), closing('a', 2_000), closing('a', 4_000)]), 4_000)).toEqual([3, 3])
+    expect(meansAt(after(slot, [opening('a', 1_000), closing('a', 2_000), opening('a', 3_000)]), 4_000)).toEqual([
+      null,
+      null,
+    ])
+    expect(meansAt(after(slot, [closing('a', 4_000)]), 4_000), 'its opening is not known').toEqual([null, null])
+  })
+
+  it('count for maxAge after the closing, and where they took less than maxAge', async () => {
+    const slot = await durations()
+    const memory = after(slot, [opening('a', 0), closing('a', 8_000), opening('b', 0), closing('b', 10_000)])
+    expect(meansAt(memory, 10_000)).toEqual([8, 9])
+    expect(slot.nextExpiry(memory.acc, 10_000)).toBe(18_000)
+    expect(meansAt(memory, 17_999)).toEqual([8, 9])
+    expect(meansAt(memory, 18_000)).toEqual([null, 9])
+    expect(slot.nextExpiry(memory.acc, 18_000)).toBe(28_000)
+    expect(meansAt(memory, 28_000)).toEqual([null, 10])
+    expect(meansAt(memory, 30_000)).toEqual([null, null])
+  })
+
+  it('are forgotten when nothing can count any more, and not before', async () => {
+    const slot = await durations()
+    const memory = after(slot, [opening('a', 0), closing('a', 1_000)])
+    expect(slot.nextExpiry(new Memory(slot).acc, 5)).toBe(Number.POSITIVE_INFINITY)
+    expect(slot.nextExpiry(memory.acc, 21_000)).toBe(41_000)
+    expect(slot.nextExpiry(memory.acc, 41_000)).toBe(81_000)
+    slot.expire(memory.acc, 40_999)
+    expect(slot.isEmpty(memory.acc)).toBe(false)
+    slot.expire(memory.acc, 41_000)
+    expect(slot.isEmpty(memory.acc)).toBe(true)
+  })
+
+  it('take an opening up to twice maxAge old, since its closing may still count, and no older one', async () => {
+    const slot = await durations()
+    const memory = new Memory(slot)
+    memory.add(opening('a', 1_000), 41_000)
+    expect(slot.isEmpty(memory.acc)).toBe(true)
+    memory.add(opening('a', 1_001), 41_000)
+    memory.add({ ...opening('b', 40_000), values: { id: 'b', opens: false, closes: false } }, 41_000)
+    memory.add({ ...opening('c', 40_000), values: { id: null, opens: true, closes: false } }, 41_000)
+    expect(slot.isEmpty(memory.acc)).toBe(false)
+    slot.expire(memory.acc, 41_001)
+    expect(slot.isEmpty(memory.acc)).toBe(true)
+  })
+
+  it('stand in the bytes', async () => {
+    const slot = await durations()
+    const memory = after(slot, [closing('a', 4_000), opening('b', 3_000)]).moved()
+    memory.add(opening('a', 1_000), 0)
+    memory.add(closing('b', 4_000), 0)
+    expect(meansAt(memory.moved(), 4_000)).toEqual([2, 2])
+  })
+})
+
+describe('texts that opening events brought', () => {
+  it('are aggregated of what is open, and stand in the bytes, also where one had none', async () => {
+    const feature = await declared('newest', 'lifecycle', settings, 'last', { ...columns, of: 't' }, { values: 'text' })
+    const [slot] = lifecycle.slots([feature]) as [Slot]
+    const saying = (id: string, time: number, t: string | null) => {
+      const { values, ...event } = opening(id, time)
+      return { ...event, values: { ...values, t } }
+    }
+    const memory = after(slot, [saying('a', 1, 'x'), saying('b', 2, 'y'), saying('c', 3, null)])
+    expect(memory.moved().results(3).get('newest')).toBe('y')
+    memory.add({ ...closing('b', 4), values: { id: 'b', opens: false, closes: true, t: null } }, 0)
+    expect(memory.moved().moved().results(4).get('newest')).toBe('x')
+  })
+})
+
+it('bytes of a lifecycle that has not changed are the same, and of one that has not', () => {
+  const written = (memory: Memory) => {
+    const to = new ByteWriter()
+    memory.slot.encode(memory.acc, to)
+    return to.take()
+  }
+  // 32 ids fill a chunk
+  const memory = after(
+    slot,
+    Array.from({ length: 40 }, (_, i) => opening(`id${i}`, i)),
+  )
+  const before = written(memory)
+  expect(written(memory)).toEqual(before)
+  memory.add(opening('id50', 50), 0)
+  expect(written(memory)).not.toEqual(before)
+  expect(openAt(memory.moved(), 50)).toBe(41)
+})

@@ -42,6 +42,16 @@ describe('what is known of topologies that have run', () => {
     expect([...(await deployedTopologies(state, clock)).keys()]).toEqual(['other'])
   })
 
+  it('ranks the generation that was declared last above the one that it has replaced', async () => {
+    const { deployment } = start()
+    const [first, second] = [flow('load', 'g1'), flow('load', 'g2', 2)]
+    await deployment.take(first, undefined)
+    const alone = await deployment.rank(first)
+    await deployment.take(second, undefined)
+    expect(await deployment.rank(first)).toBe(alone)
+    expect(await deployment.rank(second)).toBeGreaterThan(alone)
+  })
+
   it('gives a generation that was forgotten a new number, above the one it had', async () => {
     const { clock, state, deployment } = start()
     const first = await deployment.take(flow('load', 'g1'), undefined)

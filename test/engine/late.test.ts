@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { seeded } from '../../bench/orders.ts'
 import { ByteReader, ByteWriter } from '../../src/core/bytes.ts'
-import type { FeatureFlow, Reducer } from '../../src/core/model.ts'
+import type { Column, FeatureFlow, Reducer } from '../../src/core/model.ts'
+import { lateLetter } from '../../src/engine/late.ts'
 import type { Worker } from '../../src/engine/worker.ts'
 import { type Faults, unreliable } from './unreliable.ts'
 import { type TestEvent, World } from './world.ts'
@@ -206,4 +207,32 @@ describe('an event that came too late for what had closed', () => {
     const counted = await metrics.deadLetters.get()
     expect(counted.values).toEqual([expect.objectContaining({ labels: { topology: 'load', code: 'late' }, value: 1 })])
   })
+})
+
+it('the letter of a row has its key, time and values, whatever their kind, and the number of the row within its record', () => {
+  const columns = new Map<string, Column>([
+    ['flag', Uint8Array.of(0, 1)],
+    ['number', Float64Array.of(1.5, Number.NaN)],
+    ['text', ['x', null]],
+  ])
+  const rows = {
+    length: 2,
+    keys: ['a', 'b'],
+    keyOf: Uint16Array.of(0, 1),
+    position: Float64Array.of(7, 7),
+    time: Float64Array.of(100, 200),
+    tie: new Float64Array(2),
+    columns,
+  }
+  const source = { topic: 'orders', partition: 3, incarnation: 'i' }
+  const letters = [0, 1].map((row) => lateLetter('load', source, rows, row, ['f'], 5_000))
+  expect(letters.map(({ name, record }) => [name, record.position, record.timestamp, String(record.key)])).toEqual([
+    ['late/7.0/a', 7, 100, 'a'],
+    ['late/7.1/b', 7, 200, 'b'],
+  ])
+  expect(letters.map(({ record }) => JSON.parse(String(record.value)))).toEqual([
+    { key: 'a', time: 100, features: ['f'], values: { flag: false, number: 1.5, text: 'x' } },
+    { key: 'b', time: 200, features: ['f'], values: { flag: true, number: null, text: null } },
+  ])
+  expect(letters[0]?.error).toMatchObject({ code: 'late', message: 'the clock stood at 5000, closed for f' })
 })

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { hashOf } from '../../src/core/key.ts'
 import type { Event, FeatureFlow, FlowSource, RowPlan } from '../../src/core/model.ts'
-import { RowBuffer } from '../../src/engine/rows.ts'
+import { RowBuffer, tieOf } from '../../src/engine/rows.ts'
 import { FrameReader } from '../../src/engine/shuffle.ts'
 import { World } from './world.ts'
 
@@ -141,4 +141,67 @@ it('a frame has room for many rows also where its columns take more than rows do
   expect(frames.reduce((rows, frame) => rows + frame.rows.length, 0)).toBe(200)
   // a row has 586 bytes, and a step 50 records
   expect(frames.map(({ rows }) => rows.length).filter((rows) => rows > 0)).toEqual([50, 50, 50, 50])
+})
+
+it('a row buffer has no more rows than its keys can be counted', () => {
+  const plan = { columns: [], where: () => true, key: () => '', time: undefined, id: undefined }
+  expect(() => new RowBuffer(plan, 65_536)).toThrow(RangeError)
+  expect(new RowBuffer(plan, 65_535).capacity).toBe(65_535)
+})
+
+it('rows of many keys are told apart, also where their hashes are alike, and again once the buffer was emptied', () => {
+  const plan = { columns: [], where: () => true, key: () => '', time: undefined, id: undefined }
+  const rows = new RowBuffer(plan, 4)
+  for (const keys of ['abca', 'dcba']) {
+    for (const [i, key] of [...keys].entries()) rows.add(key, 7, i, 100 + i, 200 + i, {})
+    expect([...rows.keyOf].map((index) => rows.keys[index]).join('')).toBe(keys)
+    expect([rows.length, [...rows.position], [...rows.time], [...rows.tie]]).toEqual([
+      4,
+      [0, 1, 2, 3],
+      [100, 101, 102, 103],
+      [200, 201, 202, 203],
+    ])
+    expect(rows.text).toBe(new Set(keys).size * 3)
+    rows.clear()
+    expect([rows.length, rows.text, rows.keys]).toEqual([0, 0, []])
+  }
+})
+
+it('what is wanted of the order of rows at one time holds up to the last topic, partition and position', () => {
+  const ties = [
+    tieOf(0, 0, 5),
+    tieOf(0, 1, 0),
+    tieOf(1, 0, 0),
+    tieOf(7, 1_023, 2 ** 40 - 2),
+    tieOf(7, 1_023, 2 ** 40 - 1),
+  ]
+  expect(ties).toEqual([...new Set(ties)].sort((a, b) => a - b))
+})
+
+it('a topology that reads more topics than rows can be ordered by stops clearly', async () => {
+  const topics = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`t${i}`, 1]))
+  const world = await World.create({ topics })
+  const worker = world.worker()
+  await worker.start()
+  await world.clock.advance(2_000)
+  const blocked = worker.status().filter(({ condition }) => condition === 'blocked')
+  expect(blocked.map(({ reason }) => reason)).toEqual([
+    expect.stringMatching(/^topic-mismatch: a topology reads at most 8 topics of 1024 partitions/),
+  ])
+  await worker.stop()
+})
+
+it('what a mapper makes of one batch is frames of bounded size, in order', async () => {
+  const world = await World.create({ shuffle: 1, topics: { events: 1 }, settings: { maxRecords: 500 } })
+  const at = world.clock.now()
+  const key = (i: number) => `${'k'.repeat(300)}${i}`
+  await world.send('events', 0, ...Array.from({ length: 500 }, (_, i) => ({ key: key(i), at, value: i })))
+  await ran(world)
+  const values = world.transport.records('test.load.g1.shuffle').map(({ value }) => value as Buffer)
+  for (const { length } of values) expect(length).toBeLessThanOrEqual(65_536)
+  const frames = values.map((value) => new FrameReader().read(value)).filter(({ rows }) => rows.length > 0)
+  expect(frames.length).toBe(3)
+  expect(frames.flatMap(({ rows }) => [...rows.position])).toEqual(Array.from({ length: 500 }, (_, i) => i))
+  expect(frames.map(({ after }) => after)).toEqual([-1, ...frames.slice(0, -1).map(({ rows }) => rows.position.at(-1))])
+  await world.expectExact()
 })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ByteReader, ByteWriter } from '../../src/core/bytes.ts'
 import { hash53 } from '../../src/core/key.ts'
+import { HyperLogLog, REGISTERS } from '../../src/operators/distinct/hyperloglog.ts'
 import { operatorNamed } from '../aggregations/declared.ts'
 
 const distinct = await operatorNamed('distinct')
@@ -72,4 +73,19 @@ describe('distinct values', () => {
     for (const value of range(10_000, 30_000)) distinct.add(restored, value, 0, 0)
     expect(result(restored)).toBe(result(over(range(0, 30_000))))
   })
+})
+
+it('estimates of two groups whose values are many are put together', () => {
+  const one = over(range(0, 3_000))
+  distinct.merge(one, over(range(2_000, 5_000)))
+  expect(result(one)).toBe(result(over(range(0, 5_000))))
+})
+
+it('a sketch that is full is of more values than can be told, and some registers of it are of many', () => {
+  const sketch = (run: (i: number) => number) =>
+    new HyperLogLog(Uint8Array.from({ length: REGISTERS }, (_, i) => run(i))).estimate()
+  const half = sketch((i) => (i % 2 === 0 ? 33 : 32))
+  expect(half).toBeGreaterThan(2 ** 40)
+  expect(half).toBeLessThan(Number.POSITIVE_INFINITY)
+  expect(sketch(() => 33)).toBe(Number.POSITIVE_INFINITY)
 })
