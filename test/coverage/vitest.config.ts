@@ -5,7 +5,7 @@
 import { defineConfig } from 'vitest/config'
 import base from '../../vitest.config.ts'
 
-const parts = ['aggregations', 'core', 'engine', 'features', 'operators', 'project', 'state', 'testing', 'transforms']
+const parts = ['aggregations', 'core', 'engine', 'features', 'operators', 'project', 'state', 'transforms']
 
 export default defineConfig({
   ...base,
