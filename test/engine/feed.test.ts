@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { MillraceError } from '../../src/core/errors.ts'
 import type { Batch, Draft, Flow, Transport } from '../../src/core/model.ts'
+import { SILENT } from '../../src/core/part.ts'
 import type { MemoryTransport } from '../../src/testing/memory-transport.ts'
 import { World } from './world.ts'
 
@@ -22,6 +23,8 @@ interface Watched {
   read: Batch[]
   /** Drafts that are refused. */
   refuses: (draft: Draft) => boolean
+  /** Called before each read outside of the group. */
+  reading?: () => Promise<void>
 }
 
 function watching(seen: Watched): (real: MemoryTransport) => Transport {
@@ -37,6 +40,7 @@ function watching(seen: Watched): (real: MemoryTransport) => Transport {
           },
         }),
       read: async (...args: Parameters<Transport['read']>) => {
+        await seen.reading?.()
         const batch = await real.read(...args)
         seen.read.push(batch)
         return batch
@@ -81,6 +85,53 @@ describe('the tasks of a partition', () => {
     await world.expectExact()
     await world.expectExact('late@g1')
     await worker.stop()
+  })
+
+  it('that read by themselves go on where they were once the log can be read again, and say meanwhile why not', async () => {
+    const seen = nothing()
+    const said: object[] = []
+    const log = { ...SILENT, warn: (about: object, what: string) => said.push({ ...about, what }) }
+    const world = await World.create({ transport: watching(seen), topics: { events: 1 }, log })
+    for (let i = 0; i < 60; i++) await world.send('events', 0, { key: 'a', at: world.clock.now(), value: i })
+    const first = world.worker()
+    await first.start()
+    await world.settle(first)
+    await first.stop()
+    let failures = 3
+    seen.reading = async () => {
+      if (failures-- > 0) throw new Error('no broker')
+    }
+    const late = await world.topology('late')
+    const worker = world.worker(undefined, world.flow, late)
+    await worker.start()
+    expect(await world.settle(worker)).toBe(true)
+    await world.expectExact('late@g1')
+    const failed = { topic: 'events', partition: 0, reason: 'Error: no broker' }
+    expect(said).toEqual(Array(3).fill({ ...failed, what: 'the log could not be read; trying again' }))
+    await worker.stop()
+  })
+
+  it('are not waited for, and say nothing of a read that fails, once the worker has stopped', async () => {
+    const seen = nothing()
+    const said: unknown[] = []
+    const log = { ...SILENT, warn: (about: object) => said.push(about) }
+    const world = await World.create({ transport: watching(seen), topics: { events: 1 }, log })
+    for (let i = 0; i < 60; i++) await world.send('events', 0, { key: 'a', at: world.clock.now(), value: i })
+    const first = world.worker()
+    await first.start()
+    await world.settle(first)
+    await first.stop()
+    const held = Promise.withResolvers<void>()
+    seen.reading = () => held.promise
+    const worker = world.worker(undefined, world.flow, await world.topology('late'))
+    await worker.start()
+    await world.clock.advance(5_000)
+    const stopped = worker.stop()
+    await world.clock.advance(5_000)
+    await stopped
+    held.reject(new Error('closed'))
+    await world.clock.advance(5_000)
+    expect(said).toEqual([])
   })
 
   it('go on while one of them cannot write its frames, and it catches up when it can', async () => {
