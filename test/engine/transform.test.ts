@@ -307,6 +307,23 @@ describe('a table', () => {
     await worker.stop()
   })
 
+  it('is part of what a worker has to catch up with', async () => {
+    const world = await shop()
+    await put(world, 'a', 'Oslo')
+    await ask(world, 'a')
+    const worker = world.worker(undefined, lookedUp('stores'))
+    await worker.start()
+    expect(await world.settle(worker)).toBe(true)
+    expect(await worker.caughtUp()).toBe(true)
+    await put(world, 'a', 'Bern')
+    expect(await worker.caughtUp()).toBe(false)
+    await world.clock.advance(2_000)
+    expect(await worker.caughtUp()).toBe(true)
+    await ask(world, 'a')
+    expect(await worker.caughtUp()).toBe(false)
+    await worker.stop()
+  })
+
   it('that cannot be read makes its tasks wait, and nothing is made meanwhile', async () => {
     let down = true
     const world = await shop({
