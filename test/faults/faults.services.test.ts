@@ -11,6 +11,9 @@ const SLICE = [
   ['network', 2, 1],
   ['clock', undefined, 1],
   ['storm', 2, 1],
+  ['broker', 1, 1],
+  ['cluster', 2, 1],
+  ['registry', undefined, 1],
 ] as const
 
 describeWith(['kafka', 'registry', 'redis'], 'real workers under fault', (addresses) => {
