@@ -73,7 +73,7 @@ async function writeW0(setup: Setup, home: string, run: string): Promise<void> {
 }
 
 /** Sums over labels of the counters of a worker, by name without `millrace_`; only those with this label, where one is given. */
-async function counters({ url }: RunningWorker): Promise<(name: string, label?: string) => number> {
+export async function counters({ url }: RunningWorker): Promise<(name: string, label?: string) => number> {
   const text = await (await fetch(`${url}/metrics`)).text()
   return (name, label = '') =>
     [...text.matchAll(new RegExp(`^millrace_${name}\\{[^}]*${label}[^}]*\\} (\\S+)$`, 'gm'))].reduce(

@@ -2,6 +2,9 @@
  * `npm run bench -- [--work w0|w1|all] [--output coalesced|each|all] [--peers kstreams,flink|none] [--events N] [--runs N] [--rate N]
  * [--profile FOLDER]`: Millrace and its peers at the same works, on Kafka, a schema registry and Redis of its own. Holds
  * every run against an oracle and writes bench/RESULTS.md and bench/results.svg. `--rate 0` leaves delays out.
+ *
+ * `npm run bench -- --work scale-topologies|scale-keys|scale-workers|reads|offline|start [--events N] [--profile FOLDER]`: how cost grows,
+ * said on the terminal alone.
  */
 import { parseArgs } from 'node:util'
 import { Missing } from '../test/services/recipe.ts'
@@ -10,6 +13,7 @@ import type { Engine, Figures, Output, Work } from './engine.ts'
 import { millrace } from './millrace.ts'
 import { openPeer, type PeerName, PROGRAMS } from './peers.ts'
 import { type Series, writeReport } from './report.ts'
+import type { Scale } from './scale/worker.ts'
 import { openSetup, type Setup } from './setup.ts'
 
 const DELAY_SECONDS = 30
@@ -41,7 +45,18 @@ const wholeNumber = (name: string, value: string): number => {
   return number
 }
 
-const works = chosen<Work>('work', options.work, ['w0', 'w1'])
+/** What grows, and what does not stream: a program each. */
+const SCALES: Readonly<Record<string, () => Promise<{ measure(scale: Scale): Promise<void> }>>> = {
+  'scale-topologies': () => import('./scale/topologies.ts'),
+  'scale-keys': () => import('./scale/keys.ts'),
+  'scale-workers': () => import('./scale/workers.ts'),
+  reads: () => import('./scale/reads.ts'),
+  offline: () => import('./scale/offline.ts'),
+  start: () => import('./scale/start.ts'),
+}
+const scale = SCALES[options.work]
+
+const works = scale ? [] : chosen<Work>('work', options.work, ['w0', 'w1'])
 const outputs = chosen<Output>('output', options.output, ['coalesced', 'each'])
 const peers = chosen<PeerName>('peers', options.peers, Object.keys(PROGRAMS) as PeerName[])
 const events = wholeNumber('events', options.events)
@@ -107,4 +122,5 @@ async function main(): Promise<void> {
   }
 }
 
-await main()
+if (scale) await (await scale()).measure({ events, profile: options.profile })
+else await main()

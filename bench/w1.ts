@@ -187,7 +187,7 @@ async function untilPassed(transport: Transport, group: string, topic: string, p
 export async function differences(
   store: Pick<FeatureStore, 'read'>,
   namespace: string,
-  oracle: Oracle,
+  oracle: Pick<Oracle, 'ids' | 'newest' | 'at'>,
 ): Promise<string[]> {
   const found: string[] = []
   const { ids } = oracle

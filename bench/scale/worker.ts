@@ -1,0 +1,86 @@
+/** Workers on a project until all is applied: what the parts of `npm run bench -- --work scale-…` share. */
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { checkProject } from '../../src/project/check.ts'
+import { cpuSeconds, endsWithUs, peakMb } from '../children.ts'
+import { counters } from '../millrace.ts'
+import type { Setup } from '../setup.ts'
+import { type RunningWorker, startWorker } from '../w1.ts'
+
+const LOOK_EVERY_MS = 1_000
+const QUIET_LOOKS = 10
+const PATIENCE_MS = 900_000
+
+export interface Scale {
+  readonly events: number
+  /** Folder for CPU profiles. */
+  readonly profile: string | undefined
+}
+
+export interface Measured {
+  readonly seconds: number
+  /** Of all workers, user and system. */
+  readonly cpuSeconds: number
+  readonly servicesCpuSeconds: number
+  /** Of the largest. */
+  readonly peakMb: number
+}
+
+/**
+ * Starts workers on the project and measures from the first record read until `rows` are applied and committed by all of them together.
+ * The topics they made are deleted at the end.
+ */
+export async function measureWorkers(
+  { pids, transport }: Setup,
+  home: string,
+  rows: number,
+  { workers = 1, profile }: { readonly workers?: number; readonly profile?: string | undefined } = {},
+): Promise<Measured> {
+  const nodeArgs = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
+  const running: RunningWorker[] = []
+  const sum = async (of: (worker: RunningWorker) => Promise<number>) =>
+    (await Promise.all(running.map(of))).reduce((total, part) => total + part, 0)
+  const count = (name: string, label?: string) => sum(async (worker) => (await counters(worker))(name, label))
+  const look = async () => ({
+    applied: await count('batch_records_sum', 'role="reduce"'),
+    lag: await count('task_lag_records'),
+    at: performance.now(),
+    cpu: await sum(({ pid }) => cpuSeconds(pid)),
+    services: (await cpuSeconds(pids.broker)) + (await cpuSeconds(pids.redis)),
+  })
+  try {
+    const deadline = Date.now() + PATIENCE_MS
+    for (let i = 0; i < workers; i++) {
+      const worker = await startWorker(home, { nodeArgs })
+      endsWithUs(worker.process)
+      running.push(worker)
+    }
+    while ((await count('records_in_total')) === 0) await sleep(20)
+    const began = await look()
+    let seen = began
+    // what was applied by a commit whose answer did not come is not counted, so that no lag for a while is the end, too
+    for (let quiet = 0; seen.applied < rows && quiet < QUIET_LOOKS; ) {
+      if (Date.now() > deadline)
+        throw new Error(`${seen.applied} of ${rows} in time:\n${running[0]?.output.slice(-20).join('\n')}`)
+      await sleep(LOOK_EVERY_MS)
+      const now = await look()
+      quiet = now.applied === seen.applied && now.lag === 0 && seen.applied > 0 ? quiet + 1 : 0
+      if (quiet === 0) seen = now
+    }
+    const peaks = await Promise.all(running.map(async ({ pid }) => (await peakMb(pid)) ?? 0))
+    return {
+      seconds: (seen.at - began.at) / 1000,
+      cpuSeconds: seen.cpu - began.cpu,
+      servicesCpuSeconds: seen.services - began.services,
+      peakMb: Math.max(...peaks),
+    }
+  } finally {
+    await Promise.all(running.map((worker) => worker.stop()))
+    const { config, topologies = [] } = (await checkProject(home)).project ?? {}
+    for (const { name, generation } of topologies)
+      await transport.deleteTopic(`${config?.deployment}.${name}.${generation}.shuffle`)
+  }
+}
+
+/** Where a run has its project. */
+export const homeOf = ({ directory }: Setup, run: string): string => join(directory, run)
