@@ -11,15 +11,17 @@ export interface SharedBatch extends Batch {
 /** Decoded when the first task asks, by the decoder of that moment; what was decoded is kept only to be asked for again. */
 export function share(batch: Batch, decoderOf: (topic: string) => Decoder, keep: boolean): SharedBatch {
   let decoder: Decoder | undefined
-  let prepared = false
+  let prepared: Promise<void> | undefined
   const events: (Event | RecordError | undefined)[] = []
   return {
     ...batch,
-    ready: async () => {
-      if (prepared) return
+    ready: () => {
       decoder ??= decoderOf(batch.topic)
-      await decoder.prepare(batch.records)
-      prepared = true
+      prepared ??= decoder.prepare(batch.records).catch((error: unknown) => {
+        prepared = undefined
+        throw error
+      })
+      return prepared
     },
     event: (index) => {
       const known = events[index]

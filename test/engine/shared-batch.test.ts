@@ -42,6 +42,12 @@ describe('a batch that tasks share', () => {
     expect(calls).toEqual(['orders', 'prepare 3'])
   })
 
+  it('is made ready once though several ask before it is', async () => {
+    const { calls, it: batch } = shared(true)
+    await Promise.all([batch.ready(), batch.ready()])
+    expect(calls).toEqual(['orders', 'prepare 3'])
+  })
+
   it('is tried again when the registry could not be reached', async () => {
     const { calls, it: batch } = shared(true, { fails: 1 })
     await expect(batch.ready()).rejects.toThrow('no registry')
