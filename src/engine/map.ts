@@ -9,7 +9,7 @@ import type { Draft, Event, FeatureFlow, FlowSource, Millis, Position } from '..
 import type { DeadLetter } from './dead-letters.ts'
 import { Inbox, type Slice } from './inbox.ts'
 import { Ledger } from './ledger.ts'
-import { RecordMapper } from './mapper.ts'
+import { RecordMapper, type Take } from './mapper.ts'
 import { mapTask } from './names.ts'
 import { beginning, placeIn, rangeOf } from './place.ts'
 import { RowBuffer } from './rows.ts'
@@ -19,12 +19,17 @@ import { type Patience, readable, type Task, type TaskContext } from './task.ts'
 
 /** What a row takes in a frame besides columns: position, time, tie, index of its key. */
 const ROW_BYTES = 26
+/** A target's rows have room for so many at first: most topologies and partitions of many have few. */
+const FIRST_ROWS = 16
 /** Room for what stands before the rows. */
 const HEAD_BYTES = 1_024
 /** A target that gets no rows is told the time this often. */
 const WATERMARK_EVERY: Millis = 250
 /** A mapper's position is committed this often: what it repeats after a crash is dropped by the reducers. */
 const COMMIT_EVERY: Millis = 1_000
+
+/** Rows for a target, on the average, from which on its frame is worth what a frame costs. */
+const WORTH_A_FRAME = 256
 
 export class MapTask implements Task {
   readonly id: string
@@ -63,7 +68,7 @@ export class MapTask implements Task {
     this.layout = encodeLayout(plan.columns)
     this.room = Math.max(FRAME_BYTES >> 1, FRAME_BYTES - this.layout.length - HEAD_BYTES)
     this.rowBytes = ROW_BYTES + plan.columns.reduce((bytes, { kind }) => bytes + (kind === 'number' ? 8 : 1), 0)
-    this.targets = Array.from({ length: flow.shuffle as number }, () => new RowBuffer(plan, FRAME_ROWS))
+    this.targets = Array.from({ length: flow.shuffle as number }, () => new RowBuffer(plan, FRAME_ROWS, FIRST_ROWS))
     this.ledger = new Ledger(this, context, () => this.encodeMeta())
   }
 
@@ -120,27 +125,52 @@ export class MapTask implements Task {
 
   async step(): Promise<void> {
     const { metrics, settings, clock } = this.context
-    const slice = this.inbox.take(settings.maxRecords) as Slice
+    const first = this.inbox.take(settings.maxRecords) as Slice
     const started = clock.monotonic()
-    await this.patiently('fetching schemas', () => slice.batch.ready())
-    const dead: DeadLetter[] = []
     const frames: Draft[] = []
-    const stamp = this.mapper.map(
-      slice,
-      (key, position, time, tie, event) => this.take(frames, key, position, time, tie, event),
-      dead,
-    )
-    this.live ||= slice.next >= slice.batch.end
-    if (dead.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))
-    this.finishFrames(frames, slice.next, stamp, started)
+    let { next } = first
+    let stamp = Number.NaN
+    let records = 0
+    let rows = 0
+    const take: Take = (key, position, time, tie, event) => {
+      rows++
+      this.take(frames, key, position, time, tie, event)
+    }
+    for (let slice: Slice | undefined = first; slice; ) {
+      const newest = await this.map(slice, take)
+      if (!(newest <= stamp) && !Number.isNaN(newest)) stamp = newest
+      records += slice.to - slice.from
+      next = slice.next
+      slice = rows < this.targets.length * WORTH_A_FRAME ? await this.more(started) : undefined
+    }
+    this.finishFrames(frames, next, stamp, started)
     if (frames.length > 0) await this.write('writing frames', frames)
-    this.ledger.done = slice.next
+    this.ledger.done = next
     this.silence.end()
     const role = this.role
     const topology = this.flow.name
-    metrics.batchRecords.observe({ topology, role }, slice.to - slice.from)
+    metrics.batchRecords.observe({ topology, role }, records)
     await this.ledger.commitEvery(COMMIT_EVERY)
     metrics.batchSeconds.observe({ topology, role }, (clock.monotonic() - started) / 1000)
+  }
+
+  /** Small frames cost as much as large ones: as long as it is far from the end of its source, a step waits for more records. */
+  private async more(started: Millis): Promise<Slice | undefined> {
+    const { clock, settings } = this.context
+    const left = started + settings.linger - clock.monotonic()
+    if (this.live || left <= 0) return undefined
+    await this.inbox.ready((arrival) => clock.wait(left, arrival))
+    return this.inbox.take(settings.maxRecords)
+  }
+
+  /** Answers the newest record timestamp. What can never be mapped is a dead letter before any frame passes it. */
+  private async map(slice: Slice, take: Take): Promise<Millis> {
+    await this.patiently('fetching schemas', () => slice.batch.ready())
+    const dead: DeadLetter[] = []
+    const stamp = this.mapper.map(slice, take, dead)
+    this.live ||= slice.next >= slice.batch.end
+    if (dead.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))
+    return stamp
   }
 
   private take(frames: Draft[], key: string, position: Position, time: Millis, tie: number, event: Event): void {

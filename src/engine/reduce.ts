@@ -19,6 +19,8 @@ import { type Patience, readable, refuseOlder, type Task, type TaskContext } fro
 
 /** Changes that touch no key (a clock moved on by heartbeats) are committed this often. */
 const QUIET_COMMIT_EVERY: Millis = 1_000
+/** Part of its time that a step lingers after one that had few rows: the next may have as few. */
+const SMALL = 0.1
 /** Rows of a step where code of one's own takes part: what it may take for a batch is the same as for a row. */
 const OWN_ROWS = 1_000
 
@@ -132,8 +134,9 @@ export class ReduceTask<S = unknown> implements Task {
    */
   private async linger(): Promise<void> {
     const { clock, settings } = this.context
-    const left = this.steppedAt + settings.linger - clock.monotonic()
-    if (left > 0 && this.wasLarge && !this.isLive) await this.inbox.filled((full) => clock.wait(left, full))
+    const pause = this.wasLarge ? settings.linger : settings.linger * SMALL
+    const left = this.steppedAt + pause - clock.monotonic()
+    if (left > 0 && !this.isLive) await this.inbox.filled((full) => clock.wait(left, full))
   }
 
   /** Takes frames until enough rows or keys are touched. */

@@ -42,9 +42,9 @@ export const BUGS: readonly PlantedBug[] = [
     like: flink(2108),
     file: 'engine/map.ts',
     find: `    if (frames.length > 0) await this.write('writing frames', frames)
-    this.ledger.done = slice.next
+    this.ledger.done = next
 `,
-    replace: `    this.ledger.done = slice.next
+    replace: `    this.ledger.done = next
     await this.ledger.commit()
     if (frames.length > 0) await this.write('writing frames', frames)
 `,
@@ -297,8 +297,8 @@ export const BUGS: readonly PlantedBug[] = [
     name: 'a new owner counts its results from the same number',
     like: kafka(13667),
     file: 'engine/outputs.ts',
-    find: 'return { generation: this.task.generation, epoch: this.epoch, step: ++this.lastStep }',
-    replace: 'return { generation: this.task.generation, epoch: 0, step: ++this.lastStep }',
+    find: 'return { generation, epoch: this.epoch, step: ++this.lastStep }',
+    replace: 'return { generation, epoch: 0, step: ++this.lastStep }',
     by: { worlds: STORM },
   },
   {
