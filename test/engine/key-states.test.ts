@@ -70,6 +70,14 @@ describe('a key whose segments are read after its main bytes', () => {
     await expect(load).rejects.toMatchObject({ code: 'state-unreadable' })
   })
 
+  it('is a clear stop for who asks for its bytes, too, when a segment is missing in a state that is what it was', async () => {
+    const keys = await keysWhere(async (state) => {
+      const { keys } = state.stored(TASK) as StoredTask
+      ;(keys as Map<string, Uint8Array>).delete(segmentKey('k', 's'))
+    })
+    await expect(keys.images(['k'])).rejects.toMatchObject({ code: 'state-unreadable' })
+  })
+
   it('is not taken for a smaller one when its bytes are asked for, to take its rows one by one', async () => {
     const keys = await keysWhere(async (_, goBack) => goBack())
     await expect(keys.images(['k'])).rejects.toThrow(Fenced)
@@ -128,8 +136,9 @@ describe('the keys of a task', () => {
     expect(reads).toEqual([3, 1])
     expect(await load('k1', 'k2', 'none')).toEqual({ k1: 'k1', k2: 'k2', none: 'new' })
     expect(reads).toEqual([3, 1, 1])
-    const told = async (metric: typeof metrics.cacheHits) => (await metric.get()).values.map(({ value }) => value)
-    expect([await told(metrics.cacheHits), await told(metrics.cacheMisses)]).toEqual([[2], [4]])
+    const labels = { topology: 'a' }
+    expect((await metrics.cacheHits.get()).values).toEqual([{ labels, value: 2 }])
+    expect((await metrics.cacheMisses.get()).values).toEqual([{ labels, value: 4 }])
   })
 
   it('are read in calls of bounded size', async () => {

@@ -60,6 +60,31 @@ describe('the sources of a task', () => {
     expect(sources.clock).toBe(70)
   })
 
+  it('of several topics have no clock until every partition of each has been heard', () => {
+    const sources = new Sources(['orders', 'clicks'])
+    for (const partition of [0, 1]) sources.take(frame({ partition, positions: [1], watermark: 100, live: true }))
+    expect([sources.clock, sources.live]).toEqual([Number.NEGATIVE_INFINITY, false])
+    sources.take(frame({ topic: 'clicks', positions: [1], watermark: 80, live: true, partitions: 1 }))
+    expect([sources.clock, sources.live]).toEqual([80, true])
+  })
+
+  it('of a topic that was made again have all to be heard anew', () => {
+    const sources = new Sources(['orders'])
+    sources.take(frame({ positions: [1], watermark: 100 }))
+    sources.take(frame({ incarnation: 'i2', finishes: 'i1' }))
+    sources.take(frame({ incarnation: 'i2', positions: [0], watermark: 300 }))
+    expect(sources.clock).toBe(Number.NEGATIVE_INFINITY)
+    sources.take(frame({ incarnation: 'i2', partition: 1, positions: [0], watermark: 200 }))
+    expect(sources.clock).toBe(200)
+  })
+
+  it('may be moved on by hand, and never back', () => {
+    const sources = new Sources(['orders'])
+    sources.advance(50)
+    sources.advance(40)
+    expect(sources.clock).toBe(50)
+  })
+
   it('wait for the slowest that is not idle, and for none when all are', () => {
     const sources = new Sources(['orders'])
     sources.take(frame({ positions: [1], watermark: 100 }))
@@ -77,6 +102,10 @@ describe('the sources of a task', () => {
     sources.take(frame({ positions: [1], watermark: 100 }))
     sources.take(frame({ partition: 1, heartbeat: true, upto: 0 }))
     expect(sources.clock).toBe(100)
+    const other = new Sources(['orders'])
+    other.take(frame({ positions: [1], watermark: 100 }))
+    other.take(frame({ partition: 1 }))
+    expect(other.clock).toBe(100)
   })
 
   it('ignore a heartbeat that is older than the rows applied', () => {
@@ -105,6 +134,11 @@ describe('the sources of a task', () => {
     sources.take(frame({ partition: 1, positions: [2], watermark: 250 }))
     expect(sources.clock).toBe(250)
     expect(sources.take(frame({ positions: [2, 3] }))).toBe(2)
+    const to = new ByteWriter()
+    sources.encode(to)
+    const again = new Sources(['orders'])
+    again.decode(new ByteReader(to.take()))
+    expect(again.take(frame({ positions: [2, 3] }))).toBe(2)
   })
 
   it('are live once all have been at the end of their logs', () => {
