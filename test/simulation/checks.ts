@@ -87,6 +87,7 @@ async function deadLetters(world: World): Promise<Map<string, InputRecord>> {
 
 const codeOf = ({ headers }: InputRecord) => String(headers['millrace-error-code'])
 const told = (record: InputRecord) => `${codeOf(record)} ${record.headers['millrace-error-reason']} ${record.value}`
+const topologyOf = ({ headers }: InputRecord) => String(headers['millrace-topology']).replace('split', 'load')
 const sameLetter = (a: InputRecord, b: InputRecord) => told(a) === told(b)
 
 function checkDeadLetters(world: World, input: readonly Sent[], letters: ReadonlyMap<string, InputRecord>): void {
@@ -116,9 +117,12 @@ function checkDeadLetters(world: World, input: readonly Sent[], letters: Readonl
     const { 'millrace-topology': topology, 'millrace-source-position': position } = letter.headers
     late.add(`${topology} ${key} ${position} ${time}`)
   }
-  for (const row of world.late) if (!late.has(row)) throw new Violation('dead letters', `${row} was late, and is lost`)
+  const names = world.deployed.map(({ name }) => name)
+  for (const row of world.late)
+    if (!late.has(row) && names.some((name) => row.startsWith(`${name} `)))
+      throw new Violation('dead letters', `${row} was late, and is lost`)
   for (const [name, letter] of letters)
-    if (!wanted.has(name) && !isPossible(codeOf(letter), options))
+    if (!wanted.has(name) && !isPossible(codeOf(letter), options) && names.includes(topologyOf(letter)))
       throw new Violation('dead letters', `${name} should not be there: ${told(letter)}`)
 }
 
@@ -140,7 +144,7 @@ async function checkFeatures(
   letters: ReadonlyMap<string, InputRecord>,
 ): Promise<void> {
   const { options, store } = world
-  const { features, names, forgets } = DECLARATIONS[options.features]
+  const { features, names, forgets } = DECLARATIONS[deployed.features]
   const counted = input.filter((one) => isCounted(one) && !isRefused(one))
   const clocks = clocksOf(world, deployed)
   const topics = readBy(options)
@@ -168,13 +172,14 @@ async function checkFeatures(
     const rule = `${deployed.name} ${key} at ${at} (said at ${found?.at})`
     if (isForgotten !== (found === undefined))
       throw new Violation('features', `${rule} is ${found ? 'there' : 'not there'}`)
-    for (const [name, value] of isForgotten ? [] : wanted)
+    const certain = wanted.filter(([name]) => clock >= (deployed.certain.get(name) ?? Number.NEGATIVE_INFINITY))
+    for (const [name, value] of isForgotten ? [] : certain)
       compare(`${rule} ${name}`, found?.values[name] ?? null, value)
     const last = said.get(key)
-    for (const [name, value] of isForgotten ? [] : wanted)
+    for (const [name, value] of isForgotten ? [] : certain)
       compare(`topic of ${rule} ${name}`, last?.[name] ?? null, value)
     if (isForgotten && last) throw new Violation('features', `the topic of ${rule} is there`)
-    if (options.own) checkOwn(world, deployed, key, rule, wanted, letters)
+    if (options.own) checkOwn(world, deployed, key, rule, certain, letters)
   }
 }
 
@@ -188,8 +193,8 @@ function checkOwn(
   letters: ReadonlyMap<string, InputRecord>,
 ): void {
   const newest = ownService.of(namespaceOf(deployed), key)
-  for (const [i, [name, value]] of wanted.entries())
-    compare(`own sink of ${rule} ${name}`, newest?.emission.values?.[i] ?? null, value)
+  for (const [name, value] of wanted)
+    compare(`own sink of ${rule} ${name}`, newest?.emission.values?.[newest.features.indexOf(name)] ?? null, value)
   if (!newest?.isRefused) return
   const said = `${key}@${newest.emission.cause} ${JSON.stringify(newest.emission)}`
   const isKept = [...letters.keys()].some((name) => name.startsWith(`${deployed.name}/`) && name.endsWith(`/${said}`))
@@ -198,6 +203,28 @@ function checkOwn(
 
 function compare(what: string, found: FeatureValue, wanted: FeatureValue): void {
   if (!isNear(found, wanted, 1_000_000)) throw new Violation('features', `${what} is ${found} instead of ${wanted}`)
+}
+
+/** An alias never moves to what does not have all that had come when it was declared. */
+export async function checkServed(world: World, namespace: string): Promise<void> {
+  const { options, deployed, producer, store, violations } = world
+  const served = deployed.find((one) => namespaceOf(one) === namespace)
+  if (!served || options.shape === 'transform' || options.unsay || DECLARATIONS[served.features].forgets) return
+  const before = producer.sent.slice(0, served.sentBefore).filter((one) => isCounted(one) && !isRefused(one))
+  const keys = [...new Set(before.map(({ event }) => (event as TestEvent).key))]
+  const found = await store.read(namespace, keys)
+  for (const [i, key] of keys.entries())
+    if (!found[i]) violations.push(new Violation('aliases', `${namespace} serves, and has nothing of ${key}`))
+}
+
+/** At the end the newest generation of each topology serves. */
+export async function checkAliases({ options, deployed, store }: World): Promise<void> {
+  const { lose, rollback, retain } = options
+  if (lose || rollback || retain) return
+  for (const one of deployed) {
+    const served = await store.alias(one.name)
+    if (served !== namespaceOf(one)) throw new Violation('aliases', `${served} serves instead of ${namespaceOf(one)}`)
+  }
 }
 
 /** No clock has passed what its sources can have reached. */

@@ -48,6 +48,8 @@ const LASTING: readonly Declared[] = [
   { in: 'lifetime', name: 'total_sum', settings: { lifetime: true }, as: 'sum', columns: { of: 'value' } },
   { in: 'last', name: 'last', settings: { last: 3 }, as: 'mean', columns: { of: 'value' } },
 ]
+/** Features that a change takes away. */
+const GOING: readonly string[] = ['coarse', 'total_sum', 'last']
 export const CLOSING = 'closed'
 const TUMBLING: readonly Declared[] = [
   {
@@ -87,6 +89,10 @@ async function declare(declared: readonly Declared[], own: readonly Slot[]): Pro
 
 export const DECLARATIONS = {
   all: await declare([...PASSING, ...LASTING], [CHAIN_SLOT]),
+  fewer: await declare(
+    [...PASSING, ...LASTING].filter(({ name }) => !GOING.includes(name)),
+    [CHAIN_SLOT],
+  ),
   passing: await declare(PASSING, []),
   closing: await declare([...PASSING, ...LASTING, ...TUMBLING], [CHAIN_SLOT]),
 }

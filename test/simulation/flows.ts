@@ -1,5 +1,15 @@
 /** The topologies of a world, as one of its workers has them. */
-import type { FeatureFlow, FeatureStore, Flow, OwnCode, Sink, TransformFlow, Transport } from '../../src/core/model.ts'
+import type {
+  FeatureFlow,
+  FeatureStore,
+  Flow,
+  Millis,
+  OwnCode,
+  Sink,
+  TransformFlow,
+  Transport,
+} from '../../src/core/model.ts'
+import type { AnyTopology } from '../../src/project/kinds.ts'
 import { openStoreSink } from '../../src/sinks/store.ts'
 import { openTopicSink } from '../../src/sinks/topic.ts'
 import { DECLARATIONS, planOf, type TestEvent, watched } from './features.ts'
@@ -14,7 +24,14 @@ export const outputOf = (name: string): string => `out-${name}`
 export interface Deployed {
   readonly name: string
   readonly generation: string
+  /** The generation of its declaration: a rebuild has one of its own. */
+  readonly base: string
   readonly declaredAt: number
+  readonly features: keyof typeof DECLARATIONS
+  /** From when on the task's clock features are right that were added on the way. */
+  readonly certain: ReadonlyMap<string, Millis>
+  /** Events that had been sent when it was declared. */
+  readonly sentBefore: number
 }
 
 export const namespaceOf = ({ name, generation }: Deployed): string => `${name}@${generation}`
@@ -53,20 +70,20 @@ export interface Lent {
   readonly store: FeatureStore
   readonly transport: Transport
   /** A sink of one's own. */
-  readonly own: (namespace: string) => Promise<Sink>
+  readonly own: (namespace: string, features: readonly string[]) => Promise<Sink>
   /** Told of rows that were late for a topology. */
   readonly late: (name: string, row: string) => void
 }
 
 export async function featureFlow(options: Options, deployed: Deployed, lent: Lent): Promise<FeatureFlow> {
-  const { names, reducer } = DECLARATIONS[options.features]
+  const { names, reducer } = DECLARATIONS[deployed.features]
   const { name, generation, declaredAt } = deployed
   const plan = planOf(options.named)
   const shuffle = shuffleOf(options, name)
   return {
     name,
     generation,
-    definition: `${generation} of ${declaredAt}`,
+    definition: `${generation} of ${declaredAt}, ${deployed.features}`,
     declaredAt,
     start: 'earliest',
     sources: readBy(options).map((topic) => ({ topic, fields: [], plan, named: topic === MADE })),
@@ -92,7 +109,7 @@ async function sinksOf({ own }: Options, deployed: Deployed, features: readonly 
     encoder: async () => ({ encode: (value: object) => Buffer.from(JSON.stringify(value)) }),
   }
   const sinks = [await openStoreSink(context), await openTopicSink({ topic: outputOf(deployed.name) }, context)]
-  return own ? [...sinks, await lent.own(context.namespace)] : sinks
+  return own ? [...sinks, await lent.own(context.namespace, features)] : sinks
 }
 
 export function transformFlow(options: Options): TransformFlow {
@@ -126,8 +143,22 @@ export function transformFlow(options: Options): TransformFlow {
   }
 }
 
-export async function flowsOf(options: Options, deployed: readonly Deployed[], lent: Lent): Promise<Flow[]> {
-  const flows: Flow[] = options.shape === 'transform' ? [transformFlow(options)] : []
-  for (const one of deployed) flows.push(await featureFlow(options, one, lent))
-  return flows
+/** What `Running` is told of a topology. */
+export function topologiesOf(options: Options, deployed: readonly Deployed[]): AnyTopology[] {
+  const split = { name: 'split', generation: 'once', definition: 'd1', kind: 'transforms', deployed: undefined }
+  const features = deployed.map((one) => ({
+    name: one.name,
+    generation: one.generation,
+    definition: JSON.stringify([one.declaredAt, one.features]),
+    kind: 'features',
+    deployed: one,
+  }))
+  return [...(options.shape === 'transform' ? [split] : []), ...features].map(
+    (topology) => ({ ...topology, sources: [], tables: [], outputs: [{ kind: 'store' }] }) as unknown as AnyTopology,
+  )
+}
+
+export function flowOf(options: Options, topology: AnyTopology, lent: Lent): Promise<Flow> | Flow {
+  const { deployed } = topology as AnyTopology & { readonly deployed?: Deployed }
+  return deployed ? featureFlow(options, deployed, lent) : transformFlow(options)
 }

@@ -1,5 +1,6 @@
 /** What happens to a world beside its network: to machines, clocks, stores and topics. */
 import { reduceTask, shuffleTopic } from '../../src/engine/names.ts'
+import { Changes } from './changes.ts'
 import { directOf, shuffleOf, sourcesOf } from './flows.ts'
 import { PRICES } from './prices.ts'
 import type { Random } from './random.ts'
@@ -10,12 +11,14 @@ export class Hazards {
   private readonly random: Random
   private readonly states: (() => void)[] = []
   private readonly stores: (() => void)[] = []
+  private readonly changes: Changes
   private wasLost = false
   private isRecreated = false
 
   constructor(world: World, random: Random) {
     this.world = world
     this.random = random
+    this.changes = new Changes(world, random)
   }
 
   /** Each may strike, by its own chance. */
@@ -24,7 +27,7 @@ export class Hazards {
     // drawn always, so that leaving one out changes nothing of the others
     const draw = () => this.random.next()
     const [machines, clocks, rollback, lose, unsay] = [draw(), draw(), draw(), draw(), draw()]
-    const [retain, recreate, grow, operator] = [draw(), draw(), draw(), draw()]
+    const [retain, recreate, grow, operator, change] = [draw(), draw(), draw(), draw(), draw()]
     if (machines < options.churn / 100 || this.world.machines.length === 0) this.machines()
     if (options.clocks && clocks < 0.05) this.setClock()
     if (options.rollback) this.rollBack(rollback)
@@ -33,6 +36,11 @@ export class Hazards {
     if (options.retain && retain < 0.05) this.retain()
     if (options.recreate && !this.isRecreated && recreate < 0.02) await this.recreate()
     if (options.grow && grow < 0.01) this.grow()
+    if (options.changes && change < 0.04) {
+      this.changes.strike()
+      // a copy of before knows nothing of what came since
+      this.states.length = 0
+    }
     if (operator < 0.1 && this.world.blocked().length > 0 && (options.lose || options.retain))
       await this.world.rebuild()
   }

@@ -51,6 +51,8 @@ export interface Options {
   readonly own: boolean
   /** The transform looks something up in a table. */
   readonly tables: boolean
+  /** What is declared changes while workers run. */
+  readonly changes: boolean
 }
 
 /** The world of a seed; what is given stands as given, and changes nothing else. */
@@ -85,6 +87,7 @@ export function optionsOf(seed: number, given: Partial<Options> = {}): Options {
     twin: draw.chance(0.2),
     own: draw.chance(0.25),
     tables: draw.chance(0.5),
+    changes: draw.chance(0.3),
   }
   return possible({ ...drawn, ...given })
 }
@@ -101,11 +104,11 @@ function possible(options: Options): Options {
     own: options.own && options.features !== 'passing',
     tables: options.tables && options.shape === 'transform',
     named: options.named || options.shape === 'transform',
-    lose: options.lose && !closes,
-    retain: options.retain && !closes && !isDirect,
+    lose: options.lose && !closes && !options.changes,
+    retain: options.retain && !closes && !isDirect && !options.changes,
     rollback: options.rollback && !(closes && isDirect),
     // what stood in a topic before it was made again cannot be computed again
-    recreate: options.recreate && options.shape !== 'direct' && !options.lose && !options.retain,
+    recreate: options.recreate && options.shape !== 'direct' && !options.lose && !options.retain && !options.changes,
     grow: options.grow && options.shape !== 'direct',
   }
 }

@@ -14,6 +14,7 @@ const isRefused = (key: string): boolean => key.startsWith('k1')
 interface Newest {
   readonly version: Version
   readonly emission: Emission
+  readonly features: readonly string[]
   readonly isRefused: boolean
 }
 
@@ -21,14 +22,14 @@ interface Newest {
 export class OwnService {
   private readonly newest = new Map<string, Newest>()
 
-  take(namespace: string, { version, upto, emissions }: EmissionBatch): SinkResult {
+  take(namespace: string, features: readonly string[], { version, upto, emissions }: EmissionBatch): SinkResult {
     const refused = []
     for (const [index, emission] of emissions.entries()) {
       const { key } = emission
       if (isRefused(key)) refused.push({ index, code: 'odd', reason: 'no such key' })
       const before = this.newest.get(`${namespace} ${key}`)
       if (before && compareVersions(before.version, version) > 0) continue
-      this.newest.set(`${namespace} ${key}`, { version, emission, isRefused: isRefused(key) })
+      this.newest.set(`${namespace} ${key}`, { version, emission, features, isRefused: isRefused(key) })
     }
     return { safe: upto, refused }
   }
@@ -38,11 +39,17 @@ export class OwnService {
   }
 }
 
-export function ownSinkOf(service: OwnService, namespace: string, host: Host, network: Network): Promise<Sink> {
+export function ownSinkOf(
+  service: OwnService,
+  namespace: string,
+  features: readonly string[],
+  host: Host,
+  network: Network,
+): Promise<Sink> {
   const sink: Sink = {
     write: (batch) =>
       network.send(host, `own.write ${batch.task} ${batch.version.epoch}.${batch.version.step}`, {
-        all: async () => service.take(namespace, batch),
+        all: async () => service.take(namespace, features, batch),
         isSilent: true,
       }),
     close: async () => undefined,

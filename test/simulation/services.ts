@@ -142,7 +142,14 @@ export function stateOf(state: MemoryState, host: Host, network: Network, commit
   }
 }
 
-export function storeOf(store: MemoryStore, host: Host, network: Network, commits: Commits): FeatureStore {
+/** `serves` is told of every namespace that an alias was moved to. */
+export function storeOf(
+  store: MemoryStore,
+  host: Host,
+  network: Network,
+  commits: Commits,
+  serves: (namespace: string) => Promise<void>,
+): FeatureStore {
   const send = <T>(what: string, all: () => Promise<T>, note?: (answer: T) => string) =>
     network.send(host, what, { all }, true, note)
   return {
@@ -161,7 +168,11 @@ export function storeOf(store: MemoryStore, host: Host, network: Network, commit
     read: (namespace, ids) => send('store.read', () => store.read(namespace, ids)),
     alias: (topology) => send('store.alias', () => store.alias(topology)),
     moveAlias: (topology, namespace, generation) =>
-      send(`store.moveAlias ${namespace}`, () => store.moveAlias(topology, namespace, generation)),
+      send(`store.moveAlias ${namespace}`, async () => {
+        const before = await store.alias(topology)
+        await store.moveAlias(topology, namespace, generation)
+        if (before !== namespace && (await store.alias(topology)) === namespace) await serves(namespace)
+      }),
     forget: (namespace) => send('store.forget', () => store.forget(namespace)),
     close: async () => undefined,
   }

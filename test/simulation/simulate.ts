@@ -1,5 +1,5 @@
 /** One run: a world is made by its seed, lives, comes to rest, and is held to the rules. */
-import { check, checkProgress, endsOf, NOTICED_AFTER, unfinished } from './checks.ts'
+import { check, checkAliases, checkProgress, checkServed, endsOf, NOTICED_AFTER, unfinished } from './checks.ts'
 import { Hazards } from './hazards.ts'
 import { type Options, optionsOf } from './options.ts'
 import { Random } from './random.ts'
@@ -33,6 +33,7 @@ export async function simulate(seed: number, given: Partial<Options> = {}, keeps
     await live(world, new Random(seed, 'life'))
     await check(world)
     await checkProgress(world)
+    await checkAliases(world)
     violation = world.violations[0]
   } catch (error) {
     violation =
@@ -64,6 +65,7 @@ const LONGEST = 22_000
 async function live(world: World, random: Random): Promise<void> {
   const { options, network, groups, producer } = world
   const hazards = new Hazards(world, random)
+  world.serves = (namespace) => checkServed(world, namespace)
   await world.open()
   world.begin()
   let quietUntil = 0

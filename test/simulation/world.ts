@@ -5,6 +5,7 @@ import { SILENT } from '../../src/core/part.ts'
 import { mapTask, reduceTask, transformTask } from '../../src/engine/names.ts'
 import { Worker } from '../../src/engine/worker.ts'
 import { askForRebuild, withRebuild } from '../../src/features/rebuild.ts'
+import { Running } from '../../src/project/running.ts'
 import { VirtualClock } from '../../src/testing/clock.ts'
 import { MemoryState } from '../../src/testing/memory-state.ts'
 import { MemoryStore } from '../../src/testing/memory-store.ts'
@@ -12,7 +13,7 @@ import { MemoryTransport } from '../../src/testing/memory-transport.ts'
 import { SETTINGS as SMALL } from '../engine/settings.ts'
 import { Commits } from './commits.ts'
 import { JSON_DECODER } from './features.ts'
-import { DEAD, type Deployed, directOf, flowsOf, MADE, readBy, shuffleOf, sourcesOf } from './flows.ts'
+import { DEAD, type Deployed, directOf, flowOf, MADE, readBy, shuffleOf, sourcesOf, topologiesOf } from './flows.ts'
 import { Groups } from './groups.ts'
 import { Host } from './host.ts'
 import { metricsOf } from './metrics.ts'
@@ -43,6 +44,7 @@ export class Violation extends Error {
 export interface Machine {
   readonly host: Host
   worker: Worker | undefined
+  running: Running | undefined
 }
 
 export class World {
@@ -64,6 +66,8 @@ export class World {
   readonly commits = new Commits((rule, what) => this.violations.push(new Violation(rule, what)))
   readonly ownService = new OwnService()
   readonly prices: Prices
+  /** Called when an alias has moved. */
+  serves: (namespace: string) => Promise<void> = async () => undefined
   rebuilds = 0
   steps = 0
   /** When the state last went back in time: until they have caught up, tasks stand before what they have said. */
@@ -87,11 +91,7 @@ export class World {
     this.producer = new Producer(this, new Random(seed, 'events'))
     const broken = (rule: string, what: string) => this.violations.push(new Violation(rule, what))
     this.prices = new Prices(new Random(seed, 'prices'), broken)
-    this.deployed = ['load', ...(options.twin ? ['twin'] : [])].map((name) => ({
-      name,
-      generation: 'g1',
-      declaredAt: 1,
-    }))
+    this.deployed = ['load', ...(options.twin ? ['twin'] : [])].map((name) => this.declared(name))
   }
 
   async open(): Promise<void> {
@@ -110,7 +110,7 @@ export class World {
   /** A machine is set up; its worker has started when that has succeeded. */
   begin(): void {
     const host = new Host(`w${++this.made}`, this.clock)
-    const machine: Machine = { host, worker: undefined }
+    const machine: Machine = { host, worker: undefined, running: undefined }
     this.machines.push(machine)
     this.trace.note(host.name, 'begins')
     void this.start(machine).catch((error: unknown) => {
@@ -124,15 +124,32 @@ export class World {
     const since = this.prices.number
     const sends = (draft: Draft) => this.prices.looked(draft, since)
     const transport = transportOf(this.log, this.groups, host, this.network, this.services, sends)
-    const store = storeOf(this.store, host, this.network, this.commits)
+    const store = storeOf(this.store, host, this.network, this.commits, (namespace) => this.serves(namespace))
+    const state = stateOf(this.state, host, this.network, this.commits, () => this.clock.now())
     const late = (name: string, row: string) => this.late.add(`${name} ${row}`)
-    const own = (namespace: string) => ownSinkOf(this.ownService, namespace, host, this.network)
-    const flows = await flowsOf(this.options, this.deployed, { store, transport, own, late })
+    const own = (namespace: string, features: readonly string[]) =>
+      ownSinkOf(this.ownService, namespace, features, host, this.network)
+    const lent = { store, transport, own, late }
+    const running: Running = new Running({
+      worker: {
+        prepare: (flow) => worker.prepare(flow),
+        update: (changed) => worker.update(changed),
+        status: () => worker.status(),
+      },
+      state,
+      store,
+      open: async (topology) => ({ flow: await flowOf(this.options, topology, lent), close: async () => undefined }),
+      changed: () => undefined,
+      clock: host.clock,
+      log: SILENT,
+    })
+    const { deployed } = this
+    const flows = await running.begin(topologiesOf(this.options, deployed))
     const worker = new Worker({
       deployment: 'test',
       flows,
       transport,
-      state: stateOf(this.state, host, this.network, this.commits, () => this.clock.now()),
+      state,
       decoder: () => JSON_DECODER,
       deadLetters: { topic: DEAD, partitions: 1 },
       shuffleRetention: -1,
@@ -143,14 +160,17 @@ export class World {
     })
     await worker.start()
     machine.worker = worker
+    machine.running = running
+    if (this.deployed !== deployed) this.readDeclared(machine)
   }
 
   /** It finishes what it does and goes. */
   stop(machine: Machine): void {
-    const { host, worker } = machine
+    const { host, worker, running } = machine
     this.trace.note(host.name, 'stops')
     machine.worker = undefined
-    void (worker?.stop() ?? Promise.resolve()).then(() => this.kill(machine))
+    machine.running = undefined
+    void (running?.end() ?? Promise.resolve()).then(() => worker?.stop()).then(() => this.kill(machine))
   }
 
   kill(machine: Machine): void {
@@ -159,6 +179,27 @@ export class World {
     const index = this.machines.indexOf(machine)
     if (index >= 0) this.machines.splice(index, 1)
     this.groups.expel(SESSION)
+  }
+
+  /** A topology as it is declared first. */
+  declared(name: string): Deployed {
+    const { features } = this.options
+    return { name, base: 'g1', generation: 'g1', declaredAt: 1, features, certain: new Map(), sentBefore: 0 }
+  }
+
+  /** Other topologies are to run; machines read of it when they do. */
+  declare(deployed: readonly Deployed[]): void {
+    this.trace.note('declared', JSON.stringify(deployed))
+    this.deployed = deployed
+    for (const machine of this.machines) if (machine.running) this.readDeclared(machine)
+  }
+
+  private readDeclared({ host, running }: Machine): void {
+    this.network.happens(host, 'reads what is declared', () => {
+      running?.take(topologiesOf(this.options, this.deployed)).catch((error: unknown) => {
+        this.trace.note(host.name, 'does not take up', String(error))
+      })
+    })
   }
 
   // ------------------------------------------------------------- time and work
@@ -234,7 +275,8 @@ export class World {
   blocked(): string[] {
     return this.running.flatMap(({ worker }) =>
       (worker?.status() ?? []).flatMap(({ condition, reason, id }) =>
-        condition === 'blocked' ? [`${id} ${reason}`] : [],
+        // an older definition stops until its worker has read of the newer one
+        condition === 'blocked' && !reason?.startsWith('definition-older') ? [`${id} ${reason}`] : [],
       ),
     )
   }
@@ -244,16 +286,15 @@ export class World {
     this.rebuilds++
     this.trace.note('rebuild')
     for (const machine of [...this.machines]) this.kill(machine)
-    const topologies = this.deployed.map(({ name }) => ({ name, generation: 'g1', flow: () => undefined as never }))
+    const topologies = this.deployed.map((one) => ({ ...one, generation: one.base, flow: () => undefined as never }))
     await this.pass(1)
     for (const topology of topologies) await askForRebuild(topology, topologies, this.state, this.clock)
     const declaredAt = 1 + this.rebuilds
     this.deployed = await Promise.all(
-      topologies.map(async (topology) => ({
-        name: topology.name,
-        generation: (await withRebuild(topology, this.state)).generation,
-        declaredAt,
-      })),
+      topologies.map(async ({ flow, ...one }) => {
+        const { generation } = await withRebuild({ ...one, flow }, this.state)
+        return { ...one, generation, declaredAt, sentBefore: this.producer.sent.length }
+      }),
     )
     this.begin()
   }

@@ -1,0 +1,47 @@
+/** What an operator changes in the declarations while workers run: topologies come and go, and get other features or another generation. */
+import type { Deployed } from './flows.ts'
+import type { Random } from './random.ts'
+import type { World } from './world.ts'
+
+/** So long after a window feature came back, all that is in its window came since. */
+const FULL_AFTER = 27_000
+
+export class Changes {
+  private readonly world: World
+  private readonly random: Random
+  private made = 1
+
+  constructor(world: World, random: Random) {
+    this.world = world
+    this.random = random
+  }
+
+  /** One change. */
+  strike(): void {
+    const { world, random } = this
+    const { options, deployed } = world
+    const [load, ...others] = deployed as [Deployed, ...Deployed[]]
+    const kind = random.int(3)
+    if (kind === 0)
+      world.declare(others.length > 0 ? [load] : [load, { ...world.declared('twin'), declaredAt: ++this.made }])
+    else if (kind === 1 && options.features === 'all') world.declare([this.withOtherFeatures(load), ...others])
+    else if (kind === 2 && options.features !== 'closing') world.declare([this.asNewGeneration(load), ...others])
+  }
+
+  private withOtherFeatures(load: Deployed): Deployed {
+    const declaredAt = ++this.made
+    if (load.features === 'all') return { ...load, declaredAt, features: 'fewer' }
+    const certain = new Map([
+      ['coarse', this.world.clock.now() + FULL_AFTER],
+      ['total_sum', Number.POSITIVE_INFINITY],
+      ['last', Number.POSITIVE_INFINITY],
+    ])
+    return { ...load, declaredAt, features: 'all', certain }
+  }
+
+  private asNewGeneration(load: Deployed): Deployed {
+    const generation = `g${++this.made}`
+    const sentBefore = this.world.producer.sent.length
+    return { ...load, base: generation, generation, declaredAt: this.made, certain: new Map(), sentBefore }
+  }
+}
