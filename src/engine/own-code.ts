@@ -1,5 +1,5 @@
 import type { WallClock } from '../core/clock.ts'
-import { ClearStop, only, RecordError } from '../core/errors.ts'
+import { ClearStop, MillraceError, only, RecordError } from '../core/errors.ts'
 import { guarded } from '../core/guard.ts'
 import type { Millis, OwnCode, TaskId } from '../core/model.ts'
 
@@ -34,11 +34,16 @@ export class OwnCalls {
     }
   }
 
-  /** For calls that no event can be blamed for: a failure is a clear stop. */
+  /**
+   * For calls that no event can be blamed for: a failure is a clear stop. One without an answer may be a machine that stood still: the
+   * task opens again, until there were too many.
+   */
   demand<T>(call: () => T): T {
     const result = this.attempt(call)
     if ('answer' in result) return result.answer
-    throw new ClearStop(result.failure.code, `${this.task}: ${result.failure.message}`)
+    const { code, message } = result.failure
+    const Kind = code === 'part-timeout' ? MillraceError : ClearStop
+    throw new Kind(code, `${this.task}: ${message}`)
   }
 
   private timedOut(): void {

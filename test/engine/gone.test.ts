@@ -1,6 +1,6 @@
 /** Logs that hold something else than they should when a task opens or reads them. */
 import { describe, expect, it } from 'vitest'
-import { MillraceError, RecordError } from '../../src/core/errors.ts'
+import { ClearStop, MillraceError, RecordError } from '../../src/core/errors.ts'
 import { hashOf } from '../../src/core/key.ts'
 import type { Draft } from '../../src/core/model.ts'
 import { SILENT } from '../../src/core/part.ts'
@@ -97,6 +97,21 @@ describe('a task stops clearly', () => {
         throw new TypeError('cannot decode')
       })
     expect(fails).toThrow('reduce/load@g1/0: cannot decode')
+  })
+
+  it('when such a call gives no answer again and again; once, the machine may have stood still, and the task opens again', () => {
+    const calls = new OwnCalls({ timeout: 10, stops: false }, 'reduce/load@g1/0', new VirtualClock())
+    const loops = () => {
+      try {
+        return calls.demand(() => {
+          for (;;);
+        })
+      } catch (error) {
+        return [error instanceof ClearStop, (error as MillraceError).code]
+      }
+    }
+    for (let time = 1; time < 10; time++) expect(loops()).toEqual([false, 'part-timeout'])
+    expect(loops()).toEqual([true, 'part-timeout'])
   })
 })
 

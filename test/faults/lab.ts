@@ -299,6 +299,7 @@ async function writeProject(
       [`${name}-made`]: { key: 'key', partitions: PARTITIONS, retention: 'forever' },
     },
     engine: { shufflePartitions: PARTITIONS, idle: '500ms', heartbeat: '200ms', ...engine },
+    ownParts: { timeout: `${patience}s` },
     http: { port: 0 },
   }
   await writeFile(join(directory, 'millrace.yaml'), stringify(config))
