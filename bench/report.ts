@@ -112,16 +112,18 @@ function ratios(own: readonly Figures[], other: readonly Figures[]): string {
   return `${of((f) => f.eventsPerSecond)} ×, ${of((f) => f.cpuPerEvent)} ×`
 }
 
-function delayText({ rate, reached, samples }: Delays): string {
-  const at = (share: number) => `${percentile(samples, share).toFixed(0)} ms`
+function delayText({ rate, reached, samples, acknowledged, cpu }: Delays): string {
+  const row = (sorted: readonly number[]) =>
+    [0.5, 0.99, 0.999, 1].map((share) => `${percentile(sorted, share).toFixed(0)} ms`).join(' | ')
   return `
 ## Delay from event to feature
 
-W1 with features to Redis, at ${rate.toLocaleString('en')} events/s (${Math.round(reached).toLocaleString('en')} reached), ${samples.length.toLocaleString('en')} samples: from just before an event is sent to the broker, its acknowledgement included, until its value can be read from
-Redis. The reader looks about each millisecond.
+W1 with features to Redis, at ${rate.toLocaleString('en')} events/s (${Math.round(reached).toLocaleString('en')} reached), ${samples.length.toLocaleString('en')} samples, until an event's value can be read from
+Redis. The broker appends the event between the two beginnings. The reader looks about each millisecond. The worker used ${(cpu * 100).toFixed(0)} % of a core.
 
-| p50 | p99 | p99.9 | max |
-| --- | --- | --- | --- |
-| ${at(0.5)} | ${at(0.99)} | ${at(0.999)} | ${at(1)} |
+| from | p50 | p99 | p99.9 | max |
+| --- | --- | --- | --- | --- |
+| just before the event is sent to the broker | ${row(samples)} |
+| its acknowledgement by the broker | ${row(acknowledged)} |
 `
 }

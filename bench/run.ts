@@ -4,7 +4,7 @@
  * every run against an oracle and writes bench/RESULTS.md and bench/results.svg. `--rate 0` leaves delays out.
  *
  * `npm run bench -- --work scale-topologies|scale-keys|scale-workers|reads|offline|start [--events N] [--profile FOLDER]`: how cost grows,
- * said on the terminal alone.
+ * said on the terminal alone. `--work delay [--rate N] [--seconds N]`: delays alone, with the times when features stood still.
  */
 import { parseArgs } from 'node:util'
 import { Missing } from '../test/services/recipe.ts'
@@ -16,8 +16,6 @@ import { type Series, writeReport } from './report.ts'
 import type { Scale } from './scale/worker.ts'
 import { openSetup, type Setup } from './setup.ts'
 
-const DELAY_SECONDS = 30
-
 const { values: options } = parseArgs({
   options: {
     work: { type: 'string', default: 'all' },
@@ -26,6 +24,7 @@ const { values: options } = parseArgs({
     events: { type: 'string', default: '1000000' },
     runs: { type: 'string', default: '3' },
     rate: { type: 'string', default: '10000' },
+    seconds: { type: 'string', default: '30' },
     profile: { type: 'string' },
   },
 })
@@ -53,6 +52,7 @@ const SCALES: Readonly<Record<string, () => Promise<{ measure(scale: Scale): Pro
   reads: () => import('./scale/reads.ts'),
   offline: () => import('./scale/offline.ts'),
   start: () => import('./scale/start.ts'),
+  delay: () => import('./delay.ts'),
 }
 const scale = SCALES[options.work]
 
@@ -62,6 +62,7 @@ const peers = chosen<PeerName>('peers', options.peers, Object.keys(PROGRAMS) as 
 const events = wholeNumber('events', options.events)
 const runs = wholeNumber('runs', options.runs)
 const rate = wholeNumber('rate', options.rate)
+const seconds = wholeNumber('seconds', options.seconds)
 
 /** What is measured: W0 has one output, a record for each event that it takes. */
 const modes = works.flatMap((work): { work: Work; output: Output }[] =>
@@ -110,7 +111,7 @@ async function main(): Promise<void> {
     const series = await measureAll(await enginesOf(setup, skipped))
     let delays: Delays | undefined
     if (rate > 0) {
-      delays = await measureDelays(setup, rate, DELAY_SECONDS)
+      delays = await measureDelays(setup, rate, seconds)
       const shown = [0.5, 0.99, 0.999, 1].map((share) => percentile(delays?.samples ?? [], share).toFixed(0))
       console.log(`delay at ${rate} events/s: p50, p99, p99.9, max: ${shown.join(', ')} ms`)
     }
@@ -122,5 +123,5 @@ async function main(): Promise<void> {
   }
 }
 
-if (scale) await (await scale()).measure({ events, profile: options.profile })
+if (scale) await (await scale()).measure({ events, rate, seconds, profile: options.profile })
 else await main()

@@ -15,6 +15,9 @@ export interface Scale {
   readonly events: number
   /** Folder for CPU profiles. */
   readonly profile: string | undefined
+  /** Events per second, and for how long. */
+  readonly rate: number
+  readonly seconds: number
 }
 
 export interface Measured {
