@@ -75,6 +75,11 @@ export class Load {
     this.loop = this.run()
   }
 
+  /** Events per second. */
+  get rate(): number {
+    return this.options.rate
+  }
+
   /** Resolves when all that was begun is acknowledged. */
   async pause(): Promise<void> {
     this.running = false

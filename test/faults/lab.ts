@@ -185,6 +185,17 @@ export class Lab {
     return performance.now() - started
   }
 
+  /** Resolves with the milliseconds until what a second's load is, written from now on, counts in all topologies. */
+  async untilFlows(): Promise<number> {
+    const started = performance.now()
+    const written = () => [...this.load.acknowledged.values()].reduce((sum, count) => sum + count, 0)
+    const wanted = written() + this.load.rate
+    for (const patience = new Patience(); written() < wanted; await sleep(50))
+      if (patience.isOver(wanted - written())) throw new Error(`nothing is written\n${await this.state()}`)
+    await this.untilCounted()
+    return performance.now() - started
+  }
+
   /** Pauses the load, lets everything come to rest, and throws unless every value, anywhere, is right. */
   async expectExact(): Promise<void> {
     await this.load.pause()

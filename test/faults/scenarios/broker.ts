@@ -11,14 +11,14 @@ const scenario: Scenario = {
     const lab = await create({}, { kafka })
     const workers = await lab.startWorkers(2)
     lab.load.start()
-    await lab.untilCounted()
+    await lab.untilFlows()
     for (let time = 1; time <= times; time++) {
       await kafka.kill9()
       await sleep(2_000)
       // one that was just joining has no task that could say it
       await Promise.any(workers.map((worker) => lab.untilSays(worker, /^(worker|chain|plain|each|made): /)))
       await kafka.restart()
-      say(`${time}/${times} killed and started: goes on after ${Math.round(await lab.untilCounted())} ms`)
+      say(`${time}/${times} killed and started: goes on after ${Math.round(await lab.untilFlows())} ms`)
       await sleep(2_000)
     }
     await lab.expectExact()

@@ -17,14 +17,14 @@ const scenario: Scenario = {
     )
     const workers = await lab.startWorkers(2)
     lab.load.start()
-    await lab.untilCounted()
+    await lab.untilFlows()
     for (let time = 0; time < times; time++) {
       const broker = cluster[time % cluster.length] as (typeof cluster)[number]
       const isKilled = time >= times / 2
       if (isKilled) await broker.kill9()
       await sleep(isKilled ? 1_000 : 0)
       await broker.restart()
-      const took = Math.round(await lab.untilCounted())
+      const took = Math.round(await lab.untilFlows())
       say(`${time + 1}/${times} ${isKilled ? 'killed' : 'stopped'} and started: counts after ${took} ms`)
       if (time + 1 < times) await sleep(SETTLE_MS)
     }

@@ -11,7 +11,7 @@ const scenario: Scenario = {
     const lab = await create({}, { registry })
     const workers = await lab.startWorkers(2)
     lab.load.start()
-    await lab.untilCounted()
+    await lab.untilFlows()
     // its own database writes half a second later what it has acknowledged
     await sleep(2_000)
     await registry.kill9()
@@ -22,7 +22,7 @@ const scenario: Scenario = {
     await sleep(5_000)
     await registry.restart()
     workers.push(await lab.startWorker())
-    say(`goes on after ${Math.round(await lab.untilCounted())} ms`)
+    say(`goes on after ${Math.round(await lab.untilFlows())} ms`)
     await lab.expectExact()
     for (const worker of workers) await lab.stopWorker(worker)
     return `down for 7 s; ${lab.counted()}`
