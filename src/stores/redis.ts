@@ -277,10 +277,17 @@ function jsonOf(given: FeatureValue | undefined): string {
 }
 
 function recordFrom(hash: Hash): FeatureRecord | undefined {
-  const { '@at': at, '@v': text = '', ...features } = hash
+  const { '@at': at, '@v': text = '' } = hash
   const version = versionFrom(text)
   if (at === undefined || !version) return undefined
   const values: Record<string, NonNullable<FeatureValue>> = {}
-  for (const name in features) values[name] = JSON.parse(features[name] as string) as NonNullable<FeatureValue>
+  for (const name in hash) if (name !== '@at' && name !== '@v') values[name] = valueFrom(hash[name] as string)
   return { at: Number(at), version, values }
 }
+
+/** Of JSON. Numbers are most of what is read, and need no parser: half of the time of a record. */
+function valueFrom(json: string): NonNullable<FeatureValue> {
+  const number = NUMBER.test(json) ? Number(json) : Number.NaN
+  return Number.isNaN(number) ? (JSON.parse(json) as NonNullable<FeatureValue>) : number
+}
+const NUMBER = /^[-\d]/
