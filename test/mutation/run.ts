@@ -1,9 +1,9 @@
 /**
  * `npm run mutation`: the mutation score of the engine and the aggregations by Stryker. On demand: minutes a file. Stryker is
- * installed into a copy of the project, so that nobody who does not ask for it installs its packages. Tests are called by `runner.ts`.
+ * installed beside a copy of the project, so that nobody who does not ask for it installs its packages. Tests are called by `runner.ts`.
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -78,9 +78,9 @@ try {
     filter: (path) => !['node_modules', '.git', 'dist', '.millrace'].includes(basename(path)),
   })
   writeFileSync(join(directory, 'stryker.config.json'), JSON.stringify(config))
-  run('npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error')
-  run('npm', 'install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error', STRYKER)
-  run('npx', '--no-install', 'stryker', 'run')
+  symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
+  run('npm', 'install', '--prefix', 'stryker', '--no-audit', '--no-fund', '--loglevel=error', STRYKER)
+  run(process.execPath, 'stryker/node_modules/@stryker-mutator/core/bin/stryker.js', 'run')
   const report = JSON.parse(readFileSync(join(directory, 'mutation.json'), 'utf8')) as Report
   const line = (name: string, [found, all]: readonly [number, number]) =>
     console.log(`${((100 * found) / all).toFixed(1).padStart(5)} %  ${found} of ${all}  ${name}`)
