@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ByteReader, ByteWriter } from '../core/bytes.ts'
-import type { Aggregation, Column, FeatureSpec, FeatureValue, Millis, Slot, Value } from '../core/model.ts'
+import type { Aggregation, Column, FeatureSpec, FeatureValue, Millis, Operator, Slot, Value } from '../core/model.ts'
 import { pack, unpack, unpackAscending } from '../core/packing.ts'
 import type { Part } from '../core/part.ts'
 import { type Selection, selection } from '../core/selection.ts'
@@ -12,6 +12,16 @@ const config = z.strictObject({
   last: z.int().min(1).max(MOST_EVENTS).describe(`How many of the newest events count: 1 to ${MOST_EVENTS}.`),
 })
 type Config = z.output<typeof config>
+
+/** An accumulator over the events at `from` to `to - 1`, of which some may have been pushed out meanwhile. */
+interface Taken {
+  readonly acc: unknown
+  from: number
+  to: number
+}
+
+/** Whole numbers up to this may be taken back: ten thousand of them, and of their squares, are summed without rounding. */
+const MOST_WHOLE = 2 ** 40
 
 /**
  * The newest events, oldest first by (time, tie), at `from` to `to - 1` of the arrays. Appending moves `to`, dropping
@@ -26,6 +36,8 @@ class Newest {
   values: Values | undefined
   /** Results per feature, until the next event. */
   results: FeatureValue[] | undefined
+  /** By number of the feature: what its operator has taken, as long as those events stand where they stood. */
+  taken: (Taken | undefined)[] = []
 
   constructor(capacity: number, values: Selection['values']) {
     this.times = new Float64Array(capacity)
@@ -42,6 +54,7 @@ class Newest {
     let at = this.to
     while (at > this.from && this.isOlder(time, tie, at - 1)) at--
     if (at < this.to) {
+      this.taken = []
       this.times.copyWithin(at + 1, at, this.to)
       this.ties.copyWithin(at + 1, at, this.to)
       this.values?.copyWithin(at + 1, at, this.to)
@@ -66,6 +79,7 @@ class Newest {
     this.values &&= moved(this.values, this.from, this.to, capacity)
     this.from = 0
     this.to = count
+    this.taken = []
   }
 }
 
@@ -117,7 +131,7 @@ class LastSlot implements Slot<Newest> {
   }
 
   results(newest: Newest, _now: Millis, out: FeatureValue[], at: number): void {
-    newest.results ??= this.specs.map((spec) => resultOf(spec, newest))
+    newest.results ??= this.specs.map((spec, number) => resultOf(spec, number, newest))
     for (const result of newest.results) out[at++] = result
   }
 
@@ -144,11 +158,36 @@ class LastSlot implements Slot<Newest> {
   }
 }
 
-function resultOf({ operator, config }: FeatureSpec<Config>, { from, to, times, ties, values }: Newest): FeatureValue {
+function resultOf(spec: FeatureSpec<Config>, number: number, newest: Newest): FeatureValue {
+  const { operator, config } = spec
+  const start = Math.max(newest.from, newest.to - config.last)
+  const known = newest.taken[number]
+  if (known && start - known.from + newest.to - known.to < newest.to - start && slide(operator, known, start, newest))
+    return operator.result(known.acc, Number.NaN)
   const acc = operator.create()
-  for (let i = Math.max(from, to - config.last); i < to; i++)
-    operator.add(acc, values ? (values[i] as Value) : 1, times[i] as number, ties[i] as number)
+  const areWhole = take(operator, acc, newest, start)
+  newest.taken[number] = operator.remove && areWhole ? { acc, from: start, to: newest.to } : undefined
   return operator.result(acc, Number.NaN)
+}
+
+/** Takes out what lies before `start`, and in what came since. False where that would not be exact. */
+function slide(operator: Operator, known: Taken, start: number, newest: Newest): boolean {
+  const { values } = newest
+  for (; known.from < start; known.from++) operator.remove?.(known.acc, values ? (values[known.from] as Value) : 1)
+  const from = known.to
+  known.to = newest.to
+  return take(operator, known.acc, newest, from)
+}
+
+/** Gives the operator the events from `from` on; answers whether all of their values may be taken back. */
+function take(operator: Operator, acc: unknown, { to, times, ties, values }: Newest, from: number): boolean {
+  let areWhole = true
+  for (let i = from; i < to; i++) {
+    const value = values ? (values[i] as Value) : 1
+    areWhole &&= Number.isInteger(value) && Math.abs(value as number) <= MOST_WHOLE
+    operator.add(acc, value, times[i] as number, ties[i] as number)
+  }
+  return areWhole
 }
 
 const last: Aggregation<Config> = {

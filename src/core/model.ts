@@ -313,6 +313,11 @@ export interface Operator<A = unknown, V extends Value = Value> {
   create(): A
   /** `value` is never NaN; it is 1 where the feature has no `of:`. `tie` is 0 where the operator is not `ordered`. */
   add(acc: A, value: V, time: Millis, tie: number): void
+  /**
+   * Takes back what `add` of that value did, so that a result costs no look at all events that stay. Asked only of accumulators that
+   * were given whole numbers up to 2^40 alone; left out where it could not be exact even then.
+   */
+  remove?(acc: A, value: V): void
   /** Adds all that `from` was given to `into`; `from` stays as it is. */
   merge(into: A, from: A): void
   /** `span`: length of the time that the events are of; NaN where the aggregation's memory is no `span`. */

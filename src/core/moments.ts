@@ -15,6 +15,12 @@ export class Moments {
     this.squares.addProduct(value, value)
   }
 
+  remove(value: number): void {
+    this.count--
+    this.sum.add(-value)
+    this.squares.addProduct(-value, value)
+  }
+
   merge(from: Moments): void {
     this.count += from.count
     this.sum.merge(from.sum)
@@ -51,6 +57,7 @@ export function ofVariance(result: (variance: number | null) => number | null): 
     empty: null,
     create: () => new Moments(),
     add: (acc, value) => acc.add(value),
+    remove: (acc, value) => acc.remove(value),
     merge: (into, from) => into.merge(from),
     result: (acc) => result(acc.variance()),
     encode: (acc, to) => acc.encode(to),

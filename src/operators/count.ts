@@ -15,6 +15,9 @@ const count: Operator<Count, number> = {
   add: (acc) => {
     acc.n++
   },
+  remove: (acc) => {
+    acc.n--
+  },
   merge: (into, from) => {
     into.n += from.n
   },

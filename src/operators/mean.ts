@@ -18,6 +18,10 @@ const mean: Operator<Mean, number> = {
     acc.n++
     acc.sum.add(value)
   },
+  remove: (acc, value) => {
+    acc.n--
+    acc.sum.add(-value)
+  },
   merge: (into, from) => {
     into.n += from.n
     into.sum.merge(from.sum)

@@ -10,6 +10,7 @@ const sum: Operator<WideSum, number> = {
   empty: 0,
   create: () => new WideSum(),
   add: (acc, value) => acc.add(value),
+  remove: (acc, value) => acc.add(-value),
   merge: (into, from) => into.merge(from),
   result: (acc) => finite(acc.value),
   encode: (acc, to) => acc.encode(to),

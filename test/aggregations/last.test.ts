@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Slot } from '../../src/core/model.ts'
 import { loadPart } from '../../src/core/part.ts'
@@ -86,5 +87,37 @@ describe('the last N', () => {
   it.each([0, 10_001, 1.5, '5'])('N = %j is refused', async (n) => {
     const { config } = await loadPart<unknown, unknown>('aggregations', 'last')
     expect(config.safeParse({ last: n }).success).toBe(false)
+  })
+})
+
+describe('results that are asked for after every event', () => {
+  const operators = ['sum', 'mean', 'variance', 'stddev', 'count', 'min']
+  const features = operators.flatMap((as) =>
+    [3, 8].map((n) => declared(`${as}_${n}`, 'last', { last: n }, as, { of: 'v' })),
+  )
+  const whole = fc.integer({ min: -20, max: 20 })
+  const value = fc.oneof(
+    whole,
+    whole.map((v) => v * 2 ** 39),
+    fc.constantFrom(0.1, 1e300, -1e300, 2 ** 60 + 256),
+  )
+  const event = fc.record({
+    time: fc.integer({ min: 0, max: 30 }),
+    v: fc.oneof({ weight: 4, arbitrary: whole }, value),
+  })
+
+  it('have the same bits as those over the same events at once', async () => {
+    const slot = last.slots(await Promise.all(features))[0] as Slot
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 60 }), fc.boolean(), (events, inOrder) => {
+        const often = new Memory(slot)
+        for (const [i, { time, v }] of events.entries()) {
+          add(often, inOrder ? i : time, v, i)
+          const once = new Memory(slot)
+          for (const [j, one] of events.slice(0, i + 1).entries()) add(once, inOrder ? j : one.time, one.v, j)
+          expect(often.results(100)).toEqual(once.results(100))
+        }
+      }),
+    )
   })
 })
