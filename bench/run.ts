@@ -1,15 +1,18 @@
 /**
  * `npm run bench -- [--work w0|w1|all] [--output coalesced|each|all] [--peers kstreams,flink|none] [--events N] [--runs N] [--rate N]
  * [--profile FOLDER]`: Millrace and its peers at the same works, on Kafka, a schema registry and Redis of its own. Holds
- * every run against an oracle and writes bench/RESULTS.md and bench/results.svg. `--rate 0` leaves delays out.
+ * every run against an oracle and writes bench/RESULTS.md and bench/results.svg. `--rate 0` leaves delays out;
+ * `--profile` also draws bench/flame-WORK-OUTPUT.svg of the last run.
  *
  * `npm run bench -- --work scale-topologies|scale-keys|scale-workers|reads|offline|start [--events N] [--profile FOLDER]`: how cost grows,
  * said on the terminal alone. `--work delay [--rate N] [--seconds N]`: delays alone, with the times when features stood still.
  */
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Missing } from '../test/services/recipe.ts'
 import { type Delays, measureDelays, percentile } from './delay.ts'
 import type { Engine, Figures, Output, Work } from './engine.ts'
+import { drawProfile } from './flame.ts'
 import { millrace } from './millrace.ts'
 import { openPeer, type PeerName, PROGRAMS } from './peers.ts'
 import { type Series, writeReport } from './report.ts'
@@ -83,6 +86,16 @@ async function enginesOf(setup: Setup, skipped: string[]): Promise<Engine[]> {
   return engines
 }
 
+/** Of Millrace, which alone is profiled. */
+function draw(work: Work, output: Output): Promise<void> {
+  const file = fileURLToPath(new URL(`flame-${work}-${output}.svg`, import.meta.url))
+  return drawProfile(
+    options.profile as string,
+    file,
+    `${work.toUpperCase()}, ${output}: main thread of the worker, start left out`,
+  )
+}
+
 /** In turns, so that what changes on the machine meanwhile changes all alike. */
 async function measureAll(engines: readonly Engine[]): Promise<Series[]> {
   const series: (Series & { runs: Figures[] })[] = []
@@ -94,6 +107,7 @@ async function measureAll(engines: readonly Engine[]): Promise<Series[]> {
       for (const [i, { engine, runs: done }] of all.entries()) {
         const figures = await engine.run(work, output, `bench-${work}-${output}-${i}-${run}`)
         done.push(figures)
+        if (options.profile !== undefined && i === 0) await draw(work, output)
         const { eventsPerSecond, cpuPerEvent, servicesCpuPerEvent, peakMb, results } = figures
         console.log(
           `${work} ${output}, run ${run}, ${engine.name}: ${Math.round(eventsPerSecond)} events/s, ${cpuPerEvent.toFixed(2)} µs CPU per event (services ${servicesCpuPerEvent.toFixed(2)}), peak ${Math.round(peakMb)} MB, ${results} results`,
