@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { hashOf } from '../../src/core/key.ts'
 import type { Event, FeatureFlow, FlowSource, RowPlan } from '../../src/core/model.ts'
-import { RowBuffer, tieOf } from '../../src/engine/rows.ts'
+import { emptyColumn, RowBuffer, tieOf } from '../../src/engine/rows.ts'
 import { FrameReader } from '../../src/engine/shuffle.ts'
 import { World } from './world.ts'
 
@@ -103,6 +103,9 @@ it('texts and flags that are none are null and false in a row', () => {
     f: Uint8Array.of(0, 1),
     n: Float64Array.of(Number.NaN, 7),
   })
+  // both keys, and the one text
+  expect(rows.text).toBe(3 * 3)
+  expect(emptyColumn('text', 2)).toEqual([null, null])
 })
 
 it('a reducer that is behind waits for a little while for more rows, so that it commits less often, and says the same', async () => {
@@ -152,7 +155,8 @@ it('a row buffer has no more rows than its keys can be counted', () => {
 it('rows of many keys are told apart, also where their hashes are alike, and again once the buffer was emptied', () => {
   const plan = { columns: [], where: () => true, key: () => '', time: undefined, id: undefined }
   const rows = new RowBuffer(plan, 4)
-  for (const keys of ['abca', 'dcba']) {
+  expect(rows.keys).toEqual([])
+  for (const keys of ['abca', 'dcba', 'efgh', 'ijkl', 'mnop', 'qrst', 'uvwx']) {
     for (const [i, key] of [...keys].entries()) rows.add(key, 7, i, 100 + i, 200 + i, {})
     expect([...rows.keyOf].map((index) => rows.keys[index]).join('')).toBe(keys)
     expect([rows.length, [...rows.position], [...rows.time], [...rows.tie]]).toEqual([
