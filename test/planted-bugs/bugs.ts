@@ -384,4 +384,96 @@ export const BUGS: readonly PlantedBug[] = [
     replace: '',
     by: { suite: 'test/transports/embedded/recovery.test.ts' },
   },
+  {
+    name: 'silence begins by the clock of the worker',
+    like: 'https://github.com/bytewax/bytewax/pull/437',
+    file: 'engine/mapper.ts',
+    find: 'this.highestAt = this.ledger.latestWall()',
+    replace: 'this.highestAt = this.context.clock.now()',
+    by: { worlds: { ...STORM, clocks: true } },
+    isInvisible: true,
+  },
+  {
+    name: 'silence ends by the clock of the worker',
+    like: 'https://github.com/bytewax/bytewax/pull/437',
+    file: 'engine/map.ts',
+    find: 'if (silent?.isLong) await this.beat(this.ledger.wall(silent.at))',
+    replace: 'if (silent?.isLong) await this.beat(this.context.clock.now())',
+    by: { worlds: { ...STORM, clocks: true } },
+  },
+  {
+    name: 'where a topic is read directly, silence ends by the clock of the worker',
+    like: 'https://github.com/bytewax/bytewax/pull/437',
+    file: 'engine/intake.ts',
+    find: 'this.mapper.paced(this.ledger.wall(silent.at))',
+    replace: 'this.mapper.paced(this.context.clock.now())',
+    by: { worlds: { ...STORM, shape: 'direct', clocks: true } },
+  },
+  {
+    name: 'where a topic is read directly, repeats of named records are forgotten with the owner',
+    like: 'https://github.com/databricks/iceberg-kafka-connect/issues/200',
+    file: 'engine/intake.ts',
+    find: 'if (from.left > 0) this.mapper.repeats?.decode(from)',
+    replace: '',
+    by: { worlds: { ...STORM, shape: 'transform', keys: 4 } },
+    isInvisible: true,
+  },
+  {
+    name: 'which events are late is decided by how they were read',
+    like: 'https://github.com/feldera/feldera/issues/1675',
+    file: 'engine/intake.ts',
+    find: 'reached[rows.length] = highest',
+    replace: 'reached[rows.length] = Math.min(highest, this.mapper.highest)',
+    by: { worlds: { ...STORM, shape: 'direct', features: 'closing', rollback: false } },
+    isInvisible: true,
+  },
+  {
+    name: 'a table goes on behind what it failed to read',
+    like: kafka(3054),
+    file: 'engine/tables.ts',
+    find: `    let next = known < start || known > end ? start : known
+`,
+    replace: `    let next = known < start || known > end ? start : known
+    this.next[partition] = end
+`,
+    by: { worlds: { ...STORM, shape: 'transform', tables: true } },
+    isInvisible: true,
+  },
+  {
+    name: 'the rows of a key are applied in the opposite order',
+    like: kafka(7748),
+    file: 'engine/rows-by-key.ts',
+    find: `      const at = next[number] as number
+      next[number] = at + 1
+`,
+    replace: `      next[number] = (next[number] as number) + 1
+      const at = (starts[number] as number) + (starts[number + 1] as number) - (next[number] as number)
+`,
+    by: { worlds: STORM },
+  },
+  {
+    name: 'an old claim may still commit, now and then',
+    like: kafka(13667),
+    file: 'testing/memory-state.ts',
+    find: 'if (!stored || stored.token !== token) throw new Fenced()',
+    replace: 'if (!stored || (stored.token !== token && stored.epoch % 2 === 0)) throw new Fenced()',
+    by: { worlds: STORM },
+  },
+  {
+    name: 'a key whose code failed keeps what the row had changed',
+    like: 'https://github.com/apache/flink/pull/3278',
+    file: 'engine/careful.ts',
+    find: '    this.states.delete(key)\n    this.reducer = this.renew()',
+    replace: '    this.reducer = this.renew()',
+    by: { worlds: { ...STORM, own: true } },
+  },
+  {
+    name: 'a transform skips dead letters that cannot be written',
+    like: 'https://github.com/yaalalabs/agent-kernel/pull/630',
+    file: 'engine/transform.ts',
+    find: `if (dead.length > 0) await this.patiently('writing dead letters', () => deadLetters.write(dead))`,
+    replace: 'if (dead.length > 0) await deadLetters.write(dead).catch(() => undefined)',
+    by: { worlds: { ...STORM, faults: 30, shape: 'transform', poison: true } },
+    isInvisible: true,
+  },
 ]
