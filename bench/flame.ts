@@ -50,6 +50,7 @@ export function flameGraph(profile: Profile, title: string): string {
   }
   place(root, 0, 0)
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${top + HEIGHT}" font-family="sans-serif" font-size="11">
+<title>${escaped(title)}</title>
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="4" y="15" font-size="13">${escaped(title)}</text>
 ${bars.join('\n')}
