@@ -65,7 +65,7 @@ const each =
 
 it.each = each(it)
 describe.each = each(describe)
-export const test = it
+export const test = Object.assign((title: unknown, ...given: unknown[]) => it(title, ...given), { each: it.each })
 
 const suite = () => suites.at(-1) as Suite
 export const beforeEach = (call: Call): unknown => suite().before.push(call)
