@@ -28,6 +28,8 @@ export class Outputs {
   /** Number of the last version given since the task opened. */
   private lastStep = 0
   private askedAt: Millis = Number.NEGATIVE_INFINITY
+  /** Do the sinks know that the task has caught up? What went back may have forgotten it, and which generation serves. */
+  toldLive = false
 
   constructor(task: Teller, context: TaskContext) {
     this.task = task
@@ -63,9 +65,10 @@ export class Outputs {
     }
   }
 
-  /** A sink that went back in time is told every value again, from the committed state. */
+  /** A sink that went back in time is told every value again, from the committed state; and whoever has caught up says so again. */
   async heal(): Promise<void> {
     this.askedAt = this.context.clock.monotonic()
+    this.toldLive = false
     const { said } = this
     if (!said) return
     for (const sink of this.sinks) {
@@ -88,6 +91,7 @@ export class Outputs {
       const version = { ...this.nextVersion(), generation }
       await this.patiently('telling a sink', async () => sink.caughtUp?.(id, version, tasks))
     }
+    this.toldLive = true
   }
 
   /** Before a graceful end. */
@@ -150,6 +154,7 @@ export class Outputs {
 
   private async sayAll(sink: Sink): Promise<void> {
     const { task, context } = this
+    this.toldLive = false
     context.log.warn(placeOf(task), 'a sink has gone back in time: every value is said again')
     const version = this.nextVersion()
     const base = { task: task.id, version, upto: task.done, said: undefined }

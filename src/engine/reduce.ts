@@ -50,7 +50,6 @@ export class ReduceTask<S = unknown> implements Task {
   private readonly ledger: Ledger
   private patiently!: Patience
   private sources = new Sources([])
-  private toldLive = false
   private steppedAt: Millis = Number.NEGATIVE_INFINITY
   /** Where code of one's own takes part. */
   private readonly calls: OwnCalls | undefined
@@ -104,7 +103,6 @@ export class ReduceTask<S = unknown> implements Task {
     this.patiently = patiently
     const claim = await this.ledger.open(patiently)
     this.outputs.open(patiently, claim.epoch)
-    this.toldLive = false
     this.sources = new Sources(this.intake.topics)
     const { meta, slots } = readable(this.id, () => this.decodeMeta(claim.meta))
     this.keys.open(patiently, claim, slots)
@@ -243,12 +241,10 @@ export class ReduceTask<S = unknown> implements Task {
     return this.intake.live ?? this.sources.live
   }
 
-  /** Tells the sinks once that it has caught up. */
   private async tellLive(): Promise<void> {
-    if (this.toldLive || !this.isLive || this.inbox.waiting > 0) return
+    if (this.outputs.toldLive || !this.isLive || this.inbox.waiting > 0) return
     await this.ledger.commitEvery(0)
     await this.outputs.tellLive(this.all)
-    this.toldLive = true
   }
 
   async tick(): Promise<void> {

@@ -11,7 +11,7 @@ interface Entry {
 export class MemoryStore implements FeatureStore {
   private entries = new Map<string, Entry>()
   private marks = new Map<string, Version>()
-  private readonly aliases = new Map<string, { namespace: string; generation: number }>()
+  private aliases = new Map<string, { namespace: string; generation: number }>()
 
   async write({ namespace, names, batch }: FeatureWrite): Promise<'written' | 'behind'> {
     const markName = `${namespace}|${batch.task}`
@@ -55,9 +55,11 @@ export class MemoryStore implements FeatureStore {
   snapshot(): () => void {
     const entries = new Map(this.entries)
     const marks = new Map(this.marks)
+    const aliases = new Map(this.aliases)
     return () => {
       this.entries = new Map(entries)
       this.marks = new Map(marks)
+      this.aliases = new Map(aliases)
     }
   }
 

@@ -23,3 +23,25 @@ it('a worker that knows its generation by an older number than the state does no
   for (const key of ['k0', 'k1']) expect((await world.features(key))?.values.total).toBe(4)
   await older.stop()
 })
+
+it.each([
+  ['a task that says more', true],
+  ['time, where nothing more is said', false],
+])('a store that forgot who serves is told again, by %s', async (_what, more) => {
+  const world = await World.create({ topics: { events: 2 }, shuffle: undefined })
+  const empty = world.store.snapshot()
+  const worker = world.worker()
+  await worker.start()
+  const send = (value: number) => world.send('events', 0, { key: 'k', at: world.clock.now(), value })
+  await send(1)
+  expect(await world.settle(worker)).toBe(true)
+  expect(await world.store.alias('load')).toBe('load@g1')
+  empty()
+  expect(await world.store.alias('load')).toBeUndefined()
+  if (more) await send(2)
+  expect(await world.settle(worker)).toBe(true)
+  await world.clock.advance(31_000)
+  expect(await world.store.alias('load')).toBe('load@g1')
+  expect((await world.features('k'))?.values.total).toBe(more ? 2 : 1)
+  await worker.stop()
+})

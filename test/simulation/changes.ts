@@ -1,5 +1,7 @@
 /** What an operator changes in the declarations while workers run: topologies come and go, and get other features or another generation. */
+import type { Millis } from '../../src/core/model.ts'
 import type { Deployed } from './flows.ts'
+import { isFuture } from './producer.ts'
 import type { Random } from './random.ts'
 import type { World } from './world.ts'
 
@@ -32,11 +34,19 @@ export class Changes {
     const declaredAt = ++this.made
     if (load.features === 'all') return { ...load, declaredAt, features: 'fewer' }
     const certain = new Map([
-      ['coarse', this.world.clock.now() + FULL_AFTER],
+      ['coarse', this.latest() + FULL_AFTER],
       ['total_sum', Number.POSITIVE_INFINITY],
       ['last', Number.POSITIVE_INFINITY],
     ])
     return { ...load, declaredAt, features: 'all', certain }
+  }
+
+  /** No time that a task knows of is later: the wall clock may have been set back since it came. */
+  private latest(): Millis {
+    const { clock, producer, running } = this.world
+    const sent = producer.sent.filter((one) => !isFuture(one)).map(({ event }) => event?.at ?? Number.NEGATIVE_INFINITY)
+    const tasks = running.flatMap(({ worker }) => worker?.status() ?? [])
+    return Math.max(clock.now(), ...sent, ...tasks.map(({ clock = Number.NEGATIVE_INFINITY }) => clock))
   }
 
   private asNewGeneration(load: Deployed): Deployed {

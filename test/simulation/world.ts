@@ -268,7 +268,10 @@ export class World {
       Array.from({ length: shuffleOf(options, one.name) ?? 0 }, (_, partition) => reduceTask(one, partition)),
     )
     const readers = [...sourcesOf(options), ...readBy(options)].flatMap((topic) => this.readersOf(topic))
-    return [...shuffled, ...readers.map(({ id }) => id)].every((id) => this.state.stored(id)?.position !== undefined)
+    // a worker may still have what is declared no more
+    const held = this.running.flatMap(({ worker }) => worker?.status() ?? [])
+    const ids = [...shuffled, ...[...readers, ...held].map(({ id }) => id)]
+    return ids.every((id) => this.state.stored(id)?.position !== undefined)
   }
 
   /** Codes of the clear stops that tasks have come to. */
