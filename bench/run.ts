@@ -1,14 +1,7 @@
-/**
- * `npm run bench -- [--work w0|w1|all] [--output coalesced|each|all] [--peers kstreams,flink|none] [--events N] [--runs N] [--rate N]
- * [--profile FOLDER]`: Millrace and its peers at the same works, on Kafka, a schema registry and Redis of its own. Holds
- * every run against an oracle and writes bench/RESULTS.md and bench/results.svg. `--rate 0` leaves delays out;
- * `--profile` also draws bench/flame-WORK-OUTPUT.svg of the last run.
- *
- * `npm run bench -- --work scale-topologies|scale-keys|scale-workers|reads|offline|start [--events N] [--profile FOLDER]`: how cost grows,
- * said on the terminal alone. `--work delay [--rate N] [--seconds N]`: delays alone, with the times when features stood still.
- */
+/** `npm run bench`: Millrace and its peers at the same works, on Kafka, a schema registry and Redis of its own; and how its cost grows. */
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { Command, InvalidArgumentError } from 'commander'
+import { number } from '../src/commands/usage/options.ts'
 import { Missing } from '../test/services/recipe.ts'
 import { type Delays, measureDelays, percentile } from './delay.ts'
 import type { Engine, Figures, Output, Work } from './engine.ts'
@@ -18,34 +11,6 @@ import { openPeer, type PeerName, PROGRAMS } from './peers.ts'
 import { type Series, writeReport } from './report.ts'
 import type { Scale } from './scale/worker.ts'
 import { openSetup, type Setup } from './setup.ts'
-
-const { values: options } = parseArgs({
-  options: {
-    work: { type: 'string', default: 'all' },
-    output: { type: 'string', default: 'all' },
-    peers: { type: 'string', default: 'kstreams,flink' },
-    events: { type: 'string', default: '1000000' },
-    runs: { type: 'string', default: '3' },
-    rate: { type: 'string', default: '10000' },
-    seconds: { type: 'string', default: '30' },
-    profile: { type: 'string' },
-  },
-})
-
-function chosen<T extends string>(name: string, value: string, known: readonly T[]): readonly T[] {
-  if (value === 'all') return known
-  if (value === 'none') return []
-  const names = value.split(',')
-  const wrong = names.find((one) => !known.some((other) => other === one))
-  if (wrong !== undefined) throw new Error(`--${name} ${wrong}: expected ${[...known, 'all'].join(', ')}`)
-  return known.filter((one) => names.includes(one))
-}
-
-const wholeNumber = (name: string, value: string): number => {
-  const number = Number(value)
-  if (!Number.isSafeInteger(number) || number < 0) throw new Error(`--${name} ${value}: expected a whole number`)
-  return number
-}
 
 /** What grows, and what does not stream: a program each. */
 const SCALES: Readonly<Record<string, () => Promise<{ measure(scale: Scale): Promise<void> }>>> = {
@@ -57,15 +22,62 @@ const SCALES: Readonly<Record<string, () => Promise<{ measure(scale: Scale): Pro
   start: () => import('./scale/start.ts'),
   delay: () => import('./delay.ts'),
 }
-const scale = SCALES[options.work]
 
-const works = scale ? [] : chosen<Work>('work', options.work, ['w0', 'w1'])
-const outputs = chosen<Output>('output', options.output, ['coalesced', 'each'])
-const peers = chosen<PeerName>('peers', options.peers, Object.keys(PROGRAMS) as PeerName[])
-const events = wholeNumber('events', options.events)
-const runs = wholeNumber('runs', options.runs)
-const rate = wholeNumber('rate', options.rate)
-const seconds = wholeNumber('seconds', options.seconds)
+/** Some of the known words, apart by commas, or all of them. */
+function some<T extends string>(known: readonly T[]) {
+  return (text: string): readonly T[] => {
+    if (text === 'all') return known
+    if (text === 'none') return []
+    const names = text.split(',')
+    if (!names.every((name) => known.some((other) => other === name)))
+      throw new InvalidArgumentError(`expected ${[...known, 'all'].join(', ')}.`)
+    return known.filter((one) => names.includes(one))
+  }
+}
+
+interface Given {
+  /** One of `SCALES`, or works. */
+  readonly work: string | readonly Work[]
+  readonly output: readonly Output[]
+  readonly peers: readonly PeerName[]
+  readonly events: number
+  readonly runs: number
+  readonly rate: number
+  readonly seconds: number
+  readonly profile?: string
+}
+
+const WORKS: readonly Work[] = ['w0', 'w1']
+const OUTPUTS: readonly Output[] = ['coalesced', 'each']
+const PEERS = Object.keys(PROGRAMS) as PeerName[]
+const whole = number(0, 1_000_000_000, true)
+const options = new Command('npm run bench --')
+  .description(
+    `Measure Millrace and its peers at the same works, on Kafka, a schema registry and Redis of its own. Holds every run against an oracle and writes bench/RESULTS.md and bench/results.svg. With --work ${Object.keys(SCALES).join('|')}: how cost grows, said on the terminal alone.`,
+  )
+  .option(
+    '--work <names>',
+    `${WORKS.join(', ')}, all; or one of those above`,
+    (text): Given['work'] => (Object.hasOwn(SCALES, text) ? text : some(WORKS)(text)),
+    WORKS,
+  )
+  .option(
+    '--output <names>',
+    'coalesced: one result per key and step; each: one per event; all',
+    some(OUTPUTS),
+    OUTPUTS,
+  )
+  .option('--peers <names>', `${PEERS.join(', ')}, none`, some(PEERS), PEERS)
+  .option('--events <n>', 'how many, of each work', whole, 1_000_000)
+  .option('--runs <n>', 'how many of each, in turns', whole, 3)
+  .option('--rate <n>', 'events per second while delays are measured; 0 leaves them out', whole, 10_000)
+  .option('--seconds <n>', 'how long delays are measured', whole, 30)
+  .option('--profile <folder>', 'profile Millrace into it, and draw bench/flame-WORK-OUTPUT.svg of the last run')
+  .parse()
+  .opts<Given>()
+const { output: outputs, peers, events, runs, rate, seconds } = options
+const scale = typeof options.work === 'string' ? SCALES[options.work] : undefined
+const works = typeof options.work === 'string' ? [] : options.work
 
 /** What is measured: W0 has one output, a record for each event that it takes. */
 const modes = works.flatMap((work): { work: Work; output: Output }[] =>
