@@ -4,7 +4,11 @@ import { join } from 'node:path'
 import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
 import { Kafka, Partitioners } from 'kafkajs'
 
-const { KAFKA = '', REGISTRY = '' } = process.env
+const { KAFKA, REGISTRY } = process.env
+if (!KAFKA || !REGISTRY) {
+  console.error('KAFKA (host:port) and REGISTRY (http://host:port) are not set: docs/on-kafka.md starts both')
+  process.exit(1)
+}
 const project = join(import.meta.dirname, '../first-topology')
 
 const registry = new SchemaRegistry({ host: REGISTRY })
