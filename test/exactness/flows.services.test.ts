@@ -102,7 +102,7 @@ describeWith(['kafka', 'registry', 'redis'], 'on Kafka, registry and Redis, unde
   })
 
   test(
-    'one that cannot write its frames holds up none of its neighbours, and catches up when it can',
+    'one that cannot write its frames stops and holds up none of its neighbours, and catches up from a start on when it can',
     PATIENCE,
     async () => {
       const { Kafka, logLevel } = await import('kafkajs')
@@ -129,6 +129,8 @@ describeWith(['kafka', 'registry', 'redis'], 'on Kafka, registry and Redis, unde
         validateOnly: false,
         resources: [{ type: 2, name: shuffle, configEntries: limit(String(8 << 20)) }],
       })
+      for (const worker of [...deployment.workers]) await deployment.stopWorker(worker)
+      await deployment.startWorker()
       await exact('stuck')
       await admin.disconnect()
       for (const worker of [...deployment.workers]) await deployment.stopWorker(worker)
