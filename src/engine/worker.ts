@@ -12,6 +12,7 @@ import type {
   Transport,
 } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
+import { nameOf } from '../core/partition.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { Deployment } from './deployment.ts'
 import { Feed } from './feed.ts'
@@ -348,8 +349,6 @@ export class Worker {
     return answer
   }
 }
-
-const nameOf = ({ topic, partition }: Partition): string => `${topic}/${partition}`
 
 const sourcesOf = (flows: readonly Flow[]): string[] => [
   ...new Set(flows.flatMap(({ sources }) => sources.map(({ topic }) => topic))),

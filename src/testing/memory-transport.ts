@@ -15,6 +15,7 @@ import type {
   TopicSpec,
   Transport,
 } from '../core/model.ts'
+import { nameOf } from '../core/partition.ts'
 
 const BATCH_RECORDS = 500
 const REOPEN_AFTER_MS = 10
@@ -40,8 +41,6 @@ interface Member {
   readonly on: MemberEvents
   readonly owned: Map<string, Reading>
 }
-
-const nameOf = ({ topic, partition }: Partition): string => `${topic}/${partition}`
 
 /** A transport in memory, for tests: it passes the same conformance suite as the real ones. Nothing outlives it. */
 export class MemoryTransport implements Transport {

@@ -59,6 +59,15 @@ const conditionOf = (worker: ReturnType<World['worker']>, { name }: Flow) => [
   ...new Set(worker.status().flatMap(({ topology, condition }) => (topology === name ? [condition] : []))),
 ]
 
+/** 60 events, which a first worker has read. */
+async function readOnce(world: World): Promise<void> {
+  for (let i = 0; i < 60; i++) await world.send('events', 0, { key: 'a', at: world.clock.now(), value: i })
+  const first = world.worker()
+  await first.start()
+  await world.settle(first)
+  await first.stop()
+}
+
 describe('the tasks of a partition', () => {
   it('that open far behind read by themselves, and what the others have read is not read again for them', async () => {
     const seen = nothing()
@@ -92,11 +101,7 @@ describe('the tasks of a partition', () => {
     const said: object[] = []
     const log = { ...SILENT, warn: (about: object, what: string) => said.push({ ...about, what }) }
     const world = await World.create({ transport: watching(seen), topics: { events: 1 }, log })
-    for (let i = 0; i < 60; i++) await world.send('events', 0, { key: 'a', at: world.clock.now(), value: i })
-    const first = world.worker()
-    await first.start()
-    await world.settle(first)
-    await first.stop()
+    await readOnce(world)
     let failures = 3
     seen.reading = async () => {
       if (failures-- > 0) throw new Error('no broker')
@@ -116,11 +121,7 @@ describe('the tasks of a partition', () => {
     const said: unknown[] = []
     const log = { ...SILENT, warn: (about: object) => said.push(about) }
     const world = await World.create({ transport: watching(seen), topics: { events: 1 }, log })
-    for (let i = 0; i < 60; i++) await world.send('events', 0, { key: 'a', at: world.clock.now(), value: i })
-    const first = world.worker()
-    await first.start()
-    await world.settle(first)
-    await first.stop()
+    await readOnce(world)
     const held = Promise.withResolvers<void>()
     seen.reading = () => held.promise
     const worker = world.worker(undefined, world.flow, await world.topology('late'))

@@ -1,8 +1,7 @@
 /** Which records become rows, and where those that do not go. */
 import { describe, expect, it } from 'vitest'
-import { hashOf } from '../../src/core/key.ts'
 import type { Event, FeatureFlow, FlowSource, RowPlan } from '../../src/core/model.ts'
-import { emptyColumn, RowBuffer, tieOf } from '../../src/engine/rows.ts'
+import { RowBuffer, tieOf } from '../../src/engine/rows.ts'
 import { FrameReader } from '../../src/engine/shuffle.ts'
 import { World } from './world.ts'
 
@@ -78,34 +77,6 @@ it('a partition in which nothing came in time to be said has no time, and holds 
   await ran(world)
   expect(letters(world)).toHaveLength(1)
   expect(await world.features('a')).toBeUndefined()
-})
-
-it('texts and flags that are none are null and false in a row', () => {
-  const fill = (id: string) => (event: Event) => event[id] as string
-  const rows = new RowBuffer(
-    {
-      columns: [
-        { id: 't', kind: 'text', fill: fill('t') },
-        { id: 'f', kind: 'flag', fill: fill('f') },
-        { id: 'n', kind: 'number', fill: fill('n') },
-      ],
-      where: () => true,
-      key: () => '',
-      time: undefined,
-      id: undefined,
-    },
-    2,
-  )
-  rows.add('a', hashOf('a'), 0, 0, 0, { t: 5, f: 'yes', n: 'seven' })
-  rows.add('b', hashOf('b'), 1, 0, 0, { t: 'x', f: true, n: 7 })
-  expect(Object.fromEntries(rows.columns)).toEqual({
-    t: [null, 'x'],
-    f: Uint8Array.of(0, 1),
-    n: Float64Array.of(Number.NaN, 7),
-  })
-  // both keys, and the one text
-  expect(rows.text).toBe(3 * 3)
-  expect(emptyColumn('text', 2)).toEqual([null, null])
 })
 
 it('a reducer that is behind waits for a little while for more rows, so that it commits less often, and says the same', async () => {

@@ -8,9 +8,9 @@ import { RecordError } from '../../src/core/errors.ts'
 import { YamlFile } from '../../src/core/yaml.ts'
 import { replayFile } from '../../src/dev/replay.ts'
 import { encodeFrames } from '../../src/transports/embedded/frame.ts'
-import { recordBatch } from '../../src/transports/kafka/record-batch.ts'
 import { servers } from '../api/fixture.ts'
 import { decode, record, roundTrip } from '../codecs/avro/fixture.ts'
+import { recordBatch } from '../transports/kafka/batch.ts'
 
 const NAMES = [
   ...[

@@ -2,6 +2,7 @@
  * What many tasks write at about the same time goes to a broker in one request, and what they write to one partition in one batch: the
  * price of a request, and of a batch in the broker's log, is then paid per round trip and not per task. Who writes much waits for nobody, and shares a request with nobody.
  */
+import { nameOf } from '../../core/partition.ts'
 import { RecordBatch } from './record-batch.ts'
 
 /** So much is gathered for a request, and goes out at once, whether or not another is under way. */
@@ -26,8 +27,6 @@ interface Call {
   readonly bytes: number
   readonly answer: PromiseWithResolvers<Codes>
 }
-
-export const nameOf = ({ topic, partition }: Pick<Parcel, 'topic' | 'partition'>): string => `${topic}/${partition}`
 
 /** Requests to one broker. */
 export class Gatherer {

@@ -3,12 +3,14 @@
  * on from. kafkajs is never trusted with positions: it forgets them in a rebalance, delivers what it fetched before a
  * seek, and starts somewhere else without a word when a position is outside the log.
  */
+
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EachBatchPayload } from 'kafkajs'
 import { MillraceError } from '../../core/errors.ts'
 import type { MemberEvents, Membership, Partition, Position, Range, TopicInfo } from '../../core/model.ts'
 import type { Log } from '../../core/part.ts'
+import { nameOf } from '../../core/partition.ts'
 import type { Assignment } from './assigner.ts'
 import { messageOf } from './client.ts'
 import type { RecordSet } from './fetch.ts'
@@ -47,8 +49,6 @@ interface Held {
   /** A jump seen right after `at` was found to be in the log: seen again, it is a gap in the log. */
   gap: { readonly at: Position; readonly to: Position } | undefined
 }
-
-const nameOf = ({ topic, partition }: Partition) => `${topic}/${partition}`
 
 export class Member implements Membership {
   trouble: string | undefined

@@ -8,9 +8,6 @@ import { crc32c } from './crc32c.ts'
 /** What stands in a record beside its time. */
 export type Content = Pick<Draft, 'key' | 'value' | 'headers'>
 
-/** The timestamp in ms. */
-export type Message = Content & { readonly timestamp: number }
-
 const HEAD_BYTES = 61
 const FIRST_ROOM = 4096
 /** Upper bound of the numbers of a record: length, attributes, time, offset, sizes of key and value, count of headers. */
@@ -103,13 +100,6 @@ export class RecordBatch {
     to.writeUInt32BE(crc32c(to, 21, at), 17)
     return to.subarray(0, at)
   }
-}
-
-/** A batch of these, of at least one. */
-export function recordBatch(messages: readonly Message[]): Buffer {
-  const batch = new RecordBatch()
-  for (const message of messages) batch.add(message, boundOf(message), message.timestamp)
-  return batch.bytes()
 }
 
 /** Upper bound of what a record takes in a batch; exact sizes of texts would cost a call out of JavaScript each. */

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import type { KafkaMessage } from 'kafkajs'
 import { describe, expect, it } from 'vitest'
 import { readFetch } from '../../../src/transports/kafka/fetch.ts'
-import { type Message, recordBatch } from '../../../src/transports/kafka/record-batch.ts'
+import { type Message, recordBatch } from './batch.ts'
 import { sealed } from './sealed.ts'
 
 const internal = createRequire(import.meta.url)

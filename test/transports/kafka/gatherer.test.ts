@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { type Codes, CROWDED, Gatherer, nameOf, type Parcel } from '../../../src/transports/kafka/gatherer.ts'
+import { nameOf } from '../../../src/core/partition.ts'
+import { type Codes, CROWDED, Gatherer, type Parcel } from '../../../src/transports/kafka/gatherer.ts'
 import { boundOf, RecordBatch } from '../../../src/transports/kafka/record-batch.ts'
 
 function parcel(partition: number, text: string, bytes = 0): Parcel {

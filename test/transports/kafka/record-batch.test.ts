@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { boundOf, RecordBatch, recordBatch } from '../../../src/transports/kafka/record-batch.ts'
+import { boundOf, RecordBatch } from '../../../src/transports/kafka/record-batch.ts'
+import { recordBatch } from './batch.ts'
 
 const internal = createRequire(import.meta.url)
 const Decoder = internal('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => { readInt64(): unknown }
