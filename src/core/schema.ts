@@ -121,13 +121,13 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 class Parser {
   private readonly names = new Map<string, AvroType>()
-  /** Longest way down from a type to its leaves, by named references too; 0 for what is still being read. */
+  /** Longest way down from a type to its leaves, by named references too; of a record that is being read, so far. */
   private readonly heights = new Map<AvroType, number>()
   private types = 0
 
   type(schema: unknown, path: Path, namespace: string): AvroType {
     const type = this.typeOf(schema, path, namespace)
-    const height = 1 + Math.max(-1, ...inside(type).map((inner) => this.heights.get(inner) ?? 0))
+    const height = 1 + Math.max(-1, ...inside(type).map((inner) => this.heights.get(inner) as number))
     if (height > MAX_PATH) throw tooDeep()
     this.heights.set(type, height)
     return type

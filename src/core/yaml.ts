@@ -147,7 +147,7 @@ export class YamlFile {
         while (at < end && isSpace()) at++
       } else return i >= value.length ? at : start
     }
-    return offset >= value.length && end > start ? end - (double || scalar.type === 'QUOTE_SINGLE' ? 1 : 0) : start
+    return offset >= value.length ? end : start
   }
 
   private plain(raw: unknown, depth: number): unknown {

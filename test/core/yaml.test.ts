@@ -67,6 +67,7 @@ describe('the place of a character in a text', () => {
     expect(toldAt("a: 'bc'", ['a'], 2)).toBe(6)
     expect(toldAt('a: "bc"', ['a'], 9)).toBe(6)
     expect(toldAt('a: bc', ['a'], 9)).toBe(5)
+    expect(toldAt('a: "bc  ', ['a'], 9), 'a quote that is never closed').toBe(8)
     expect(toldAt('a: ""', ['a'], 0)).toBe(4)
     expect(toldAt('a: [1]', ['a'], 1)).toBe(3)
     expect(toldAt('a:\n  b: 1', ['a', 'b'], 'key')).toBe(5)
