@@ -1,6 +1,14 @@
 import { expect, it } from 'vitest'
-import { FrameReader } from '../../src/engine/shuffle.ts'
+import type { ColumnKind, FlowSource } from '../../src/core/model.ts'
+import { FRAME_BYTES, FrameReader } from '../../src/engine/shuffle.ts'
+import type { Worker } from '../../src/engine/worker.ts'
 import { World } from './world.ts'
+
+/** What mappers have written for the reducers. */
+function framesIn(world: World, worker: Worker) {
+  const records = world.transport.records(worker.shuffleTopic(world.flow))
+  return records.map(({ value }) => ({ ...new FrameReader().read(value as Buffer), bytes: value?.length ?? 0 }))
+}
 
 it('a mapper far from the end of its source makes few frames of few rows, and a reducer the same of them', async () => {
   const frames = async (linger: number) => {
@@ -11,9 +19,50 @@ it('a mapper far from the end of its source makes few frames of few rows, and a 
     expect(await world.settle(worker)).toBe(true)
     await worker.stop()
     await world.expectExact()
-    const topic = worker.shuffleTopic(world.flow)
-    return world.transport.records(topic).filter(({ value }) => new FrameReader().read(value as Buffer).rows.length > 0)
-      .length
+    return framesIn(world, worker).filter(({ rows }) => rows.length > 0).length
   }
   expect(await frames(400)).toBeLessThan((await frames(0)) / 4)
+})
+
+it('a source that had no event yet says no time; one that had tells it every 250 ms, not for each record without a row', async () => {
+  const world = await World.create({ topics: { events: 1 }, shuffle: 1 })
+  const worker = world.worker()
+  await worker.start()
+  const tombstone = { topic: 'events', partition: 0, key: 'a', value: null }
+  const saidOf = async (write: Promise<void>, ms = 0) => {
+    const before = framesIn(world, worker).length
+    await write
+    await world.clock.advance(ms)
+    await world.clock.rest()
+    return framesIn(world, worker)
+      .slice(before)
+      .map(({ upto, watermark, rows }) => [upto, watermark, rows.length])
+  }
+  expect(await saidOf(world.write([tombstone]))).toEqual([[1, Number.NaN, 0]])
+  expect(await saidOf(world.write([tombstone]), 249)).toEqual([])
+  const at = world.clock.now()
+  expect(await saidOf(world.send('events', 0, { key: 'a', at, value: 1 }), 249)).toEqual([[3, at, 1]])
+  expect(await saidOf(world.write([tombstone]), 1)).toEqual([])
+  expect(await saidOf(world.write([tombstone]))).toEqual([[5, at, 0]])
+  await worker.stop()
+})
+
+it.each<[ColumnKind, number]>([
+  ['flag', 2],
+  ['number', 4],
+])('two batches of 500 events with twenty %ss each go in %d frames, none over 64 KiB', async (kind, count) => {
+  const world = await World.create({ topics: { events: 1 }, shuffle: 1, settings: { maxRecords: 500 } })
+  const [source] = world.flow.sources as [FlowSource]
+  const fill = () => (kind === 'flag' ? true : 1)
+  const columns = [...source.plan.columns, ...Array.from({ length: 20 }, (_, i) => ({ id: `c${i}`, kind, fill }))]
+  const sources = [{ ...source, plan: { ...source.plan, columns } }]
+  for (let i = 0; i < 1_000; i++) await world.send('events', 0, { key: 'a', at: world.clock.now(), value: i })
+  const worker = world.worker(undefined, { ...world.flow, sources })
+  await worker.start()
+  expect(await world.settle(worker)).toBe(true)
+  await worker.stop()
+  await world.expectExact()
+  const frames = framesIn(world, worker).filter(({ rows }) => rows.length > 0)
+  expect(frames).toHaveLength(count)
+  for (const { bytes } of frames) expect(bytes).toBeLessThan(FRAME_BYTES)
 })
