@@ -1,0 +1,87 @@
+import { expect, it } from 'vitest'
+import type { FeatureFlow, Millis, Transport } from '../../src/core/model.ts'
+import type { MemoryTransport } from '../../src/testing/memory-transport.ts'
+import { WINDOW, World, type WorldOptions, windowReducer } from './world.ts'
+
+/** The batches of the source come so long after one another; `said`: when results were said, from the start on. */
+async function paced(linger: Millis) {
+  const source: { pace: Millis; said: Millis[] } = { pace: 100, said: [] }
+  const slowly = (real: MemoryTransport): Transport =>
+    Object.assign(Object.create(real) as MemoryTransport, {
+      join: (...[group, topics, on]: Parameters<Transport['join']>) => {
+        const batch: typeof on.batch = async (each) => {
+          if (each.topic === 'events') await world.clock.wait(source.pace)
+          return on.batch(each)
+        }
+        const opened: typeof on.opened = (partition) => on.opened(partition)
+        return real.join(group, topics, { batch, opened, closed: (partition) => on.closed(partition) })
+      },
+    })
+  const sink: WorldOptions['sink'] = (real) => ({
+    ...real,
+    write: (batch) => {
+      source.said.push(world.clock.monotonic() - start)
+      return real.write(batch)
+    },
+  })
+  const settings = { linger, maxRows: 10_000, maxRecords: 500 }
+  const world: World = await World.create({ topics: { events: 1 }, shuffle: 1, settings, transport: slowly, sink })
+  const start = world.clock.monotonic()
+  return { world, source }
+}
+
+it.each([
+  [0, [100, 200, 300, 400]],
+  [350, [100, 450]],
+])(
+  'a reducer that is behind and lingers for %d ms says a key once for what comes in that time',
+  async (linger, said) => {
+    const { world, source } = await paced(linger)
+    for (let i = 0; i < 2_000; i++)
+      await world.send('events', 0, { key: `k${i % 4}`, at: world.clock.now() - i, value: i })
+    const worker = world.worker()
+    await worker.start()
+    expect(await world.settle(worker)).toBe(true)
+    await world.expectExact()
+    expect(source.said).toEqual(said)
+    await worker.stop()
+  },
+)
+
+it('a reducer that keeps up lingers for nothing', async () => {
+  const { world, source } = await paced(10_000)
+  source.pace = 0
+  const worker = world.worker()
+  await worker.start()
+  await world.clock.advance(1_000)
+  for (let i = 0; i < 4; i++) {
+    await world.send('events', 0, { key: 'a', at: world.clock.now(), value: i })
+    await world.clock.advance(10)
+  }
+  expect(source.said).toEqual([1_000, 1_010, 1_020, 1_030])
+  await worker.stop()
+})
+
+it('a key of which nothing is left is deleted, and an event of it later begins anew', async () => {
+  const reducer = (slots: readonly string[]) => {
+    const all = windowReducer(slots)
+    return {
+      ...all,
+      isSpent: (...of: Parameters<typeof all.isSpent>) => all.nextDue(...of) === Number.POSITIVE_INFINITY,
+    }
+  }
+  const world = await World.create({ topics: { events: 1 }, flow: { reducer: reducer as FeatureFlow['reducer'] } })
+  const worker = world.worker()
+  await worker.start()
+  const send = (key: string) => world.send('events', 0, { key, at: world.clock.now(), value: 1 })
+  for (const key of ['a', 'a', 'b']) await send(key)
+  await world.clock.advance(WINDOW / 2)
+  await send('b')
+  await world.clock.advance(WINDOW / 2 + 1_000)
+  expect(await world.features('a')).toBeUndefined()
+  expect((await world.features('b'))?.values).toMatchObject({ count: 1, total: 2 })
+  await send('a')
+  await world.clock.advance(1_000)
+  expect((await world.features('a'))?.values).toEqual({ count: 1, sum: 1, total: 1 })
+  await worker.stop()
+})
