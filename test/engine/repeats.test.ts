@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ByteReader, ByteWriter } from '../../src/core/bytes.ts'
+import type { Flow } from '../../src/core/model.ts'
 import { nameOf, Repeats } from '../../src/engine/repeats.ts'
+import { createShop, MADE, reader, send, transformFlow } from './shop.ts'
 
 const named = (name: string) => ({ headers: { 'millrace-id': Buffer.from(name) } })
 const from = (topic: string, position: number, index: number) =>
@@ -94,4 +96,22 @@ it('of more sources than are remembered the one that was new the longest ago is 
   expect(repeats.isRepeat(from('one more', 1, 0))).toBe(false)
   expect(['t1', 't9999', 'one more'].map((topic) => repeats.isRepeat(from(topic, 1, 0)))).toEqual([true, true, true])
   expect(repeats.isRepeat(from('t0', 1, 0))).toBe(false)
+})
+
+it.each([2, undefined])('who takes over knows what was met by the one before (shuffle: %s)', async (shuffle) => {
+  const world = await createShop({ shuffle })
+  for (let i = 0; i < 20; i++) await send(world, i % 3, { key: `k${i % 4}`, at: world.clock.now(), value: i })
+  const run = async (...flows: Flow[]) => {
+    const worker = world.worker(undefined, ...flows)
+    await worker.start()
+    expect(await world.settle(worker)).toBe(true)
+    await worker.stop()
+    await world.expectExact()
+  }
+  await run(transformFlow(), reader(world))
+  // as after a crash: the same records once more
+  const made = [0, 1].map((partition) => world.transport.read({ topic: MADE, partition }, 0))
+  for (const { partition, records } of await Promise.all(made))
+    await world.write(records.map((record) => ({ ...record, topic: MADE, partition })))
+  await run(reader(world))
 })
