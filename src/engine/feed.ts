@@ -172,12 +172,12 @@ export class Feed {
       const patience = new AbortController()
       void Promise.all(rooms).then(() => patience.abort())
       await clock.wait(settings.holdUp, patience.signal)
-      for (const runner of full) if (runner.inbox.isFull && lane.runners.size > 1) this.putBeside(runner, lane)
+      for (const runner of full)
+        if (runner.inbox.isFull && lane.runners.size > 1 && lane.runners.has(runner)) this.putBeside(runner, lane)
     }
   }
 
   private putBeside(runner: TaskRunner, from: Lane): void {
-    if (!from.runners.has(runner)) return
     const { want } = runner.inbox
     this.leave(runner)
     join([...this.beside].find((lane) => lane !== from && lane.next === want) ?? this.laneBeside(want), runner)

@@ -23,7 +23,8 @@ interface Watched {
   read: Batch[]
   /** Drafts that are refused. */
   refuses: (draft: Draft) => boolean
-  /** Called before each read outside of the group. */
+  /** Called before each batch of the group's member, and before each read outside of the group. */
+  delivering?: (batch: Batch) => Promise<void>
   reading?: () => Promise<void>
 }
 
@@ -34,7 +35,8 @@ function watching(seen: Watched): (real: MemoryTransport) => Transport {
         real.join(group, topics, {
           opened: (partition) => on.opened(partition),
           closed: (partition) => on.closed(partition),
-          batch: (batch) => {
+          batch: async (batch) => {
+            await seen.delivering?.(batch)
             seen.delivered.push(batch)
             return on.batch(batch)
           },
@@ -133,6 +135,76 @@ describe('the tasks of a partition', () => {
     held.reject(new Error('closed'))
     await world.clock.advance(5_000)
     expect(said).toEqual([])
+  })
+
+  it('that read by themselves take along who opens later and is near', async () => {
+    const seen = nothing()
+    const world = await World.create({ transport: watching(seen), topics: { events: 1 } })
+    await readOnce(world)
+    const held = Promise.withResolvers<void>()
+    seen.reading = () => held.promise
+    const [late, later] = [await world.topology('late'), await world.topology('later')]
+    const worker = world.worker(undefined, world.flow, late)
+    await worker.start()
+    await world.clock.advance(3_000)
+    await worker.prepare(later)
+    const updated = worker.update([world.flow, late, later])
+    await world.clock.advance(3_000)
+    await updated
+    held.resolve()
+    expect(await world.settle(worker)).toBe(true)
+    for (const namespace of ['load@g1', 'late@g1', 'later@g1']) await world.expectExact(namespace)
+    expect(ofEvents(seen.read).flatMap(({ records }) => records)).toHaveLength(60)
+    await worker.stop()
+  })
+
+  it('that read by themselves wait at the end for the others to come there', async () => {
+    const seen = nothing()
+    const world = await World.create({ transport: watching(seen), topics: { events: 1 } })
+    await readOnce(world)
+    const held = Promise.withResolvers<void>()
+    const worker = world.worker(undefined, world.flow, await world.topology('late'))
+    await worker.start()
+    seen.delivering = async ({ topic }) => (topic === 'events' ? held.promise : undefined)
+    const send = async () => {
+      for (let i = 0; i < 30; i++) await world.send('events', 0, { key: 'a', at: world.clock.now(), value: i })
+    }
+    await send()
+    await world.clock.advance(5_000)
+    await world.expectExact('late@g1')
+    const before = seen.read.length
+    await world.clock.advance(1_000)
+    expect(seen.read.length - before, 'looks at the end').toBe(10)
+    held.resolve()
+    await world.clock.advance(1_000)
+    seen.read.length = 0
+    await send()
+    expect(await world.settle(worker)).toBe(true)
+    for (const namespace of ['load@g1', 'late@g1']) await world.expectExact(namespace)
+    expect(ofEvents(seen.read)).toEqual([])
+    await worker.stop()
+  })
+
+  it('wait for one of them that cannot write its frames for a moment, and read nothing twice', async () => {
+    const seen = nothing()
+    const world = await World.create({
+      transport: watching(seen),
+      topics: { events: 1 },
+      settings: { waitingRecords: 100 },
+    })
+    const stuck = await world.topology('stuck')
+    const worker = world.worker(undefined, world.flow, stuck)
+    await worker.start()
+    await world.clock.advance(1_000)
+    seen.refuses = ({ topic }) => topic === worker.shuffleTopic(stuck)
+    for (let i = 0; i < 1_000; i++) await world.send('events', 0, { key: 'a', at: world.clock.now(), value: i })
+    await world.clock.advance(500)
+    expect(ofEvents(seen.delivered).flatMap(({ records }) => records).length).toBeLessThan(1_000)
+    seen.refuses = () => false
+    expect(await world.settle(worker)).toBe(true)
+    for (const namespace of ['load@g1', 'stuck@g1']) await world.expectExact(namespace)
+    expect(ofEvents(seen.read)).toEqual([])
+    await worker.stop()
   })
 
   it('go on while one of them cannot write its frames, and it catches up when it can', async () => {
