@@ -9,7 +9,7 @@ import { CHAIN, naiveChain } from './chain.ts'
 import { CLOSING, columnsOf, DECLARATIONS, FORGET_AFTER, type TestEvent, tieOf } from './features.ts'
 import { DEAD, type Deployed, directOf, MADE, madeOf, namespaceOf, outputOf, readBy, shuffleOf } from './flows.ts'
 import type { Options } from './options.ts'
-import { isFuture, recordsOf, type Sent } from './producer.ts'
+import { isCounted, isFuture, isRefused, recordsOf, type Sent } from './producer.ts'
 import { Violation, type World } from './world.ts'
 
 /** A task that has nothing to do asks its sinks this often whether they went back. */
@@ -130,12 +130,6 @@ const isPossible = (code: string, { features, own }: Options): boolean =>
   (code === 'late' && features === 'closing') || (code === 'sink-refused' && own)
 
 // ---------------------------------------------------------------- features
-
-/** Are rows made of it? */
-const isCounted = (one: Sent): boolean => one.event !== undefined && one.event.thing !== 'ignored' && !isFuture(one)
-
-/** Does code of one's own fail at its row? */
-const isRefused = (one: Sent): boolean => isCounted(one) && one.event?.fails !== undefined && one.event.fails !== 'make'
 
 async function checkFeatures(
   world: World,

@@ -142,9 +142,13 @@ export const JSON_DECODER: Decoder = {
   },
 }
 
-/** The same work, which tells of every row that it finds late: key, position and time. */
-export function watched(reducer: FeatureFlow['reducer'], tell: (row: string) => void): FeatureFlow['reducer'] {
+/** The same work, which tells of every row that it finds late: its key, and key, position and time. */
+export function watched(
+  reducer: FeatureFlow['reducer'],
+  begin: () => (key: string, row: string) => void,
+): FeatureFlow['reducer'] {
   return (slots) => {
+    const tell = begin()
     const real = reducer(slots)
     const { late } = real
     if (!late) return real
@@ -153,8 +157,9 @@ export function watched(reducer: FeatureFlow['reducer'], tell: (row: string) => 
       return (row, clock) => {
         const features = isLate(row, clock)
         // a row that is refused is not told of as late, too
+        const key = rows.keys[rows.keyOf[row] as number] as string
         if (features.length > 0 && !rows.columns.get('fails')?.[row])
-          tell(`${rows.keys[rows.keyOf[row] as number]} ${rows.position[row]} ${rows.time[row]}`)
+          tell(key, `${key} ${rows.position[row]} ${rows.time[row]}`)
         return features
       }
     }

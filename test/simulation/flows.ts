@@ -70,9 +70,9 @@ export interface Lent {
   readonly store: FeatureStore
   readonly transport: Transport
   /** A sink of one's own. */
-  readonly own: (namespace: string, features: readonly string[]) => Promise<Sink>
-  /** Told of rows that were late for a topology. */
-  readonly late: (name: string, row: string) => void
+  readonly own: (deployed: Deployed, features: readonly string[]) => Promise<Sink>
+  /** Told when a task of a topology begins to compute; answers what is told of each row that it finds late. */
+  readonly computes: (deployed: Deployed) => (key: string, row: string) => void
 }
 
 export async function featureFlow(options: Options, deployed: Deployed, lent: Lent): Promise<FeatureFlow> {
@@ -89,7 +89,7 @@ export async function featureFlow(options: Options, deployed: Deployed, lent: Le
     sources: readBy(options).map((topic) => ({ topic, fields: [], plan, named: topic === MADE })),
     shuffle,
     direct: directOf(options, name),
-    reducer: watched(reducer, (row) => lent.late(name, row)),
+    reducer: watched(reducer, () => lent.computes(deployed)),
     features: names,
     emitsEach: options.each,
     ...(options.own ? { own: OWN } : {}),
@@ -109,7 +109,7 @@ async function sinksOf({ own }: Options, deployed: Deployed, features: readonly 
     encoder: async () => ({ encode: (value: object) => Buffer.from(JSON.stringify(value)) }),
   }
   const sinks = [await openStoreSink(context), await openTopicSink({ topic: outputOf(deployed.name) }, context)]
-  return own ? [...sinks, await lent.own(context.namespace, features)] : sinks
+  return own ? [...sinks, await lent.own(deployed, features)] : sinks
 }
 
 export function transformFlow(options: Options): TransformFlow {

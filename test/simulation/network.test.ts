@@ -4,7 +4,6 @@ import type { Partition } from '../../src/core/model.ts'
 import { VirtualClock } from '../../src/testing/clock.ts'
 import { MemoryState } from '../../src/testing/memory-state.ts'
 import { MemoryTransport } from '../../src/testing/memory-transport.ts'
-import { Commits } from './commits.ts'
 import { Groups } from './groups.ts'
 import { Host } from './host.ts'
 import { Network } from './network.ts'
@@ -18,7 +17,11 @@ function setUp(share: number, seed = 1) {
   const network = new Network({ share, late: true }, new Random(seed, 'network'), new Trace(true))
   const groups = new Groups(log, network, new Random(seed, 'groups'))
   const host = new Host('w1', clock)
-  const transport = (of: Host) => transportOf(log, groups, of, network, new Random(seed, 'services'), () => undefined)
+  const transport = (of: Host) =>
+    transportOf(log, groups, of, network, new Random(seed, 'services'), {
+      sent: () => undefined,
+      stands: () => undefined,
+    })
   /** Until nothing is on its way. */
   const run = async () => {
     for (let n = 0; n < 500 && (network.isBusy || groups.isBusy); n++) {
@@ -158,7 +161,7 @@ describe('a machine', () => {
     const seen = new Set<string>()
     for (let seed = 1; seed <= 30; seed++) {
       const { state, host, network, run } = setUp(0, seed)
-      const port = stateOf(state, host, network, new Commits(() => undefined), () => 0)
+      const port = stateOf(state, host, network, { claimed: () => undefined, committed: () => undefined })
       const opening = port.open('t')
       await run()
       const open = await opening

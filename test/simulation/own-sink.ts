@@ -45,13 +45,17 @@ export function ownSinkOf(
   features: readonly string[],
   host: Host,
   network: Network,
+  refused: (batch: EmissionBatch, result: SinkResult) => void,
 ): Promise<Sink> {
   const sink: Sink = {
-    write: (batch) =>
-      network.send(host, `own.write ${batch.task} ${batch.version.epoch}.${batch.version.step}`, {
+    write: async (batch) => {
+      const result = await network.send(host, `own.write ${batch.task} ${batch.version.epoch}.${batch.version.step}`, {
         all: async () => service.take(namespace, features, batch),
         isSilent: true,
-      }),
+      })
+      refused(batch, result)
+      return result
+    },
     close: async () => undefined,
   }
   return openOwnSink('own.ts', () => sink, LIMITS, host.clock)

@@ -20,6 +20,14 @@ export interface Sent extends Partition {
 export const isFuture = ({ event, timestamp }: Sent): boolean =>
   event !== undefined && event.at > timestamp + SETTINGS.skew
 
+/** Are rows made of it? */
+export const isCounted = (one: Sent): boolean =>
+  one.event !== undefined && one.event.thing !== 'ignored' && !isFuture(one)
+
+/** Does code of one's own fail at its row? */
+export const isRefused = (one: Sent): boolean =>
+  isCounted(one) && one.event?.fails !== undefined && one.event.fails !== 'make'
+
 export class Producer {
   readonly sent: Sent[] = []
   private readonly world: World
@@ -58,14 +66,16 @@ export class Producer {
     const poison = options.poison && isPoison
     const value = poison ? `poison ${event.id}` : JSON.stringify(event)
     await this.write({ topic, partition, key: null, value: Buffer.from(value) })
-    this.sent.push({
+    const sent = {
       topic,
       partition,
       source,
       position: world.log.end({ topic, partition }) - 1,
       timestamp: world.clock.now(),
       event: poison ? undefined : event,
-    })
+    }
+    this.sent.push(sent)
+    world.kept.sent(sent)
   }
 
   private write(draft: Draft): Promise<void> {

@@ -5,7 +5,6 @@ import type {
   FeatureStore,
   MemberEvents,
   Membership,
-  Millis,
   OpenState,
   Partition,
   Position,
@@ -17,11 +16,23 @@ import type {
 import type { MemoryState } from '../../src/testing/memory-state.ts'
 import type { MemoryStore } from '../../src/testing/memory-store.ts'
 import type { MemoryTransport } from '../../src/testing/memory-transport.ts'
-import type { Commits } from './commits.ts'
+import type { Before, Commits } from './commits.ts'
 import type { Groups } from './groups.ts'
 import type { Host } from './host.ts'
 import type { Network } from './network.ts'
 import type { Random } from './random.ts'
+
+/** Told of records that are sent, and of those that stand in their topic. */
+export interface WatchesRecords {
+  sent(draft: Draft): void
+  stands(draft: Draft): void
+}
+
+/** Told of what the state takes. */
+export interface WatchesState {
+  claimed(open: OpenState): void
+  committed(open: OpenState, before: Before): void
+}
 
 export function transportOf(
   log: MemoryTransport,
@@ -29,7 +40,7 @@ export function transportOf(
   host: Host,
   network: Network,
   random: Random,
-  sends: (draft: Draft) => void,
+  watch: WatchesRecords,
 ): Transport {
   const send = <T>(what: string, all: () => Promise<T>, note?: (answer: T) => string) =>
     network.send(host, what, { all }, true, note)
@@ -57,8 +68,8 @@ export function transportOf(
     join: (group: string, topics: readonly string[], on: MemberEvents): Promise<Membership> =>
       network.send(host, 'join', { all: async () => groups.join(host, group, topics, on) }, false),
     write: (drafts) => {
-      for (const draft of drafts) sends(draft)
-      return write(log, host, network, random, drafts)
+      for (const draft of drafts) watch.sent(draft)
+      return write(log, host, network, random, drafts, watch)
     },
     close: async () => undefined,
   }
@@ -71,10 +82,15 @@ function write(
   network: Network,
   random: Random,
   drafts: readonly Draft[],
+  watch: WatchesRecords,
 ): Promise<void> {
   for (const { topic, partition, key, value, headers } of drafts)
     network.trace.note('draft', topic, partition, String(key), value, JSON.stringify(headers ?? {}))
-  const all = () => log.write(drafts)
+  const append = async (some: readonly Draft[]) => {
+    await log.write(some)
+    for (const draft of some) watch.stands(draft)
+  }
+  const all = () => append(drafts)
   // without a partition the key decides: one order for all of these
   const places = [...Map.groupBy(drafts, ({ topic, partition }) => `${topic}/${partition}`).values()]
   const some = () => {
@@ -85,14 +101,14 @@ function write(
       first.push(...place.slice(0, cut))
       rest.push(...place.slice(cut))
     }
-    void log.write(first)
-    return { rest: () => log.write(rest) }
+    void append(first)
+    return { rest: () => append(rest) }
   }
   return network.send(host, `write ${drafts.length}`, { all, some })
 }
 
 /** A claim is the machine's own: what the store learns of it reaches the machine with the answer. */
-export function stateOf(state: MemoryState, host: Host, network: Network, commits: Commits, now: () => Millis): State {
+export function stateOf(state: MemoryState, host: Host, network: Network, watch: WatchesState): State {
   const onClaim = async <T>(what: string, open: OpenState, all: (claim: OpenState) => Promise<T>): Promise<T> => {
     const claim = { ...open }
     return network.send(host, `${what} ${open.task} ${open.token}`, { all: () => all(claim) })
@@ -105,7 +121,7 @@ export function stateOf(state: MemoryState, host: Host, network: Network, commit
         {
           all: async () => {
             const open = await state.open(task)
-            commits.claimed(open, now())
+            watch.claimed(open)
             return open
           },
         },
@@ -121,7 +137,7 @@ export function stateOf(state: MemoryState, host: Host, network: Network, commit
         const stored = state.stored(claim.task)
         const before = { timers: new Map(stored?.timers), position: stored?.position }
         await state.commit(claim, change)
-        commits.committed(claim, before)
+        watch.committed(claim, before)
         return claim
       })
       Object.assign(open, after)

@@ -1,6 +1,7 @@
 /** One world: services, machines that come and go, and a seed that decides what happens next. */
 import { setImmediate } from 'node:timers'
-import type { Draft, Millis, TaskId } from '../../src/core/model.ts'
+import { partitionOf } from '../../src/core/key.ts'
+import type { Draft, Millis, OpenState, Sink, TaskId } from '../../src/core/model.ts'
 import { SILENT } from '../../src/core/part.ts'
 import { mapTask, reduceTask, transformTask } from '../../src/engine/names.ts'
 import { Worker } from '../../src/engine/worker.ts'
@@ -11,11 +12,23 @@ import { MemoryState } from '../../src/testing/memory-state.ts'
 import { MemoryStore } from '../../src/testing/memory-store.ts'
 import { MemoryTransport } from '../../src/testing/memory-transport.ts'
 import { SETTINGS as SMALL } from '../engine/settings.ts'
-import { Commits } from './commits.ts'
+import { type Before, Commits } from './commits.ts'
 import { JSON_DECODER } from './features.ts'
-import { DEAD, type Deployed, directOf, flowOf, MADE, readBy, shuffleOf, sourcesOf, topologiesOf } from './flows.ts'
+import {
+  DEAD,
+  type Deployed,
+  directOf,
+  flowOf,
+  MADE,
+  namespaceOf,
+  readBy,
+  shuffleOf,
+  sourcesOf,
+  topologiesOf,
+} from './flows.ts'
 import { Groups } from './groups.ts'
 import { Host } from './host.ts'
+import { Kept } from './kept.ts'
 import { metricsOf } from './metrics.ts'
 import { Network } from './network.ts'
 import type { Options } from './options.ts'
@@ -64,6 +77,7 @@ export class World {
   /** Rows that were found late. */
   readonly late = new Set<string>()
   readonly commits = new Commits((rule, what) => this.violations.push(new Violation(rule, what)))
+  readonly kept: Kept
   readonly ownService = new OwnService()
   readonly prices: Prices
   /** Called when an alias has moved. */
@@ -90,6 +104,7 @@ export class World {
     this.groups = new Groups(this.log, this.network, new Random(seed, 'groups'))
     this.producer = new Producer(this, new Random(seed, 'events'))
     const broken = (rule: string, what: string) => this.violations.push(new Violation(rule, what))
+    this.kept = new Kept(options, broken)
     this.prices = new Prices(new Random(seed, 'prices'), broken)
     this.deployed = ['load', ...(options.twin ? ['twin'] : [])].map((name) => this.declared(name))
   }
@@ -122,14 +137,28 @@ export class World {
   private async start(machine: Machine): Promise<void> {
     const { host } = machine
     const since = this.prices.number
-    const sends = (draft: Draft) => this.prices.looked(draft, since)
-    const transport = transportOf(this.log, this.groups, host, this.network, this.services, sends)
+    const records = {
+      sent: (draft: Draft) => this.prices.looked(draft, since),
+      stands: (draft: Draft) => this.kept.stands(draft),
+    }
+    const transport = transportOf(this.log, this.groups, host, this.network, this.services, records)
     const store = storeOf(this.store, host, this.network, this.commits, (namespace) => this.serves(namespace))
-    const state = stateOf(this.state, host, this.network, this.commits, () => this.clock.now())
-    const late = (name: string, row: string) => this.late.add(`${name} ${row}`)
-    const own = (namespace: string, features: readonly string[]) =>
-      ownSinkOf(this.ownService, namespace, features, host, this.network)
-    const lent = { store, transport, own, late }
+    const state = stateOf(this.state, host, this.network, {
+      claimed: (open) => {
+        this.commits.claimed(open, this.clock.now())
+        this.kept.claimed(host.name, open.task, this.steps)
+      },
+      committed: (open: OpenState, before: Before) => {
+        this.commits.committed(open, before)
+        this.kept.committed(host.name, open)
+      },
+    })
+    const lent = {
+      store,
+      transport,
+      own: (deployed: Deployed, features: readonly string[]) => this.ownSink(host, deployed, features),
+      computes: (deployed: Deployed) => this.computes(host, deployed),
+    }
     const running: Running = new Running({
       worker: {
         prepare: (flow) => worker.prepare(flow),
@@ -162,6 +191,31 @@ export class World {
     machine.worker = worker
     machine.running = running
     if (this.deployed !== deployed) this.readDeclared(machine)
+  }
+
+  private ownSink(host: Host, deployed: Deployed, features: readonly string[]): Promise<Sink> {
+    return ownSinkOf(
+      this.ownService,
+      namespaceOf(deployed),
+      features,
+      host,
+      this.network,
+      (batch, { refused = [] }) => {
+        for (const { index } of refused)
+          this.kept.refused(batch.task, batch.version.epoch, deployed.name, JSON.stringify(batch.emissions[index]))
+      },
+    )
+  }
+
+  private computes(host: Host, deployed: Deployed): (key: string, row: string) => void {
+    const { options, kept, late, steps } = this
+    const { name } = deployed
+    const tasks = (shuffleOf(options, name) ?? directOf(options, name)) as number
+    return (key, row) => {
+      late.add(`${name} ${row}`)
+      // what makes itself anew in the midst of a step cannot be told from who has the task now
+      if (!options.own) kept.late(host.name, reduceTask(deployed, partitionOf(key, tasks)), `${name} ${row}`, steps)
+    }
   }
 
   /** It finishes what it does and goes. */
