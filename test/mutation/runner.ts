@@ -3,9 +3,9 @@
  * tests cost. Each test that has found one is called again without it: where that fails, too, the mutant has left something behind, and
  * Stryker starts another process.
  */
-import { globSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
-import { resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Test } from './vitest.ts'
 
@@ -19,6 +19,11 @@ registerHooks({
 const LOOK_EVERY = 20
 const LOOKS = 5
 
+/** For how long tests are tried on one mutant, in ms, by what they took in the first run. */
+const MOST = Number(process.env.MUTATION_SECONDS) * 1_000
+/** What each test took in the first run: for the processes that come after the first. */
+const TOOK = 'took.json'
+
 /** What the changed files look at. */
 interface Namespace {
   activeMutant?: string | undefined
@@ -29,7 +34,7 @@ interface Namespace {
 }
 
 interface MutantRun {
-  readonly activeMutant: { readonly id: string }
+  readonly activeMutant: { readonly id: string; readonly fileName: string }
   readonly testFilter?: readonly string[]
   readonly hitLimit?: number
 }
@@ -57,6 +62,9 @@ class InProcess {
       await import(pathToFileURL(resolve(file)).href)
       for (const test of tests.splice(0)) this.found.set(`${file}#${test.name}`, Object.assign(test, { took: 0 }))
     }
+    if (!existsSync(TOOK)) return
+    for (const [id, took] of JSON.parse(readFileSync(TOOK, 'utf8')) as [string, number][])
+      (this.found.get(id) as { took: number }).took = took
   }
 
   async dryRun(): Promise<object> {
@@ -70,14 +78,13 @@ class InProcess {
       results.push({ id, name: id, timeSpentMs: test.took, status, failureMessage: String(failure) })
     }
     this.stryker.currentTestId = undefined
+    writeFileSync(TOOK, JSON.stringify([...this.found].map(([id, { took }]) => [id, took])))
     return { status: 'complete', tests: results, mutantCoverage: this.stryker.mutantCoverage }
   }
 
   async mutantRun({ activeMutant, testFilter, hitLimit }: MutantRun): Promise<object> {
     const { stryker } = this
-    const ids = [...(testFilter ?? this.found.keys())]
-    const took = (id: string) => (this.found.get(id) as { took: number }).took
-    ids.sort((a, b) => took(a) - took(b))
+    const ids = this.chosen(activeMutant.fileName, [...(testFilter ?? this.found.keys())])
     Object.assign(stryker, { hitLimit, hitCount: hitLimit === undefined ? undefined : 0 })
     for (const [i, id] of ids.entries()) {
       const test = this.found.get(id) as Test
@@ -93,6 +100,19 @@ class InProcess {
       return { status: 'killed', killedBy: [id], failureMessage: failure.message, nrOfTests: i + 1 }
     }
     return { status: 'survived', nrOfTests: ids.length }
+  }
+
+  /** All of the file's own name, then others, the shortest first, for as long as there is time. */
+  private chosen(fileName: string, ids: readonly string[]): readonly string[] {
+    const [, folder, part] = relative(process.cwd(), fileName).replace('.ts', '').split('/')
+    const took = (id: string) => (this.found.get(id) as { took: number }).took
+    const isOwn = (id: string) => id.startsWith(`test/${folder}/${part}`)
+    const sorted = ids.toSorted((a, b) => Number(isOwn(b)) - Number(isOwn(a)) || took(a) - took(b))
+    let time = 0
+    return sorted.filter((id) => {
+      time += took(id)
+      return time <= MOST || isOwn(id)
+    })
   }
 }
 
