@@ -36,8 +36,9 @@ export class RecordMapper {
     this.context = context
     this.ledger = ledger
     this.topicIndex = flow.sources.findIndex(({ topic }) => topic === source.topic)
-    this.plan = (flow.sources[this.topicIndex] as FlowSource).plan
-    this.repeats = this.flow.sources[this.topicIndex]?.named ? new Repeats() : undefined
+    const { plan, named } = flow.sources[this.topicIndex] as FlowSource
+    this.plan = plan
+    this.repeats = named ? new Repeats() : undefined
     if (source.partition >= MAX_PARTITIONS || this.topicIndex >= MAX_TOPICS) {
       throw new ClearStop(
         'topic-mismatch',
