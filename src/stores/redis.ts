@@ -7,7 +7,7 @@ import {
   type RedisConnection,
   redisConfig,
 } from '../connections/redis/index.ts'
-import type { FeatureRecord, FeatureStore, FeatureValue, FeatureWrite, TaskId, Version } from '../core/model.ts'
+import type { FeatureRecord, FeatureStore, FeatureValue, FeatureWrite, Millis, TaskId, Version } from '../core/model.ts'
 import type { Part } from '../core/part.ts'
 import { storable } from '../core/values.ts'
 
@@ -87,6 +87,9 @@ const DROP_ALIAS = luaScript(`
 if redis.call('HGET', KEYS[1], 'namespace') == ARGV[1] then redis.call('DEL', KEYS[1]) end
 `)
 
+/** What ioredis knows by a lower-case name it would make an object of texts of. */
+const READ = 'HGETALL'
+
 /** Keys that one step of a scan looks at. */
 const SCANNED = 1_000
 
@@ -95,6 +98,8 @@ const escaped = (text: string): string => text.replace(/[\\*?[\]^-]/g, '\\$&')
 
 class RedisFeatureStore implements FeatureStore {
   private readonly redis: RedisConnection
+  /** Of fields, by their places in the hash that was read last: most hashes have the same. */
+  private readonly names: string[] = []
 
   constructor(redis: RedisConnection) {
     this.redis = redis
@@ -139,12 +144,12 @@ class RedisFeatureStore implements FeatureStore {
   async read(namespace: string, ids: readonly string[]): Promise<(FeatureRecord | undefined)[]> {
     if (ids.length === 0) return []
     const keys = ids.map((id) => this.key('features', namespace, id))
-    const read = ids.length === 1 ? this.readOne(keys as [string]) : this.readMany(keys)
-    return (await read).map(recordFrom)
+    const found = ids.length === 1 ? await this.readOne(keys as [string]) : await this.readMany(keys)
+    return found.map((hash) => recordFrom(hash, this.names))
   }
 
   private async readOne([key]: [string]): Promise<Hash[]> {
-    return [await this.redis.run(key, (client) => client.hgetall(key))]
+    return [(await this.redis.run(key, (client) => client.callBuffer(READ, key))) as Hash]
   }
 
   private async readMany(keys: readonly string[]): Promise<Hash[]> {
@@ -153,7 +158,7 @@ class RedisFeatureStore implements FeatureStore {
       const indexes = groups.flat()
       if (indexes.length === 0) return
       const pipeline = client.pipeline()
-      for (const index of indexes) pipeline.hgetall(keys[index] as string)
+      for (const index of indexes) pipeline.callBuffer(READ, keys[index] as string)
       const answers = (await pipeline.exec()) ?? []
       answers.forEach(([error, hash], i) => {
         if (error) throw error
@@ -211,7 +216,8 @@ class RedisFeatureStore implements FeatureStore {
   }
 }
 
-type Hash = Record<string, string>
+/** Names and values of its fields, in turns. */
+type Hash = readonly Buffer[]
 type Pipeline = ReturnType<Primary['client']['pipeline']>
 
 function add(pipeline: Pipeline, keys: readonly string[], args: readonly Argument[]): void {
@@ -276,18 +282,39 @@ function jsonOf(given: FeatureValue | undefined): string {
   return Object.is(value, -0) ? '-0' : JSON.stringify(value)
 }
 
-function recordFrom(hash: Hash): FeatureRecord | undefined {
-  const { '@at': at, '@v': text = '' } = hash
-  const version = versionFrom(text)
-  if (at === undefined || !version) return undefined
+function recordFrom(hash: Hash, names: string[]): FeatureRecord | undefined {
+  let at: Millis | undefined
+  let version: Version | undefined
   const values: Record<string, NonNullable<FeatureValue>> = {}
-  for (const name in hash) if (name !== '@at' && name !== '@v') values[name] = valueFrom(hash[name] as string)
-  return { at: Number(at), version, values }
+  for (let i = 0; i < hash.length; i += 2) {
+    const name = nameFrom(hash[i] as Buffer, i >> 1, names)
+    const value = hash[i + 1] as Buffer
+    if (name === '@at') at = Number(value.toString('latin1'))
+    else if (name === '@v') version = versionFrom(value.toString('latin1'))
+    else values[name] = valueFrom(value)
+  }
+  return at === undefined || !version ? undefined : { at, version, values }
+}
+
+function nameFrom(bytes: Buffer, place: number, names: string[]): string {
+  const known = names[place]
+  if (known !== undefined && isText(bytes, known)) return known
+  const name = bytes.toString()
+  names[place] = name
+  return name
+}
+
+/** Only ASCII can be equal unit by byte at equal length. */
+function isText(bytes: Buffer, text: string): boolean {
+  if (bytes.length !== text.length) return false
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== text.charCodeAt(i)) return false
+  return true
 }
 
 /** Of JSON. Numbers are most of what is read, and need no parser: half of the time of a record. */
-function valueFrom(json: string): NonNullable<FeatureValue> {
-  const number = NUMBER.test(json) ? Number(json) : Number.NaN
-  return Number.isNaN(number) ? (JSON.parse(json) as NonNullable<FeatureValue>) : number
+function valueFrom(json: Buffer): NonNullable<FeatureValue> {
+  const number = (json[0] as number) <= NINE ? Number(json.toString('latin1')) : Number.NaN
+  return Number.isNaN(number) ? (JSON.parse(json.toString()) as NonNullable<FeatureValue>) : number
 }
-const NUMBER = /^[-\d]/
+/** JSON that begins with this byte or a lower one is a number, a text or blank. */
+const NINE = 0x39

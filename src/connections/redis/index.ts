@@ -5,6 +5,7 @@ import { MillraceError } from '../../core/errors.ts'
 import type { PartContext } from '../../core/part.ts'
 import { readTls, type TlsFiles } from '../../core/tls.ts'
 import { hostAndPort, type RedisConfig, redactor } from './config.ts'
+import { useOwnDecoder } from './decoder.ts'
 import { clusterServers, oneServer, type Primary, type Servers } from './servers.ts'
 
 export { type RedisConfig, redisConfig } from './config.ts'
@@ -38,6 +39,7 @@ export async function connectRedis(
   context: PartContext,
   name: string,
 ): Promise<RedisConnection> {
+  useOwnDecoder()
   const redacted = redactor(config)
   let reason = 'not connected yet'
   const tls = await readTls(config.tls, context.directory)
