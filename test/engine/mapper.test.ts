@@ -8,6 +8,7 @@ import { RecordMapper } from '../../src/engine/mapper.ts'
 import { createMetrics } from '../../src/engine/metrics.ts'
 import { MAX_PARTITIONS, MAX_TOPICS, tieOf } from '../../src/engine/rows.ts'
 import type { TaskContext } from '../../src/engine/task.ts'
+import { VirtualClock } from '../../src/testing/clock.ts'
 import { SETTINGS } from './settings.ts'
 
 const EVENTS = { topic: 'events', partition: 3, incarnation: 'a' }
@@ -38,9 +39,9 @@ function start({
     sources: topics.map((topic) => ({ topic, plan: whole, named })),
   } as unknown as FeatureFlow
   const metrics = createMetrics()
-  const wall = { now: 1_000 }
-  const context = { metrics, settings: SETTINGS } as unknown as TaskContext
-  const mapper = new RecordMapper(flow, source, context, { latestWall: () => wall.now })
+  const clock = new VirtualClock()
+  const context = { metrics, clock, settings: SETTINGS } as unknown as TaskContext
+  const mapper = new RecordMapper(flow, source, context, { latestWall: () => clock.now() })
   const rows: { key: string; position: number; time: Millis; tie: number; highest: Millis }[] = []
   const dead: DeadLetter[] = []
   const take = (given: readonly Given[], from = 0, to = given.length) => {
@@ -67,7 +68,7 @@ function start({
     in: (await metrics.recordsIn.get()).values.map(({ labels, value }) => [labels, value]),
     skipped: (await metrics.rowsSkipped.get()).values.map(({ labels: { reason }, value }) => [reason, value]),
   })
-  return { mapper, wall, rows, dead, take, counted }
+  return { mapper, clock, rows, dead, take, counted }
 }
 
 describe('of a slice of records', () => {
@@ -173,15 +174,16 @@ describe('of a slice of records', () => {
 
 describe('the time of a source in silence', () => {
   it('is its highest event time and what has passed since that was met, never less', () => {
-    const { mapper, wall, take } = start()
-    expect(mapper.paced(5_000)).toBeNaN()
+    const { mapper, clock, take } = start()
+    const met = clock.now()
+    expect(mapper.paced(met)).toBeNaN()
     take([{ timestamp: 700 }])
-    expect([999, 1_000, 1_500].map((at) => mapper.paced(at))).toEqual([700, 700, 1_200])
-    wall.now = 2_000
+    expect([-1, 0, 500].map((passed) => mapper.paced(met + passed))).toEqual([700, 700, 1_200])
+    clock.move(1_000)
     take([{ timestamp: 700 }, { timestamp: 600 }])
-    expect(mapper.paced(1_500)).toBe(1_200)
+    expect(mapper.paced(met + 500)).toBe(1_200)
     take([{ timestamp: 701 }])
-    expect(mapper.paced(2_500)).toBe(1_201)
+    expect(mapper.paced(met + 1_500)).toBe(1_201)
   })
 })
 
