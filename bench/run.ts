@@ -15,6 +15,7 @@ import { openSetup, type Setup } from './setup.ts'
 /** What grows, and what does not stream: a program each. */
 const SCALES: Readonly<Record<string, () => Promise<{ measure(scale: Scale): Promise<void> }>>> = {
   'scale-topologies': () => import('./scale/topologies.ts'),
+  'scale-features': () => import('./scale/features.ts'),
   'scale-keys': () => import('./scale/keys.ts'),
   'scale-workers': () => import('./scale/workers.ts'),
   reads: () => import('./scale/reads.ts'),
