@@ -91,7 +91,7 @@ class Table {
   }
 
   async ready(): Promise<void> {
-    if (!this.fault && !this.read.signal.aborted) await this.options.clock.wait(WAIT, this.read.signal)
+    if (!this.read.signal.aborted) await this.options.clock.wait(WAIT, this.read.signal)
     if (this.fault) throw this.fault
     if (!this.read.signal.aborted) throw new NotYet(`table ${this.topic}: ${this.reason}`)
   }
@@ -133,7 +133,6 @@ class Table {
       }
       await clock.wait(LOOK_EVERY, this.closing.signal)
     }
-    if (this.fault) this.read.abort()
   }
 
   private async readTo(partition: number, { start, end }: Range): Promise<void> {
@@ -157,6 +156,7 @@ class Table {
     if (this.size.bytes <= this.options.limit) return
     const message = `the tables have more than ${this.options.limit} bytes, ${this.topic} among them`
     this.fault = new ClearStop('table-too-large', message)
+    this.read.abort()
   }
 
   /** A record that cannot be read, or has no value, leaves its key without one. */

@@ -4,7 +4,9 @@ import { meteredSink } from '../../src/engine/metered-sink.ts'
 import { createMetrics } from '../../src/engine/metrics.ts'
 
 const labels = { topology: 'load', to: 'store' }
-const batch = { emissions: [{ key: 'a' }, { key: 'b' }, { key: 'c' }] as unknown as Emission[] } as unknown as EmissionBatch
+const batch = {
+  emissions: [{ key: 'a' }, { key: 'b' }, { key: 'c' }] as unknown as Emission[],
+} as unknown as EmissionBatch
 const refused = [{ index: 1, code: 'no', reason: 'no' }]
 
 /** What is counted when a call answers so. */

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { SILENT } from '../../src/core/part.ts'
 import { Tables } from '../../src/engine/tables.ts'
 import { NotYet } from '../../src/engine/task.ts'
@@ -56,14 +56,23 @@ it('is read to the end once it holds what its topic does, or has stopped its tas
 })
 
 /** A table over a log of one partition: its records by position, what it holds, and what a read gives. */
-function tableOver(records: readonly (readonly [key: string | null, value: string | null])[]) {
+function tableOver(records: readonly (readonly [key: string | null, value: string | null])[], limit = 1_000) {
   const clock = new VirtualClock()
-  const log = { start: 0, end: records.length, isDeaf: false }
+  const log = { start: 0, end: records.length, isDeaf: false, isAway: false, incarnation: 'a' as string | undefined }
   const reads: number[] = []
+  const warned: unknown[] = []
   const tables = new Tables({
     transport: {
-      topics: async () => new Map(),
-      ranges: async () => [{ start: log.start, end: log.end }],
+      topics: async (names) =>
+        new Map(
+          log.incarnation === undefined
+            ? []
+            : names.map((name) => [name, { partitions: 1, incarnation: log.incarnation as string }]),
+        ),
+      ranges: async () => {
+        if (log.isAway) throw new Error('no broker')
+        return [{ start: log.start, end: log.end }]
+      },
       read: async (partition, from) => {
         reads.push(from)
         if (log.isDeaf) return { ...partition, records: [], next: from, end: log.end }
@@ -77,10 +86,10 @@ function tableOver(records: readonly (readonly [key: string | null, value: strin
       record: ({ value }) => ({ is: String(value) }),
     }),
     clock,
-    log: SILENT,
-    limit: 1_000,
+    log: { ...SILENT, warn: (...said: unknown[]) => warned.push(said) } as typeof SILENT,
+    limit,
   })
-  return { clock, log, reads, tables }
+  return { clock, log, reads, warned, tables }
 }
 
 it('a record without a key says nothing, one without a value that there is none', async () => {
@@ -133,4 +142,106 @@ it('a table that nobody needs any more is forgotten, and read anew for who does'
   await tables.ready(['stores'])
   expect([reads, tables.lookup('stores', 'a')]).toEqual([[0, 0, 0], { is: '1' }])
   await tables.close()
+})
+
+it('a topic that was made again takes the place of the one before once it has been read', async () => {
+  const { clock, log, reads, tables } = tableOver([
+    ['a', '1'],
+    ['b', '2'],
+    ['a', '3'],
+  ])
+  log.end = 2
+  await tables.ready(['stores'])
+  Object.assign(log, { incarnation: undefined })
+  await clock.advance(500)
+  log.incarnation = 'a'
+  await clock.advance(500)
+  expect(reads).toEqual([0, 1])
+  Object.assign(log, { incarnation: 'b', start: 2, end: 3, isAway: true })
+  await clock.advance(500)
+  expect(['a', 'b'].map((key) => tables.lookup('stores', key))).toEqual([{ is: '1' }, { is: '2' }])
+  log.isAway = false
+  await clock.advance(500)
+  expect(reads).toEqual([0, 1, 2])
+  expect(['a', 'b'].map((key) => tables.lookup('stores', key))).toEqual([{ is: '3' }, null])
+  await tables.close()
+})
+
+it('a log that lost its end is read from its start', async () => {
+  const { clock, log, reads, tables } = tableOver([
+    ['a', '1'],
+    ['b', '2'],
+  ])
+  await tables.ready(['stores'])
+  log.end = 1
+  await clock.advance(500)
+  log.end = 2
+  await clock.advance(500)
+  expect(reads).toEqual([0, 1, 0, 1])
+  await tables.close()
+})
+
+it('why a table cannot be read is said, to who waits and in the log, until it can', async () => {
+  const { clock, log, warned, tables } = tableOver([['a', '1']])
+  log.isAway = true
+  const early = tables.ready(['stores']).catch((error: unknown) => error)
+  await clock.advance(1_000)
+  expect(String(await early)).toContain('table stores: no broker')
+  const warning = [{ topic: 'stores', reason: 'no broker' }, 'a table could not be read; trying again']
+  expect(warned).toEqual([warning, warning, warning])
+  log.isAway = false
+  await clock.advance(500)
+  await expect(tables.ready(['stores'])).resolves.toBeUndefined()
+  await tables.close()
+})
+
+it('a table that is closed is read no more, and who waits for it does not take it for read', async () => {
+  const { clock, log, reads, tables } = tableOver([['a', '1']])
+  log.isAway = true
+  const early = tables.ready(['stores']).catch((error: unknown) => error)
+  await clock.advance(100)
+  await tables.close()
+  log.isAway = false
+  await clock.advance(2_000)
+  expect([await early, reads]).toEqual([expect.any(NotYet), []])
+})
+
+describe('the tables of a worker', () => {
+  const entry: readonly [string, string] = ['a', '4567']
+
+  it('may have so many bytes together, of keys and newest values, and one more stops what needs them', async () => {
+    const { tables } = tableOver([entry, ['a', 'bcde'], ['b', '1'], ['b', null]], 12)
+    await tables.ready(['stores', 'couriers'])
+    const other = tableOver([entry, ['a', 'bcde'], ['b', null]], 9).tables
+    await other.ready(['stores'])
+    const stop = await other.ready(['couriers']).catch((error: unknown) => error)
+    expect(stop).toMatchObject({
+      code: 'table-too-large',
+      message: 'the tables have more than 9 bytes, couriers among them',
+    })
+    await expect(other.ready(['stores'])).resolves.toBeUndefined()
+    await expect(other.ready(['couriers'])).rejects.toBe(stop)
+    await Promise.all([tables.close(), other.close()])
+  })
+
+  it('have room for others once one is closed', async () => {
+    const { tables } = tableOver([entry], 5)
+    await tables.ready(['stores'])
+    await tables.keep(new Set())
+    await expect(tables.ready(['couriers'])).resolves.toBeUndefined()
+    await tables.close()
+  })
+
+  it('say that they are too many as soon as they are, and go on with what they had', async () => {
+    const { clock, log, reads, tables } = tableOver([entry, ['a', '12345'], ['b', '1']], 5)
+    log.end = 1
+    await tables.ready(['stores'])
+    Object.assign(log, { incarnation: 'b', start: 1, end: 3 })
+    await clock.advance(500)
+    await expect(tables.ready(['stores'])).rejects.toMatchObject({ code: 'table-too-large' })
+    expect(tables.lookup('stores', 'a')).toEqual({ is: '4567' })
+    await clock.advance(5_000)
+    expect(reads).toEqual([0, 1])
+    await tables.close()
+  })
 })
