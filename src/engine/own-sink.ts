@@ -28,7 +28,6 @@ export async function openOwnSink(
       if (answered.signal.aborted) return undefined as never
       throw new MillraceError('part-timeout', `${what} of ${path} gave no answer within ${limits.answer} ms`)
     })
-    silence.catch(() => undefined)
     try {
       return await Promise.race([guarded(limits.timeout, call), silence])
     } catch (error) {

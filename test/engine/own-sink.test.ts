@@ -38,6 +38,39 @@ describe('a sink of one’s own', () => {
     expect(await sink.flush?.('t')).toEqual({ safe: 1 })
   })
 
+  it('is closed, and its silence is told', async () => {
+    let isClosed = false
+    const { sink } = await opened({
+      close: async () => {
+        isClosed = true
+      },
+    })
+    await sink.close()
+    expect(isClosed).toBe(true)
+    const { clock, sink: silent } = await opened({ close: () => new Promise(() => undefined) })
+    const closing = silent.close().catch((error: unknown) => error)
+    await clock.advance(30_000)
+    expect(await closing).toMatchObject({
+      code: 'part-timeout',
+      message: 'close() of ./slack.ts gave no answer within 30000 ms',
+    })
+  })
+
+  it('that has answered leaves nothing behind that waits for it, and its error is kept as the cause', async () => {
+    const error = new TypeError('no channel')
+    const { clock, sink } = await opened({ write: () => Promise.reject(error) })
+    await expect(sink.write(batch)).rejects.toMatchObject({ cause: error })
+    await clock.advance(1)
+    expect(clock.untilNext).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  it('may refuse any emission that it was given', async () => {
+    const refused = [0, 1].map((index) => ({ index, code: 'no', reason: 'no' }))
+    const { sink } = await opened({ write: async () => ({ safe: 7, refused }) })
+    const given = { ...batch, emissions: [{ key: 'a' }, { key: 'b' }] } as unknown as EmissionBatch
+    expect(await sink.write(given)).toEqual({ safe: 7, refused })
+  })
+
   it.each([-1, 2, 0.5, undefined])('that refuses an emission it was not given (%s) has failed', async (index) => {
     const given = { ...batch, emissions: [{ key: 'a' }, { key: 'b' }] } as unknown as EmissionBatch
     const write = async () => ({ safe: 7, refused: [{ index: 1 }, { index, code: 'no', reason: 'no' }] })

@@ -107,3 +107,60 @@ it('says that a topic is missing', async () => {
   const { transport } = await filled([])
   await expect(timestamps(options(transport, { topic: 'nothing' }))).rejects.toMatchObject({ code: 'topic-missing' })
 })
+
+/** A topic whose partitions have records of these timestamps, each partition in one batch, whatever of it was there at the start. */
+function topicOf(partitions: readonly (readonly number[])[], ends = partitions.map(({ length }) => length)) {
+  const reads: string[] = []
+  const transport: TailOptions['transport'] = {
+    topics: async (names) => new Map(names.map((name) => [name, { partitions: partitions.length, incarnation: 'a' }])),
+    ranges: async () => ends.map((end) => ({ start: 0, end })),
+    positionAt: async () => 0,
+    read: async ({ topic, partition }, from) => {
+      reads.push(`${partition}/${from}`)
+      const all = partitions[partition] as readonly number[]
+      const records = all.map((timestamp, position) => ({ position, timestamp, key: null, value: null, headers: {} }))
+      return { topic, partition, records: records.slice(from), next: all.length, end: all.length }
+    },
+  }
+  return { transport, reads }
+}
+
+it('reads a partition on once all that it had of it is given, and none beyond where it ended', async () => {
+  const { transport, reads } = topicOf([[10, 30, 50], [20, 40], []], [3, 1, 0])
+  expect(await timestamps(options(transport))).toEqual([10, 20, 30, 50])
+  expect(reads).toEqual(['0/0', '1/0'])
+})
+
+it('of records of one time gives that of the lower partition first', async () => {
+  const found: number[] = []
+  for await (const { partition } of tail(options(topicOf([[20], [10], [10]]).transport))) found.push(partition)
+  expect(found).toEqual([1, 2, 0])
+})
+
+it('gives nothing of what was there when it begins at the end', async () => {
+  const { transport, reads } = topicOf([[10], [20, 30]])
+  expect(await timestamps(options(transport, { from: 'latest' }))).toEqual([])
+  expect(reads).toEqual([])
+})
+
+it('asks nothing of a topic that is not there', async () => {
+  const { transport } = topicOf([[10]])
+  const given = options({ ...transport, topics: async () => new Map() })
+  await expect(timestamps(given)).rejects.toThrow("there is no topic 'things'")
+})
+
+it.each([
+  ['cannot be read', new Error('no broker'), [{ start: 5, end: 9 }]],
+  ['is no longer allowed', new MillraceError('topic-missing', 'gone'), [{ start: 5, end: 9 }]],
+  ['lost its end', new MillraceError('position-outside-log', 'gone'), [{ start: 0, end: 0 }]],
+  ['was made again with fewer partitions', new MillraceError('position-outside-log', 'gone'), []],
+])('ends with the error where the log %s', async (_, error, later) => {
+  const { transport } = topicOf([[10]])
+  let asked = 0
+  const failing: TailOptions['transport'] = {
+    ...transport,
+    ranges: async () => (asked++ === 0 ? [{ start: 0, end: 9 }] : later),
+    read: () => Promise.reject(error),
+  }
+  await expect(timestamps(options(failing))).rejects.toBe(error)
+})
