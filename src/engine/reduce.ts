@@ -3,6 +3,7 @@
  * and commits keys, timers, sources, clock and position in one atomic step. Sinks first, position last.
  */
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
+import { Fenced } from '../core/errors.ts'
 import type { Emission, FeatureFlow, Millis, Position, TaskId } from '../core/model.ts'
 import { computeCarefully } from './careful.ts'
 import { type Computed, compute } from './compute.ts'
@@ -170,12 +171,9 @@ export class ReduceTask<S = unknown> implements Task {
 
   /** Applies, says, commits. Without rows and without due timers only the position and the clock move on. */
   private async run(batch: Batch<S>): Promise<void> {
-    const { clock, metrics, settings, state } = this.context
+    const { clock, metrics } = this.context
     const time = this.sources.clock
-    const due =
-      this.ledger.claim.nextDue <= time
-        ? await this.patiently('reading timers', () => state.due(this.ledger.claim, time, settings.maxKeysBehind))
-        : []
+    const due = this.ledger.claim.nextDue <= time ? await this.due(time) : []
     this.ledger.done = batch.position
     if (batch.rows.length === 0 && due.length === 0) return this.ledger.commitEvery(QUIET_COMMIT_EVERY)
     await this.keys.load([...new Set([...batch.rows.keys.keys(), ...due])], batch.states)
@@ -188,6 +186,15 @@ export class ReduceTask<S = unknown> implements Task {
     const topology = this.flow.name
     if (this.isLive && !Number.isNaN(batch.stamp))
       metrics.delay.observe({ topology }, Math.max(0, clock.now() - batch.stamp) / 1000)
+  }
+
+  /** Keys whose timers the clock has passed. There is one at least, in the state that was committed last. */
+  private async due(time: Millis): Promise<readonly string[]> {
+    const { settings, state } = this.context
+    const { claim } = this.ledger
+    const due = await this.patiently('reading timers', () => state.due(claim, time, settings.maxKeysBehind))
+    if (due.length === 0) throw new Fenced('the state went back in time')
+    return due
   }
 
   /** Applies and evaluates, in memory. */

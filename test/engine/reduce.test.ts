@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import type { FeatureFlow, Millis, Transport } from '../../src/core/model.ts'
+import type { FeatureFlow, Millis, State, Transport } from '../../src/core/model.ts'
+import type { MemoryState } from '../../src/testing/memory-state.ts'
 import type { MemoryTransport } from '../../src/testing/memory-transport.ts'
 import { WINDOW, World, type WorldOptions, windowReducer } from './world.ts'
 
@@ -83,5 +84,30 @@ it('a key of which nothing is left is deleted, and an event of it later begins a
   await send('a')
   await world.clock.advance(1_000)
   expect((await world.features('a'))?.values).toEqual({ count: 1, sum: 1, total: 1 })
+  await worker.stop()
+})
+
+it('a state that goes back just before it is asked for timers is opened again, and what it forgot is read again', async () => {
+  let copy = (): void => undefined
+  let asked = 0
+  const state = (real: MemoryState): State =>
+    Object.assign(Object.create(real) as MemoryState, {
+      due: (...of: Parameters<State['due']>) => {
+        if (++asked === 1) copy()
+        // it is asked for ever otherwise
+        if (asked > 10) throw new Error('asked too often')
+        return real.due(...of)
+      },
+    })
+  const world = await World.create({ topics: { events: 1 }, shuffle: undefined, state })
+  const worker = world.worker()
+  await worker.start()
+  await world.clock.advance(1_000)
+  copy = world.state.snapshot()
+  await world.send('events', 0, { key: 'a', at: world.clock.now(), value: 1 })
+  await world.clock.advance(WINDOW + 10_000)
+  await world.send('events', 0, { key: 'a', at: world.clock.now(), value: 2 })
+  await world.clock.advance(1_000)
+  expect((await world.features('a'))?.values).toEqual({ count: 1, sum: 2, total: 2 })
   await worker.stop()
 })
