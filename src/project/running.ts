@@ -94,17 +94,26 @@ export class Running {
   }
 
   private change(): Promise<void> {
-    const change = this.changes.then(() => (this.stopping.signal.aborted ? undefined : this.takeUp()))
+    const change = this.changes.then(async () => {
+      if (this.stopping.signal.aborted) return
+      const { isPending } = this
+      // what is declared from here on is pending again
+      this.isPending = false
+      await this.takeUp(isPending).catch((error: unknown) => {
+        this.isPending = true
+        throw error
+      })
+    })
     this.changes = change.catch(() => undefined)
     return change
   }
 
-  private async takeUp(): Promise<void> {
+  private async takeUp(isNew: boolean): Promise<void> {
     const { worker, log } = this.options
     const topologies = await this.rebuilt(this.wanted)
     const names = new Set(topologies.map(({ name }) => name))
     const gone: Run[] = []
-    const tasks = this.isPending ? worker.status() : []
+    const tasks = isNew ? worker.status() : []
     const blocked = new Set(tasks.flatMap((task) => (task.condition === 'blocked' ? [task.topology] : [])))
     this.refused.clear()
     for (const topology of topologies) {
@@ -125,7 +134,6 @@ export class Running {
       gone.push(run)
     }
     gone.push(...(await this.superseded()))
-    this.isPending = false
     await worker.update(this.announce())
     for (const run of gone) await run.close()
   }

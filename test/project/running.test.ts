@@ -139,4 +139,20 @@ describe('the topologies that run', () => {
     expect(runs).toEqual([labelOf(next)])
     await running.end()
   })
+
+  it('are tried again as well when they were declared while others were being taken up', async () => {
+    const next = changed(load, { definition: 'next' })
+    const open = state.open.bind(state)
+    const first = running.take([load])
+    // it has asked the state by now
+    await Promise.resolve()
+    const second = running.take([next])
+    state.open = () => Promise.reject(new MillraceError('store-failed', 'no answer'))
+    await first
+    await expect(second).rejects.toThrow('no answer')
+    state.open = open
+    await clock.advance(6_000)
+    expect(runs).toEqual([labelOf(next)])
+    await running.end()
+  })
 })
