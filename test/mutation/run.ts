@@ -34,8 +34,8 @@ killed: noticed by a test. Exits with 1 when of all together fewer than ${LEAST}
 
 files                which to change, also with * and **; ${ALL.join(' ')}
 --tests a,b          the tests to try them on; those in the folders of test/ that the files have in src/
---seconds n          for how long tests are tried on one change, by what they take without it: those named as the file, then the
-                     shortest; ${values.seconds}. So a score is a lower bound
+--seconds n          CPU that tests of one change may take, by what they take without it: those named as the file, then others, the
+                     shortest first; ${values.seconds}. So a score is a lower bound
 --concurrency n      how many changes are tried at a time; 1`)
   process.exit()
 }
