@@ -68,7 +68,7 @@ export class Feed {
       this.main.next = ranges[this.partition.partition]?.end ?? 0
     }
     this.isOpen = true
-    for (const runner of this.early) this.place(runner)
+    for (const runner of this.early) this.joinNear(runner)
     this.early.clear()
     return this.main.next
   }
@@ -130,7 +130,13 @@ export class Feed {
     if (lanes.some((lane) => lane.runners.has(runner) && this.isNear(lane.next, want))) return
     this.leave(runner)
     if (this.beside.size === 0) this.follow(want)
-    join(lanes.find(({ next }) => this.isNear(next, want)) ?? this.laneBeside(want), runner)
+    this.joinNear(runner)
+  }
+
+  private joinNear(runner: TaskRunner): void {
+    const { want } = runner.inbox
+    const near = [this.main, ...this.beside].find(({ next }) => this.isNear(next, want))
+    join(near ?? this.laneBeside(want), runner)
   }
 
   /** Without tasks of its own, the main lane goes where it is wanted. */
