@@ -1,12 +1,43 @@
 /** What an operator changes in the declarations while workers run: topologies come and go, and get other features or another generation. */
-import type { Millis } from '../../src/core/model.ts'
-import type { Deployed } from './flows.ts'
+import { ByteReader } from '../../src/core/bytes.ts'
+import type { Millis, OpenState, TaskId } from '../../src/core/model.ts'
+import { type Deployed, definitionOf } from './flows.ts'
 import { isFuture } from './producer.ts'
 import type { Random } from './random.ts'
 import type { World } from './world.ts'
 
-/** So long after a window feature came back, all that is in its window came since. */
-const FULL_AFTER = 27_000
+/** So long after a window feature came back, all that is in its window came since: as long as the window and its resolution. */
+const FULL_AFTER = 21_000
+
+/** Since when tasks compute what they compute: workers take up what is declared when they can. */
+export class Definitions {
+  private readonly world: World
+  private readonly known = new Map<TaskId, { readonly definition: string; readonly since: Millis }>()
+
+  constructor(world: World) {
+    this.world = world
+  }
+
+  committed({ task, meta }: OpenState): void {
+    if (!task.startsWith('reduce/')) return
+    const definition = new ByteReader(meta).text()
+    if (this.known.get(task)?.definition !== definition) this.known.set(task, { definition, since: this.latest() })
+  }
+
+  /** No event that was applied before is later. Infinity: it computes something else still, or has not committed since. */
+  since(task: TaskId, deployed: Deployed): Millis {
+    const known = this.known.get(task)
+    return known?.definition === definitionOf(deployed) ? known.since : Number.POSITIVE_INFINITY
+  }
+
+  /** No time that a task knows of is later: the wall clock may have been set back since it came. */
+  private latest(): Millis {
+    const { clock, producer, running } = this.world
+    const sent = producer.sent.filter((one) => !isFuture(one)).map(({ event }) => event?.at ?? Number.NEGATIVE_INFINITY)
+    const tasks = running.flatMap(({ worker }) => worker?.status() ?? [])
+    return Math.max(clock.now(), ...sent, ...tasks.map(({ clock = Number.NEGATIVE_INFINITY }) => clock))
+  }
+}
 
 export class Changes {
   private readonly world: World
@@ -34,19 +65,11 @@ export class Changes {
     const declaredAt = ++this.made
     if (load.features === 'all') return { ...load, declaredAt, features: 'fewer' }
     const certain = new Map([
-      ['coarse', this.latest() + FULL_AFTER],
+      ['coarse', FULL_AFTER],
       ['total_sum', Number.POSITIVE_INFINITY],
       ['last', Number.POSITIVE_INFINITY],
     ])
     return { ...load, declaredAt, features: 'all', certain }
-  }
-
-  /** No time that a task knows of is later: the wall clock may have been set back since it came. */
-  private latest(): Millis {
-    const { clock, producer, running } = this.world
-    const sent = producer.sent.filter((one) => !isFuture(one)).map(({ event }) => event?.at ?? Number.NEGATIVE_INFINITY)
-    const tasks = running.flatMap(({ worker }) => worker?.status() ?? [])
-    return Math.max(clock.now(), ...sent, ...tasks.map(({ clock = Number.NEGATIVE_INFINITY }) => clock))
   }
 
   private asNewGeneration(load: Deployed): Deployed {

@@ -1,6 +1,6 @@
 /** What must be true once a world has come to rest, whatever happened in it. */
 import { partitionOf } from '../../src/core/key.ts'
-import type { FeatureValue, InputRecord, Millis } from '../../src/core/model.ts'
+import type { FeatureValue, InputRecord, Millis, TaskId } from '../../src/core/model.ts'
 import { reduceTask, shuffleTopic } from '../../src/engine/names.ts'
 import { NAME_HEADER } from '../../src/engine/repeats.ts'
 import { tieOf as tieOfPlace } from '../../src/engine/rows.ts'
@@ -131,6 +131,13 @@ const isPossible = (code: string, { features, own }: Options): boolean =>
 
 // ---------------------------------------------------------------- features
 
+interface Wanted {
+  readonly name: string
+  readonly value: FeatureValue
+  /** What readers take it for where it was never said. */
+  readonly unsaid: FeatureValue
+}
+
 async function checkFeatures(
   world: World,
   deployed: Deployed,
@@ -140,11 +147,13 @@ async function checkFeatures(
   const { options, store } = world
   const { features, names, forgets } = DECLARATIONS[deployed.features]
   const counted = input.filter((one) => isCounted(one) && !isRefused(one))
-  const clocks = clocksOf(world, deployed)
+  const clocks = new Map<TaskId, Millis>()
+  for (const { id, clock } of statusesOf(world)) if (clock !== undefined) clocks.set(id, clock)
   const topics = readBy(options)
   const said = await saidIn(world, deployed)
   for (const [key, mine] of Map.groupBy(counted, ({ event }) => event?.key as string)) {
-    const clock = clocks(key, mine[0] as Sent)
+    const task = taskOf(options, deployed, key, mine[0] as Sent)
+    const clock = clocks.get(task) ?? Number.NEGATIVE_INFINITY
     const newest = Math.max(...mine.map(({ event }) => event?.at as number))
     const at = Math.max(newest, clock)
     const events = mine.map(({ event, topic, partition, position, source }) => {
@@ -157,21 +166,27 @@ async function checkFeatures(
       }
     })
     const [found] = await store.read(namespaceOf(deployed), [key])
-    const wanted = features.map((feature) => {
+    const wanted: Wanted[] = features.map((feature) => {
       const seen = feature.name === CLOSING ? events.filter(({ isLate }) => !isLate) : events
-      return [feature.name, naiveResult(feature, seen, at, clock)] as const
+      const { name } = feature
+      // what is declared on the way is first said when something happens to the key
+      const unsaid = deployed.certain.has(name) ? naiveResult(feature, [], at, clock) : null
+      return { name, value: naiveResult(feature, seen, at, clock), unsaid }
     })
-    if (names.includes(CHAIN)) wanted.push([CHAIN, naiveChain(mine.map(({ event }) => event as TestEvent))])
+    if (names.includes(CHAIN))
+      wanted.push({ name: CHAIN, value: naiveChain(mine.map(({ event }) => event as TestEvent)), unsaid: null })
     const isForgotten = forgets && newest <= clock - FORGET_AFTER
     const rule = `${deployed.name} ${key} at ${at} (said at ${found?.at})`
     if (isForgotten !== (found === undefined))
       throw new Violation('features', `${rule} is ${found ? 'there' : 'not there'}`)
-    const certain = wanted.filter(([name]) => clock >= (deployed.certain.get(name) ?? Number.NEGATIVE_INFINITY))
-    for (const [name, value] of isForgotten ? [] : certain)
-      compare(`${rule} ${name}`, found?.values[name] ?? null, value)
+    const since = world.definitions.since(task, deployed)
+    const isRight = ({ name }: Wanted) => clock >= since + (deployed.certain.get(name) as Millis)
+    const certain = wanted.filter((one) => !isForgotten && (!deployed.certain.has(one.name) || isRight(one)))
     const last = said.get(key)
-    for (const [name, value] of isForgotten ? [] : certain)
-      compare(`topic of ${rule} ${name}`, last?.[name] ?? null, value)
+    for (const { name, value, unsaid } of certain) {
+      compare(`${rule} ${name}`, found?.values[name] ?? unsaid, value)
+      compare(`topic of ${rule} ${name}`, last?.[name] ?? unsaid, value)
+    }
     if (isForgotten && last) throw new Violation('features', `the topic of ${rule} is there`)
     if (options.own) checkOwn(world, deployed, key, rule, certain, letters)
   }
@@ -183,12 +198,12 @@ function checkOwn(
   deployed: Deployed,
   key: string,
   rule: string,
-  wanted: readonly (readonly [string, FeatureValue])[],
+  wanted: readonly Wanted[],
   letters: ReadonlyMap<string, InputRecord>,
 ): void {
   const newest = ownService.of(namespaceOf(deployed), key)
-  for (const [name, value] of wanted)
-    compare(`own sink of ${rule} ${name}`, newest?.emission.values?.[newest.features.indexOf(name)] ?? null, value)
+  for (const { name, value, unsaid } of wanted)
+    compare(`own sink of ${rule} ${name}`, newest?.emission.values?.[newest.features.indexOf(name)] ?? unsaid, value)
   if (!newest?.isRefused) return
   const said = `${key}@${newest.emission.cause} ${JSON.stringify(newest.emission)}`
   const isKept = [...letters.keys()].some((name) => name.startsWith(`${deployed.name}/`) && name.endsWith(`/${said}`))
@@ -253,15 +268,10 @@ export async function checkProgress(world: World): Promise<void> {
 
 const statusesOf = ({ running }: World) => running.flatMap(({ worker }) => worker?.status() ?? [])
 
-/** The clock of the task that has a key. */
-function clocksOf(world: World, deployed: Deployed): (key: string, one: Sent) => Millis {
-  const clocks = new Map<string, Millis>()
-  for (const { id, clock } of statusesOf(world)) if (clock !== undefined) clocks.set(id, clock)
-  const shuffle = shuffleOf(world.options, deployed.name)
-  return (key, { partition }) => {
-    const task = reduceTask(deployed, shuffle === undefined ? partition : partitionOf(key, shuffle))
-    return clocks.get(task) ?? Number.NEGATIVE_INFINITY
-  }
+/** The task that has a key. */
+function taskOf(options: Options, deployed: Deployed, key: string, { partition }: Sent): TaskId {
+  const shuffle = shuffleOf(options, deployed.name)
+  return reduceTask(deployed, shuffle === undefined ? partition : partitionOf(key, shuffle))
 }
 
 /** What a reader of the topic has, who keeps the highest version of each key. */

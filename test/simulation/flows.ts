@@ -28,11 +28,14 @@ export interface Deployed {
   readonly base: string
   readonly declaredAt: number
   readonly features: keyof typeof DECLARATIONS
-  /** From when on the task's clock features are right that were added on the way. */
+  /** Features that were added on the way, and how long after a task began to compute them they are right. */
   readonly certain: ReadonlyMap<string, Millis>
   /** Events that had been sent when it was declared. */
   readonly sentBefore: number
 }
+
+export const definitionOf = ({ generation, declaredAt, features }: Deployed): string =>
+  `${generation} of ${declaredAt}, ${features}`
 
 export const namespaceOf = ({ name, generation }: Deployed): string => `${name}@${generation}`
 
@@ -83,7 +86,7 @@ export async function featureFlow(options: Options, deployed: Deployed, lent: Le
   return {
     name,
     generation,
-    definition: `${generation} of ${declaredAt}, ${deployed.features}`,
+    definition: definitionOf(deployed),
     declaredAt,
     start: 'earliest',
     sources: readBy(options).map((topic) => ({ topic, fields: [], plan, named: topic === MADE })),

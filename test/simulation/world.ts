@@ -12,6 +12,7 @@ import { MemoryState } from '../../src/testing/memory-state.ts'
 import { MemoryStore } from '../../src/testing/memory-store.ts'
 import { MemoryTransport } from '../../src/testing/memory-transport.ts'
 import { SETTINGS as SMALL } from '../engine/settings.ts'
+import { Definitions } from './changes.ts'
 import { type Before, Commits } from './commits.ts'
 import { JSON_DECODER } from './features.ts'
 import {
@@ -78,6 +79,7 @@ export class World {
   readonly late = new Set<string>()
   readonly commits = new Commits((rule, what) => this.violations.push(new Violation(rule, what)))
   readonly kept: Kept
+  readonly definitions = new Definitions(this)
   readonly ownService = new OwnService()
   readonly prices: Prices
   /** Called when an alias has moved. */
@@ -150,6 +152,7 @@ export class World {
       },
       committed: (open: OpenState, before: Before) => {
         this.commits.committed(open, before)
+        this.definitions.committed(open)
         this.kept.committed(host.name, open)
       },
     })
