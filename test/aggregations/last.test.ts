@@ -121,3 +121,78 @@ describe('results that are asked for after every event', () => {
     )
   })
 })
+
+describe('a result that is asked for after every event', () => {
+  /** Of the last 100 of the values: how many each result added, and how many it took back. */
+  async function cost(values: readonly number[], after: (i: number) => number = (i) => i) {
+    const spec = await declared('sum', 'last', { last: 100 }, 'sum', { of: 'v' })
+    const { operator } = spec
+    const calls = { added: 0, removed: 0 }
+    const counting = Object.assign(Object.create(operator), {
+      add: (...given: Parameters<typeof operator.add>) => {
+        calls.added++
+        operator.add(...given)
+      },
+      remove: (...given: Parameters<NonNullable<typeof operator.remove>>) => {
+        calls.removed++
+        operator.remove?.(...given)
+      },
+    })
+    const memory = new Memory(last.slots([{ ...spec, operator: counting }])[0] as Slot)
+    const costs = values.map((v, i) => {
+      Object.assign(calls, { added: 0, removed: 0 })
+      add(memory, after(i), v, i)
+      memory.results(0)
+      return [calls.added, calls.removed]
+    })
+    return { costs, memory, calls }
+  }
+  const times = (n: number, v = 1) => Array<number>(n).fill(v)
+
+  it('takes in one event and takes out one, whatever N is', async () => {
+    const { costs } = await cost(times(150))
+    expect(costs[0]).toEqual([1, 0])
+    expect(costs.slice(100, 110)).toEqual(times(10).map(() => [1, 1]))
+  })
+
+  it('looks at all that stay after an event that came out of order', async () => {
+    const { costs } = await cost(times(110), (i) => (i === 105 ? 50.5 : i))
+    expect([costs[104], costs[105], costs[106]]).toEqual([
+      [1, 1],
+      [100, 0],
+      [1, 1],
+    ])
+  })
+
+  it('looks at all that stay as long as there are values that could not be taken back exactly', async () => {
+    for (const [value, isExact] of [
+      [2 ** 40, true],
+      [-(2 ** 40), true],
+      [2 ** 40 + 1, false],
+      [-(2 ** 40) - 1, false],
+      [0.5, false],
+    ] as const) {
+      const { costs } = await cost([...times(102), value, 1, 1])
+      expect([value, costs.slice(103)]).toEqual([value, times(2).map(() => (isExact ? [1, 1] : [100, 0]))])
+    }
+  })
+
+  it('is not computed again where no event has come, or one that is older than all', async () => {
+    const { memory, calls } = await cost(times(120))
+    Object.assign(calls, { added: 0, removed: 0 })
+    memory.results(0)
+    add(memory, 3, 5)
+    expect([memory.results(0).get('sum'), calls]).toEqual([100, { added: 0, removed: 0 }])
+  })
+
+  it.each([
+    [49, 49, 49],
+    [50, 100, 0],
+    [120, 100, 0],
+  ])('of %i new events adds %i and takes back %i, whichever is less', async (count, added, removed) => {
+    const { memory, calls } = await cost(times(130))
+    Object.assign(calls, { added: 0, removed: 0 })
+    for (let i = 0; i < count; i++) add(memory, 1_000, 2, 1_000 + i)
+    expect([memory.results(0).get('sum'), calls]).toEqual([100 + Math.min(count, 100), { added, removed }])
+  })
+})
