@@ -83,7 +83,7 @@ const engine = z.strictObject({
         .describe('Records a task applies before it commits, when behind.'),
       linger: z
         .union([z.literal(0), duration])
-        .default(3_000)
+        .default(10_000)
         .describe(
           'While its sources are far behind, a task waits this long for more rows before it computes; 0 never waits.',
         ),

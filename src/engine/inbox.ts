@@ -24,7 +24,6 @@ export class Inbox {
   private records = 0
   private closed = false
   private wake: (() => void) | undefined
-  private wakeFull: (() => void) | undefined
   private room: (() => void)[] = []
 
   /** `limit`: how many records may wait before no more are accepted. */
@@ -56,7 +55,6 @@ export class Inbox {
     this.queue.push({ batch, from, to: batch.records.length, next: batch.next })
     this.records += batch.records.length - from
     this.wake?.()
-    if (this.isFull) this.wakeFull?.()
   }
 
   /** Resolves when it is not full. */
@@ -95,15 +93,6 @@ export class Inbox {
     this.wake = undefined
   }
 
-  /** Resolves when it is full, when `wait` ends, or when nudged or closed. */
-  async filled(wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    if (this.isFull || this.closed) return
-    const full = new AbortController()
-    this.wakeFull = () => full.abort(ARRIVED)
-    await wait(full.signal)
-    this.wakeFull = undefined
-  }
-
   /** Nothing is taken in any more; whoever waits goes on. */
   close(): void {
     this.closed = true
@@ -115,7 +104,6 @@ export class Inbox {
   /** Ends a wait early. */
   nudge(): void {
     this.wake?.()
-    this.wakeFull?.()
   }
 
   private gone(records: number): void {

@@ -7,7 +7,7 @@ import { Fenced } from '../core/errors.ts'
 import type { Emission, FeatureFlow, Millis, Position, TaskId } from '../core/model.ts'
 import { computeCarefully } from './careful.ts'
 import { type Computed, compute } from './compute.ts'
-import { Inbox } from './inbox.ts'
+import { Inbox, type Slice } from './inbox.ts'
 import type { Intake } from './intake.ts'
 import { KeyStates } from './key-states.ts'
 import { Ledger } from './ledger.ts'
@@ -20,8 +20,10 @@ import { type Patience, readable, refuseOlder, type Task, type TaskContext } fro
 
 /** Changes that touch no key (a clock moved on by heartbeats) are committed this often. */
 const QUIET_COMMIT_EVERY: Millis = 1_000
-/** Part of its time that a step lingers after one that had few rows: the next may have as few. */
-const SMALL = 0.1
+/** Rows for each key, on the average, from which on a step is worth what results and commits cost. */
+const MANY = 32
+/** Part of its time that a step lingers without any row. */
+const QUIET = 0.3
 /** Rows of a step where code of one's own takes part: what it may take for a batch is the same as for a row. */
 const OWN_ROWS = 1_000
 
@@ -51,11 +53,8 @@ export class ReduceTask<S = unknown> implements Task {
   private readonly ledger: Ledger
   private patiently!: Patience
   private sources = new Sources([])
-  private steppedAt: Millis = Number.NEGATIVE_INFINITY
   /** Where code of one's own takes part. */
   private readonly calls: OwnCalls | undefined
-  /** The last step had many rows: with sources far from their ends, the next may have as many. */
-  private wasLarge = false
 
   constructor(
     flow: FeatureFlow,
@@ -115,11 +114,8 @@ export class ReduceTask<S = unknown> implements Task {
 
   async step(): Promise<void> {
     const { clock, metrics } = this.context
-    await this.linger()
-    const started = clock.monotonic()
-    this.steppedAt = started
     const batch = await this.gather()
-    this.wasLarge = batch.rows.length >= this.context.settings.maxKeys
+    const started = clock.monotonic()
     await this.run(batch)
     const topology = this.flow.name
     metrics.batchRecords.observe({ topology, role: this.role }, batch.rows.length)
@@ -127,20 +123,10 @@ export class ReduceTask<S = unknown> implements Task {
     await this.tellLive()
   }
 
-  /**
-   * While the sources are far from their ends, a step waits for more frames, so that a key is read, evaluated and
-   * written once for many rows. Who keeps up never waits.
-   */
-  private async linger(): Promise<void> {
-    const { clock, settings } = this.context
-    const pause = this.wasLarge ? settings.linger : settings.linger * SMALL
-    const left = this.steppedAt + pause - clock.monotonic()
-    if (left > 0 && !this.isLive) await this.inbox.filled((full) => clock.wait(left, full))
-  }
-
-  /** Takes frames until enough rows or keys are touched. */
+  /** Takes frames until enough rows or keys are touched, or none are left that are worth waiting for. */
   private async gather(): Promise<Batch<S>> {
-    const { settings, metrics } = this.context
+    const { settings, metrics, clock } = this.context
+    const started = clock.monotonic()
     const batch = {
       position: this.done,
       rows: new RowsByKey(),
@@ -148,12 +134,12 @@ export class ReduceTask<S = unknown> implements Task {
       states: new Map<string, S>(),
       each: this.flow.emitsEach ?? false,
     }
-    const behind = this.inbox.waiting > 1
+    const behind = this.inbox.waiting > 1 || !this.isLive
     const maxKeys = behind ? settings.maxKeysBehind : settings.maxKeys
     let repeated = 0
     const maxRows = this.flow.own ? OWN_ROWS : settings.maxRows
     while (batch.rows.length < maxRows && batch.rows.keys.size < maxKeys) {
-      const slice = this.inbox.take(this.intake.take)
+      const slice = this.inbox.take(this.intake.take) ?? (await this.more(batch.rows, started))
       if (!slice) break
       for (const frame of await this.intake.frames(slice)) {
         const { rows } = frame
@@ -167,6 +153,18 @@ export class ReduceTask<S = unknown> implements Task {
     }
     if (repeated > 0) metrics.rowsSkipped.inc({ topology: this.flow.name, reason: 'repeated' }, repeated)
     return batch
+  }
+
+  /**
+   * While the sources are far from their ends, a step waits for more frames, so that a key is read, evaluated and written once for
+   * many rows: until there are many for each key, or none have come for a while. Who keeps up never waits.
+   */
+  private async more(rows: RowsByKey, started: Millis): Promise<Slice | undefined> {
+    const { clock, settings } = this.context
+    const left = started + settings.linger - clock.monotonic()
+    if (this.isLive || left <= 0 || rows.length >= rows.keys.size * MANY) return undefined
+    await this.inbox.ready((arrival) => clock.wait(Math.min(left, settings.linger * QUIET), arrival))
+    return this.inbox.take(this.intake.take)
   }
 
   /** Applies, says, commits. Without rows and without due timers only the position and the clock move on. */

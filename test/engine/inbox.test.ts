@@ -136,14 +136,13 @@ describe('room', () => {
 })
 
 describe('who waits', () => {
-  it('is not woken by what is for another wait, or comes after it', async () => {
+  it('is not woken by what comes after it', async () => {
     const inbox = new Inbox(10)
     const aborted: string[] = []
     const soon = (what: string) => async (signal: AbortSignal) => {
       signal.addEventListener('abort', () => aborted.push(what))
     }
     await inbox.ready(soon('ready'))
-    await inbox.filled(soon('filled'))
     inbox.offer(batchOf([0, 1]))
     inbox.nudge()
     expect(aborted).toEqual([])
@@ -158,24 +157,14 @@ describe('who waits', () => {
     await inbox.ready(untilAborted)
   })
 
-  it('for it to be full goes on only then', async () => {
-    const inbox = new Inbox(3)
-    const waiting = inbox.filled(untilAborted)
-    inbox.offer(batchOf([0, 1]))
-    expect(await hasEnded(waiting)).toBe(false)
-    inbox.offer(batchOf([2]))
-    await waiting
-    await inbox.filled(untilAborted)
-  })
-
-  it.each(['ready', 'filled'] as const)('(%s) goes on when it is nudged, and when it ends', async (wait) => {
+  it('goes on when it is nudged, and when it ends', async () => {
     const inbox = new Inbox(10)
-    const nudged = inbox[wait](untilAborted)
+    const nudged = inbox.ready(untilAborted)
     inbox.nudge()
     await nudged
-    const closed = inbox[wait](untilAborted)
+    const closed = inbox.ready(untilAborted)
     inbox.close()
     await closed
-    await inbox[wait](untilAborted)
+    await inbox.ready(untilAborted)
   })
 })

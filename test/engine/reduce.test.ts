@@ -25,29 +25,29 @@ async function paced(linger: Millis) {
       return real.write(batch)
     },
   })
-  const settings = { linger, maxRows: 10_000, maxRecords: 500 }
+  const settings = { linger, maxRows: 10_000, maxRecords: 500, maxKeysBehind: 1_000 }
   const world: World = await World.create({ topics: { events: 1 }, shuffle: 1, settings, transport: slowly, sink })
   const start = world.clock.monotonic()
   return { world, source }
 }
 
 it.each([
-  [0, [100, 200, 300, 400]],
-  [350, [100, 450]],
-])(
-  'a reducer that is behind and lingers for %d ms says a key once for what comes in that time',
-  async (linger, said) => {
-    const { world, source } = await paced(linger)
-    for (let i = 0; i < 2_000; i++)
-      await world.send('events', 0, { key: `k${i % 4}`, at: world.clock.now() - i, value: i })
-    const worker = world.worker()
-    await worker.start()
-    expect(await world.settle(worker)).toBe(true)
-    await world.expectExact()
-    expect(source.said).toEqual(said)
-    await worker.stop()
-  },
-)
+  ['at once where it lingers for nothing', 0, 400, [100, 200, 300, 400, 500, 600]],
+  ['once for what comes until it has caught up', 1_000, 400, [600]],
+  ['when it has lingered long enough', 350, 400, [450, 600]],
+  ['after a while without frames', 200, 400, [160, 260, 360, 460, 560, 600]],
+  ['at once where it has many rows of each', 1_000, 4, [100, 200, 300, 400, 500, 600]],
+])('a reducer that is behind says its keys %s', async (_, linger, keys, said) => {
+  const { world, source } = await paced(linger)
+  for (let i = 0; i < 3_000; i++)
+    await world.send('events', 0, { key: `k${i % keys}`, at: world.clock.now() - i, value: i })
+  const worker = world.worker()
+  await worker.start()
+  expect(await world.settle(worker)).toBe(true)
+  await world.expectExact()
+  expect(source.said).toEqual(said)
+  await worker.stop()
+})
 
 it('a reducer that keeps up lingers for nothing', async () => {
   const { world, source } = await paced(10_000)
