@@ -243,7 +243,6 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (from.left > 0) this.mapper.repeats?.decode(from)',
     replace: '',
     by: { worlds: { ...STORM, shape: 'transform', keys: 5 } },
-    isInvisible: true,
   },
   {
     name: 'of the records made of one, repeats of the last count',
@@ -416,7 +415,6 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'if (from.left > 0) this.mapper.repeats?.decode(from)',
     replace: '',
     by: { worlds: { ...STORM, shape: 'transform', keys: 4 } },
-    isInvisible: true,
   },
   {
     name: 'which events are late is decided by how they were read',
@@ -474,6 +472,96 @@ export const BUGS: readonly PlantedBug[] = [
     find: `if (dead.length > 0) await this.patiently('writing dead letters', () => deadLetters.write(dead))`,
     replace: 'if (dead.length > 0) await deadLetters.write(dead).catch(() => undefined)',
     by: { worlds: { ...STORM, faults: 30, shape: 'transform', poison: true } },
+    isInvisible: true,
+  },
+  {
+    name: 'late events are kept after the commit that passes them',
+    like: 'https://github.com/spring-attic/spring-cloud-stream-binder-kafka/pull/1048',
+    file: 'engine/reduce.ts',
+    find: `    if (letters.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))
+    const version = await this.outputs.write(emissions)
+    this.outputs.said = version
+    await this.ledger.commit({ keys: bytes, timers })
+`,
+    replace: `    const version = await this.outputs.write(emissions)
+    this.outputs.said = version
+    await this.ledger.commit({ keys: bytes, timers })
+    if (letters.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))
+`,
+    by: { worlds: { ...STORM, features: 'closing', lose: false, retain: false } },
+  },
+  {
+    name: 'results that a sink refuses are skipped when they cannot be kept',
+    like: kafka(8720),
+    file: 'engine/outputs.ts',
+    find: `    await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))`,
+    replace: `    await this.context.deadLetters.write(letters).catch(() => undefined)`,
+    by: { worlds: { ...STORM, own: true } },
+    isInvisible: true,
+  },
+  {
+    name: 'a mapper does not wait for its dead letters',
+    like: 'https://github.com/spring-attic/spring-cloud-stream-binder-kafka/pull/1048',
+    file: 'engine/map.ts',
+    find: `if (dead.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))`,
+    replace: `if (dead.length > 0)
+      void this.patiently('writing dead letters', () => this.context.deadLetters.write(dead)).catch(() => undefined)`,
+    by: { worlds: { ...STORM, faults: 30, poison: true } },
+  },
+  {
+    name: 'where a topic is read directly, dead letters that cannot be written are skipped',
+    like: 'https://github.com/knative-extensions/eventing-kafka-broker/pull/597',
+    file: 'engine/intake.ts',
+    find: `if (dead.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))`,
+    replace: 'if (dead.length > 0) await this.context.deadLetters.write(dead).catch(() => undefined)',
+    by: { worlds: { ...STORM, faults: 30, shape: 'direct', poison: true } },
+    isInvisible: true,
+  },
+  {
+    name: 'a transform does not wait for its dead letters',
+    like: 'https://github.com/yaalalabs/agent-kernel/pull/630',
+    file: 'engine/transform.ts',
+    find: `if (dead.length > 0) await this.patiently('writing dead letters', () => deadLetters.write(dead))`,
+    replace: `if (dead.length > 0)
+      void this.patiently('writing dead letters', () => deadLetters.write(dead)).catch(() => undefined)`,
+    by: { worlds: { ...STORM, faults: 30, shape: 'transform', poison: true } },
+  },
+  {
+    name: 'the group is told what was processed, not what is committed',
+    like: kafka(17686),
+    file: 'engine/worker.ts',
+    find: 'const known = [...runners].map((runner) => runner.position)',
+    replace: 'const known = [...runners].map((runner) => runner.done)',
+    by: { worlds: STORM },
+    isInvisible: true,
+  },
+  {
+    name: 'an idle task never looks whether it still has its state',
+    like: 'https://github.com/awslabs/amazon-kinesis-client/issues/136',
+    file: 'engine/ledger.ts',
+    find: 'if (this.age < CHECK_EVERY) return',
+    replace: 'if (this.age < Number.POSITIVE_INFINITY) return',
+    by: { worlds: { ...STORM, rollback: true, lose: false } },
+  },
+  {
+    name: 'more is read for a task however much waits for it',
+    like: 'https://github.com/redpanda-data/connect/issues/4657',
+    file: 'engine/feed.ts',
+    find: '    await this.hasRoom(this.main)\n',
+    replace: '',
+    by: { worlds: { ...STORM, outages: true } },
+  },
+  {
+    name: 'a task that has just opened counts as caught up',
+    like: kafka(8462),
+    file: 'engine/intake.ts',
+    find: `    this.silent.end()
+    this.live = false
+`,
+    replace: `    this.silent.end()
+    this.live = true
+`,
+    by: { worlds: { ...STORM, shape: 'direct', backlog: true, rollback: false } },
     isInvisible: true,
   },
 ]

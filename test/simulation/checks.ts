@@ -216,24 +216,34 @@ function compare(what: string, found: FeatureValue, wanted: FeatureValue): void 
 
 /** An alias never moves to what does not have all that had come when it was declared. */
 export async function checkServed(world: World, namespace: string): Promise<void> {
-  const { options, deployed, producer, store, violations } = world
+  const { options, deployed, producer, state, store, violations } = world
   const served = deployed.find((one) => namespaceOf(one) === namespace)
-  if (!served || options.shape === 'transform' || options.unsay || DECLARATIONS[served.features].forgets) return
-  const before = producer.sent.slice(0, served.sentBefore).filter((one) => isCounted(one) && !isRefused(one))
+  if (!served || options.shape === 'transform') return
+  const came = producer.sent.slice(0, served.sentBefore)
+  if (directOf(options, served.name) !== undefined && !options.rollback)
+    for (const { partition, position } of came) {
+      const has = state.stored(reduceTask(served, partition))?.position ?? 0
+      if (has > position) continue
+      const what = `${namespace} serves, and has read ${partition} to ${has}: ${position} had come when it was declared`
+      violations.push(new Violation('aliases', what))
+    }
+  if (options.unsay || DECLARATIONS[served.features].forgets) return
+  const before = came.filter((one) => isCounted(one) && !isRefused(one))
   const keys = [...new Set(before.map(({ event }) => (event as TestEvent).key))]
   const found = await store.read(namespace, keys)
   for (const [i, key] of keys.entries())
     if (!found[i]) violations.push(new Violation('aliases', `${namespace} serves, and has nothing of ${key}`))
 }
 
-/** At the end the newest generation of each topology serves. */
-export async function checkAliases({ options, deployed, store }: World): Promise<void> {
+/** At the end the newest generation of each topology serves; answers what does instead. */
+export async function misserved({ options, deployed, store }: World): Promise<string | undefined> {
   const { lose, rollback, retain } = options
-  if (lose || rollback || retain) return
+  if (lose || rollback || retain) return undefined
   for (const one of deployed) {
     const served = await store.alias(one.name)
-    if (served !== namespaceOf(one)) throw new Violation('aliases', `${served} serves instead of ${namespaceOf(one)}`)
+    if (served !== namespaceOf(one)) return `${served} serves instead of ${namespaceOf(one)}`
   }
+  return undefined
 }
 
 /** No clock has passed what its sources can have reached. */

@@ -1,4 +1,6 @@
-import type { EmissionBatch, Millis, OpenState, Position, TaskId } from '../../src/core/model.ts'
+import type { EmissionBatch, Millis, OpenState, Partition, Position, TaskId } from '../../src/core/model.ts'
+import { workOf } from './flows.ts'
+import type { Options } from './options.ts'
 
 /** What stood in the state before a commit. */
 export interface Before {
@@ -12,14 +14,18 @@ export interface Before {
  * since whoever meets one moves it on in the same commit.
  */
 export class Commits {
+  private readonly options: Options
   private readonly broken: (rule: string, what: string) => void
   /** What a claim has said since its last commit. */
   private readonly batches = new Map<string, EmissionBatch>()
+  /** The highest position that each task has ever committed, by what it reads. */
+  private readonly highest = new Map<string, Map<TaskId, Position>>()
   private readonly newest = new Map<TaskId, number>()
   /** How far epochs were ahead of the store's clock, as of claims within one millisecond: so much longer may silence seem. */
   ahead: Millis = 0
 
-  constructor(broken: (rule: string, what: string) => void) {
+  constructor(options: Options, broken: (rule: string, what: string) => void) {
+    this.options = options
     this.broken = broken
   }
 
@@ -50,6 +56,11 @@ export class Commits {
       !task.startsWith('transform/')
     )
       this.broken('positions', `${task} went from ${from} back to ${position}`)
+    const reads = workOf(this.options, task)?.reads
+    if (reads) {
+      const highest = this.highest.get(reads) ?? new Map<TaskId, Position>()
+      this.highest.set(reads, highest.set(task, Math.max(position as Position, highest.get(task) ?? 0)))
+    }
     const name = `${task} ${epoch}`
     for (const { key, cause } of this.batches.get(name)?.emissions ?? []) {
       if (!cause.startsWith('t')) continue
@@ -58,5 +69,15 @@ export class Commits {
       if (due > clock) this.broken('timers', `${task} met ${key} at ${clock}, which was due at ${due}`)
     }
     this.batches.delete(name)
+  }
+
+  /** A group is told what the state has of all tasks of a partition, never more. */
+  told({ topic, partition }: Partition, position: Position): void {
+    const all = [...(this.highest.get(`${topic}/${partition}`)?.values() ?? [])]
+    const { changes, lose, retain } = this.options
+    // others have other tasks where what is declared changes
+    const committed = changes || lose || retain ? Math.max(-1, ...all) : Math.min(...all)
+    if (position > committed)
+      this.broken('positions', `the group is told ${position} of ${topic}/${partition}, ${committed} is committed`)
   }
 }

@@ -6,9 +6,11 @@ import type {
   Millis,
   OwnCode,
   Sink,
+  TaskId,
   TransformFlow,
   Transport,
 } from '../../src/core/model.ts'
+import { shuffleTopic } from '../../src/engine/names.ts'
 import type { AnyTopology } from '../../src/project/kinds.ts'
 import { openStoreSink } from '../../src/sinks/store.ts'
 import { openTopicSink } from '../../src/sinks/topic.ts'
@@ -54,6 +56,16 @@ export function directOf(options: Options, name: string): number | undefined {
 
 export const shuffleOf = (options: Options, name: string): number | undefined =>
   directOf(options, name) === undefined ? options.targets + (name === 'twin' ? 1 : 0) : undefined
+
+/** What a task does, for which topology, and what it reads: `<topic>/<partition>`. Undefined of what the engine keeps beside tasks. */
+export function workOf(options: Options, task: TaskId): { role: string; topology: string; reads: string } | undefined {
+  const [role, namespace, ...place] = task.split('/') as [string, string, ...string[]]
+  if (!['map', 'reduce', 'transform'].includes(role)) return undefined
+  const [name, generation] = namespace.split('@') as [string, string]
+  const isShuffled = directOf(options, name) === undefined
+  const topic = isShuffled ? shuffleTopic('test', { name, generation }) : readBy(options)[0]
+  return { role, topology: name, reads: role === 'reduce' ? `${topic}/${place[0]}` : place.join('/') }
+}
 
 /** What the transform makes of an event: none to two, some of them of other keys. `price`: what it looked up. */
 export function madeOf(event: TestEvent, price: number | null): TestEvent[] {

@@ -9,6 +9,8 @@ import type { Network } from './network.ts'
 import type { Random } from './random.ts'
 
 const REOPEN_AFTER = 500
+/** Most records in a batch. */
+export const LARGEST_BATCH = 8
 /** Marks records that no reader is given, as markers of transactions are. */
 export const HIDDEN = 'hidden'
 
@@ -43,6 +45,8 @@ export class Groups {
   private readonly random: Random
   private readonly members = new Set<Member>()
   private readonly positions = new Map<string, Position>()
+  /** Told of what the group is told. */
+  told: (partition: Partition, position: Position) => void = () => undefined
   /** Partitions by topic. */
   private readonly known = new Map<string, number>()
 
@@ -67,8 +71,10 @@ export class Groups {
         this.network.send(host, 'group.commit', {
           all: async () => {
             if (!member.isIn) throw new Error('not a member')
-            for (const { partition, position } of positions)
+            for (const { partition, position } of positions) {
+              this.told(partition, position)
               this.positions.set(`${group} ${nameOf(partition)}`, position)
+            }
           },
         }),
       seek: (partition, position) => {
@@ -269,7 +275,7 @@ export class Groups {
   /** One batch of any length. */
   async read(partition: Partition, position: Position): Promise<Batch> {
     const batch = await this.log.read(partition, position)
-    const records = batch.records.slice(0, this.random.chance(0.3) ? 1 + this.random.int(3) : 50)
+    const records = batch.records.slice(0, this.random.chance(0.3) ? 1 + this.random.int(3) : LARGEST_BATCH)
     const last = records.at(-1)
     const next = last === undefined ? position : last.position + 1
     return { ...batch, records: records.filter(({ headers }) => !(HIDDEN in headers)), next }

@@ -6,6 +6,8 @@ import { PRICES } from './prices.ts'
 import type { Random } from './random.ts'
 import type { World } from './world.ts'
 
+const SERVICES = ['state.', 'store.', 'write ', 'ranges ', 'read ']
+
 export class Hazards {
   private readonly world: World
   private readonly random: Random
@@ -27,11 +29,12 @@ export class Hazards {
     // drawn always, so that leaving one out changes nothing of the others
     const draw = () => this.random.next()
     const [machines, clocks, rollback, lose, unsay] = [draw(), draw(), draw(), draw(), draw()]
-    const [retain, recreate, grow, operator, change] = [draw(), draw(), draw(), draw(), draw()]
+    const [retain, recreate, grow, operator, change, outage] = [draw(), draw(), draw(), draw(), draw(), draw()]
     if (machines < options.churn / 100 || this.world.machines.length === 0) this.machines()
     if (options.clocks && clocks < 0.05) this.setClock()
     if (options.rollback) this.rollBack(rollback)
     if (options.unsay) this.unsay(unsay)
+    if (options.outages) this.outage(outage)
     if (options.lose && !this.wasLost && lose < 0.01) this.lose()
     if (options.retain && retain < 0.05) this.retain()
     if (options.recreate && !this.isRecreated && recreate < 0.02) await this.recreate()
@@ -72,16 +75,30 @@ export class Hazards {
     } else if (running.length > 0) random.pick(running).host.off += by
   }
 
+  /** The state, the feature store, or the brokers for whoever writes or asks how far a log goes. */
+  private outage(draw: number): void {
+    const { network } = this.world
+    const { away } = network.faults
+    if (away === undefined ? draw > 0.04 : draw > 0.1) return
+    network.faults.away = away === undefined ? this.random.pick(SERVICES) : undefined
+    network.trace.note('away', network.faults.away)
+  }
+
   private rollBack(draw: number): void {
-    const { state, trace, options } = this.world
+    const { state, options } = this.world
     // what goes back to before a task began is a loss, and a stop
     if (draw < 0.05 && (options.lose || this.world.hasBegun())) this.states.push(state.snapshot())
-    else if (draw > 0.985 && this.states.length > 0) {
-      trace.note('the state goes back')
-      this.world.rolledBackAt = this.world.clock.monotonic()
-      this.random.pick(this.states)()
-      this.world.commits.wentBack()
-    }
+    else if (draw > 0.985) this.goBack()
+  }
+
+  /** The state goes back to one of the moments that were kept, where there are any. */
+  goBack(): void {
+    const { world, states } = this
+    if (states.length === 0) return
+    world.trace.note('the state goes back')
+    world.rolledBackAt = world.clock.monotonic()
+    this.random.pick(states)()
+    world.commits.wentBack()
   }
 
   private unsay(draw: number): void {

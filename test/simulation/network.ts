@@ -27,6 +27,8 @@ interface InFlight {
 export interface Faults {
   /** Share of calls that fail. */
   share: number
+  /** How calls begin that reach nobody for now. */
+  away?: string | undefined
   /** May calls take effect after they have failed? */
   readonly late: boolean
 }
@@ -73,7 +75,10 @@ export class Network {
   }
 
   private outcome<T>(what: string, { all, some, isSilent }: Effects<T>, fallible: boolean): Promise<T> {
-    if (!fallible || !this.random.chance(this.faults.share)) return all()
+    const { share, away } = this.faults
+    if (away !== undefined && what.startsWith(away))
+      return Promise.reject(new MillraceError('transport-failed', 'cannot be reached'))
+    if (!fallible || !this.random.chance(share)) return all()
     if (isSilent && this.random.chance(0.5)) return this.random.chance(0.5) ? all().then(never) : never()
     const kind = this.random.int(some ? 4 : 3)
     const failed = (how: string) => Promise.reject(new MillraceError('transport-failed', how))

@@ -41,6 +41,10 @@ export interface Options {
   readonly recreate: boolean
   /** A source topic gets more partitions. */
   readonly grow: boolean
+  /** Now and then a service cannot be reached for a while. */
+  readonly outages: boolean
+  /** Events come before the first worker does. */
+  readonly backlog: boolean
   /** Results are said after every row. */
   readonly each: boolean
   /** Events have names of their own. */
@@ -88,6 +92,8 @@ export function optionsOf(seed: number, given: Partial<Options> = {}): Options {
     own: draw.chance(0.25),
     tables: draw.chance(0.5),
     changes: draw.chance(0.3),
+    outages: draw.chance(0.3),
+    backlog: draw.chance(0.3),
   }
   return possible({ ...drawn, ...given })
 }

@@ -1,5 +1,5 @@
 /** One run: a world is made by its seed, lives, comes to rest, and is held to the rules. */
-import { check, checkAliases, checkProgress, checkServed, endsOf, NOTICED_AFTER, unfinished } from './checks.ts'
+import { check, checkProgress, checkServed, endsOf, misserved, NOTICED_AFTER, unfinished } from './checks.ts'
 import { Hazards } from './hazards.ts'
 import { type Options, optionsOf } from './options.ts'
 import { Random } from './random.ts'
@@ -59,6 +59,16 @@ export async function simulate(seed: number, given: Partial<Options> = {}, keeps
   }
 }
 
+/** So often events come before the first worker. */
+const BACKLOG = 8
+
+/** Who has caught up says so again now and then: meanwhile its generation may have got another rank. */
+async function checkAliases(world: World): Promise<void> {
+  if (world.options.changes && (await misserved(world))) await world.settle(NOTICED_AFTER)
+  const what = await misserved(world)
+  if (what) throw new Violation('aliases', what)
+}
+
 /** No window of these worlds is longer. */
 const LONGEST = 22_000
 
@@ -67,6 +77,10 @@ async function live(world: World, random: Random): Promise<void> {
   const hazards = new Hazards(world, random)
   world.serves = (namespace) => checkServed(world, namespace)
   await world.open()
+  if (options.backlog) {
+    for (let n = 0; n < BACKLOG; n++) await producer.produce()
+    world.declareAll()
+  }
   world.begin()
   let quietUntil = 0
   for (let round = 0; round < options.rounds; round++) {
@@ -87,23 +101,28 @@ async function live(world: World, random: Random): Promise<void> {
 async function look(world: World): Promise<void> {
   if (world.clock.monotonic() - world.rolledBackAt < LONGEST) return
   const { faults } = world.network
-  const { share } = faults
+  const { share, away } = faults
   faults.share = 0
+  faults.away = undefined
   await world.settle(1_500)
   const ends = endsOf(world)
   if (world.hasReadAll()) await world.settle(1_500)
   if (world.hasReadAll() && unfinished(world, ends) === undefined) await check(world)
   faults.share = share
+  faults.away = away
 }
 
 /** Faults are over; who stood still wakes up and what was under way arrives, before or after the others have come to rest. */
 async function end(world: World, hazards: Hazards, random: Random): Promise<void> {
   const { network } = world
   network.faults.share = 0
+  network.faults.away = undefined
   const wakesFirst = random.chance(0.5)
   if (wakesFirst) wake(world)
   await rest(world)
   if (world.clock.monotonic() - world.rolledBackAt >= LONGEST) await check(world)
+  // no event comes any more by which tasks would notice
+  if (world.options.rollback) hazards.goBack()
   if (!wakesFirst) wake(world)
   await world.settle(world.options.rollback ? LONGEST : random.int(8_000))
   if (world.options.unsay) {
@@ -140,7 +159,7 @@ async function rest(world: World): Promise<void> {
       if (!mayStop(world.options)) throw new Violation('stopped', blocked)
       await world.rebuild()
     } else if (world.hasReadAll() && unfinished(world, ends) === undefined) return
-    if (tries === 40) throw new Violation('stuck', String(unfinished(world, ends)))
+    if (tries === 40) throw new Violation('stuck', unfinished(world, ends) ?? 'not all is read')
   }
 }
 

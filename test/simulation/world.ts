@@ -27,7 +27,7 @@ import {
   sourcesOf,
   topologiesOf,
 } from './flows.ts'
-import { Groups } from './groups.ts'
+import { Groups, LARGEST_BATCH } from './groups.ts'
 import { Host } from './host.ts'
 import { Kept } from './kept.ts'
 import { metricsOf } from './metrics.ts'
@@ -73,11 +73,11 @@ export class World {
   readonly producer: Producer
   readonly machines: Machine[] = []
   /** The generations that run. */
-  deployed: readonly Deployed[]
+  deployed: readonly Deployed[] = []
   readonly violations: Violation[] = []
   /** Rows that were found late. */
   readonly late = new Set<string>()
-  readonly commits = new Commits((rule, what) => this.violations.push(new Violation(rule, what)))
+  readonly commits: Commits
   readonly kept: Kept
   readonly definitions = new Definitions(this)
   readonly ownService = new OwnService()
@@ -92,6 +92,7 @@ export class World {
   wasSet = false
   /** When the feature store last went back in time: idle tasks notice within half a minute. */
   unsaidAt: Millis = Number.NEGATIVE_INFINITY
+  private readonly broken = (rule: string, what: string) => this.violations.push(new Violation(rule, what))
   private readonly schedule: Random
   private readonly services: Random
   private made = 0
@@ -105,10 +106,18 @@ export class World {
     this.network = new Network(faults, new Random(seed, 'network'), this.trace)
     this.groups = new Groups(this.log, this.network, new Random(seed, 'groups'))
     this.producer = new Producer(this, new Random(seed, 'events'))
-    const broken = (rule: string, what: string) => this.violations.push(new Violation(rule, what))
-    this.kept = new Kept(options, broken)
-    this.prices = new Prices(new Random(seed, 'prices'), broken)
-    this.deployed = ['load', ...(options.twin ? ['twin'] : [])].map((name) => this.declared(name))
+    this.kept = new Kept(options, this.broken)
+    this.commits = new Commits(options, this.broken)
+    this.groups.told = (partition, position) => this.commits.told(partition, position)
+    this.prices = new Prices(new Random(seed, 'prices'), this.broken)
+    this.declareAll()
+  }
+
+  /** As they are declared first. */
+  declareAll(): void {
+    const sentBefore = this.producer.sent.length
+    const names = ['load', ...(this.options.twin ? ['twin'] : [])]
+    this.deployed = names.map((name) => ({ ...this.declared(name), sentBefore }))
   }
 
   async open(): Promise<void> {
@@ -164,7 +173,7 @@ export class World {
     }
     const running: Running = new Running({
       worker: {
-        prepare: (flow) => worker.prepare(flow),
+        prepare: (flow, since) => worker.prepare(flow, since),
         update: (changed) => worker.update(changed),
         status: () => worker.status(),
       },
@@ -187,13 +196,21 @@ export class World {
       shuffleRetention: -1,
       settings: SETTINGS,
       clock: host.clock,
-      metrics: metricsOf((rule, what) => this.violations.push(new Violation(rule, what))),
+      metrics: metricsOf((labels) => this.mostWaiting(labels), this.broken),
       log: SILENT,
     })
     await worker.start()
     machine.worker = worker
     machine.running = running
     if (this.deployed !== deployed) this.readDeclared(machine)
+  }
+
+  /** So many, and a batch more. */
+  private mostWaiting({ topology = '', role }: Readonly<Record<string, string>>): number {
+    const { waitingFrames, waitingRecords } = SETTINGS
+    if (role !== 'reduce') return waitingRecords + LARGEST_BATCH
+    const isDirect = directOf(this.options, topology) !== undefined
+    return (isDirect ? 4 * waitingRecords : waitingFrames) + LARGEST_BATCH
   }
 
   private ownSink(host: Host, deployed: Deployed, features: readonly string[]): Promise<Sink> {
