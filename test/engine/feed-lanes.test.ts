@@ -26,6 +26,7 @@ interface Given {
 function start(end = 100) {
   const clock = new VirtualClock()
   const reads: Position[] = []
+  const failing = { reads: 0 }
   const seeks: Position[] = []
   const batchAt = (from: Position): Batch => {
     const next = Math.min(end, from + READ)
@@ -44,6 +45,7 @@ function start(end = 100) {
       ],
       read: async (_: unknown, from: Position) => {
         reads.push(from)
+        if (failing.reads-- > 0) throw new Error('no broker')
         return batchAt(from)
       },
     },
@@ -99,7 +101,7 @@ function start(end = 100) {
     await clock.rest()
     return opened
   }
-  return { clock, feed, add, open, deliver, reads, seeks, decoded }
+  return { clock, feed, add, open, deliver, reads, failing, seeks, decoded }
 }
 
 const after = (clock: VirtualClock, ms: number) => clock.wait(ms)
@@ -238,6 +240,87 @@ describe('tasks of a partition', () => {
   })
 })
 
+describe('tasks that hold up others', () => {
+  it('for a moment are waited for, and no longer than that', async () => {
+    const { clock, feed, add, open, deliver, reads } = start()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    add('slow', 0, { steps: () => promise })
+    add('quick', 0)
+    await open()
+    await deliver(0)
+    const held = await deliver(10)
+    await clock.advance(holdUp / 2)
+    expect(held.isDone).toBe(false)
+    resolve()
+    await clock.rest()
+    expect([held.isDone, reads]).toEqual([true, []])
+    await feed.close()
+  })
+
+  it('together are left behind together, and others that are elsewhere by themselves', async () => {
+    const { clock, feed, add, open, deliver, reads } = start(60)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const slow = [add('one', 0, { steps: () => promise }), add('two', 0, { steps: () => promise })]
+    const later: { gate?: Promise<void> } = {}
+    const third = add('three', 0, { steps: () => later.gate })
+    add('quick', 0)
+    await open()
+    await deliver(0)
+    await deliver(10)
+    await clock.advance(holdUp)
+    later.gate = promise
+    for (const from of [20, 30]) {
+      await deliver(from)
+      await clock.advance(holdUp)
+    }
+    await deliver(40)
+    await deliver(50)
+    resolve()
+    await clock.advance(3_000)
+    expect([...slow, third]).toEqual([0, 1, 2].map(() => from(0, 60)))
+    expect(reads.slice(0, 6).sort()).toEqual([20, 30, 40, 40, 50, 50])
+    await feed.close()
+  })
+})
+
+describe('a lane beside the group', () => {
+  it('ends when its last task goes', async () => {
+    const { clock, feed, add, open, reads } = start()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    add('front', 90)
+    const behind = add('behind', 0, { steps: () => promise })
+    await open()
+    await clock.advance(100)
+    expect(reads).toEqual([0, 10])
+    const removed = feed.remove(({ name }) => name === 'behind', 1_000)
+    resolve()
+    await removed
+    await clock.advance(5_000)
+    expect(behind).toEqual(from(0, 10))
+    // what was under way, and not all up to where the others are
+    expect(reads.length).toBeLessThan(5)
+    await feed.close()
+  })
+
+  it('waits longer each time that the log cannot be read, and from the start again once it could', async () => {
+    const { clock, feed, add, open, reads, failing } = start()
+    add('front', 90)
+    const behind = add('behind', 0)
+    failing.reads = 3
+    await open()
+    const counts = [99, 1, 9, 1, 19, 1, 39, 1].map((ms) => async () => {
+      await clock.advance(ms)
+      return reads.length
+    })
+    const found: number[] = []
+    for (const count of counts) found.push(await count())
+    expect(found.slice(0, 7)).toEqual([0, 1, 1, 2, 2, 3, 3])
+    await clock.advance(1_000)
+    expect(behind).toEqual(from(0, 90))
+    await feed.close()
+  })
+})
+
 describe('a partition that nobody reads', () => {
   it('takes a batch, and no more until somebody does, or it is closed', async () => {
     const { clock, feed, add, open, deliver } = start()
@@ -276,10 +359,21 @@ describe('tasks that are to go', () => {
     await feed.remove(() => false, 1_000)
     await deliver(10)
     expect(stays).toEqual(from(0, 20))
-    const drained = feed.drain()
-    void feed.close()
-    await clock.advance(1_000)
+    expect((await Promise.race([feed.drain().then(() => 'drained'), clock.rest()])) ?? 'waits').toBe('waits')
     expect([...feed.runners].map(({ condition }) => condition)).toEqual(['stopped', 'running'])
-    void drained
+  })
+
+  it('are at their end once the partition is closed, or drained', async () => {
+    for (const how of ['close', 'drain'] as const) {
+      const { feed, add, open, deliver } = start()
+      const took = add('one', 0)
+      add('behind', 0)
+      await open()
+      await feed[how]()
+      expect([...feed.runners].map(({ condition }) => condition)).toEqual(['stopped', 'stopped'])
+      await deliver(0)
+      expect(took).toEqual([])
+      await feed.close()
+    }
   })
 })
