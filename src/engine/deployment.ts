@@ -67,11 +67,12 @@ export class Deployment {
 
   /**
    * A number for the flow's generation, the same for ever: what it says has it in its version. It is to serve from when it has caught
-   * up, unless another generation was declared later. `about` is kept for `deployed`.
+   * up, unless another generation was declared later. `about` is kept for `deployed`. `since`: monotonic time at which it was
+   * read that the flow is to run.
    */
-  async take(flow: Flow, about: unknown): Promise<number> {
+  async take(flow: Flow, about: unknown, since = this.options.clock.monotonic()): Promise<number> {
     const { state, clock } = this.options
-    const number = await this.numberOf(flow)
+    const number = await this.numberOf(flow, since)
     await untilNotFenced(clock, async () => {
       const open = await state.open(deployedTask(flow.name))
       const meta = Buffer.from(JSON.stringify(deployedAfter(deployedIn(open), flow, about, number, clock.now())))
@@ -88,12 +89,13 @@ export class Deployment {
     return current?.generation === flow.generation ? current.rank : this.numberOf(flow)
   }
 
-  private async numberOf(flow: Flow): Promise<number> {
+  /** When it was read, by the store's clock: who stood still since then does not declare it later than others what came after. */
+  private async numberOf(flow: Flow, since = this.options.clock.monotonic()): Promise<number> {
     const { state, clock } = this.options
     return untilNotFenced(clock, async () => {
       const open = await state.open(numberTask(flow))
       if (open.position !== undefined) return numberIn(open)
-      const number = clock.now()
+      const number = open.epoch - Math.ceil(clock.monotonic() - since)
       await state.commit(open, { position: 0, meta: Buffer.from(String(number)) })
       return number
     })

@@ -115,12 +115,13 @@ export class Worker {
 
   /** Makes the topics it owns, joins the group. Rejects when something it needs is missing or unreachable. */
   async start(): Promise<void> {
-    const { transport, deadLetters, log } = this.options
+    const { transport, deadLetters, clock, log } = this.options
+    const since = clock.monotonic()
     const sources = sourcesOf(this.flows)
     await this.requireTopics([...sources, ...this.flows.flatMap(tablesOf)])
     await transport.create({ name: deadLetters.topic, partitions: deadLetters.partitions, retentionMs: -1 })
     await this.deployment.lookForLoss(sources)
-    for (const flow of this.flows) await this.prepare(flow)
+    for (const flow of this.flows) await this.prepare(flow, since)
     this.membership = await transport.join(this.group, this.topics(), {
       opened: (partition) => this.opened(partition),
       closed: (partition) => this.closed(partition),
@@ -130,8 +131,11 @@ export class Worker {
     log.info({ group: this.group, topologies: this.flows.length }, 'worker joined')
   }
 
-  /** Makes what a flow needs, so that it can be among those of `update`. Rejects when something is missing or unreachable. */
-  async prepare(flow: Flow): Promise<void> {
+  /**
+   * Makes what a flow needs, so that it can be among those of `update`. Rejects when something is missing or unreachable.
+   * `since`: monotonic time at which it was read that the flow is to run.
+   */
+  async prepare(flow: Flow, since?: Millis): Promise<void> {
     const { transport, shuffleRetention } = this.options
     await this.requireTopics([...sourcesOf([flow]), ...tablesOf(flow)])
     if (flow.shuffle !== undefined)
@@ -141,7 +145,7 @@ export class Worker {
         retentionMs: shuffleRetention,
         stampedByLog: true,
       })
-    this.generations.set(flow, await this.deployment.take(flow, this.options.about?.(flow) ?? null))
+    this.generations.set(flow, await this.deployment.take(flow, this.options.about?.(flow) ?? null, since))
   }
 
   /**

@@ -39,6 +39,8 @@ export class Running {
   readonly refused = new Map<string, string>()
   private readonly options: RunningOptions
   private wanted: readonly AnyTopology[] = []
+  /** Monotonic time at which these were read. */
+  private wantedAt: Millis = 0
   private runs = new Map<string, Run>()
   /** Generations that are replaced and still serve: they go on until the alias has moved. */
   private replaced: Run[] = []
@@ -76,6 +78,7 @@ export class Running {
    */
   take(topologies: readonly AnyTopology[]): Promise<void> {
     this.wanted = topologies
+    this.wantedAt = this.options.clock.monotonic()
     this.isPending = true
     this.tending ??= this.tend()
     return this.change()
@@ -110,7 +113,8 @@ export class Running {
 
   private async takeUp(isNew: boolean): Promise<void> {
     const { worker, log } = this.options
-    const topologies = await this.rebuilt(this.wanted)
+    const { wanted, wantedAt } = this
+    const topologies = await this.rebuilt(wanted)
     const names = new Set(topologies.map(({ name }) => name))
     const gone: Run[] = []
     const tasks = isNew ? worker.status() : []
@@ -120,7 +124,7 @@ export class Running {
       const before = this.runs.get(topology.name)
       if (before?.identity === identityOf(topology) && !blocked.has(topology.name)) continue
       try {
-        await worker.prepare((await this.open(topology)).flow)
+        await worker.prepare((await this.open(topology)).flow, wantedAt)
         log.info({ topology: topology.name, generation: topology.generation }, before ? 'changed' : 'added')
         if (before) (servesUntilReplaced(before.topology, topology) ? this.replaced : gone).push(before)
       } catch (error) {

@@ -167,6 +167,18 @@ describe('the generation that is to serve', () => {
     expect(stays).toEqual({ generation: 'g2', declaredAt: 5, rank: 10 })
   })
 
+  it('stays when a worker that stood still goes on to take up a new one, which it had read of before', async () => {
+    const { clock, state, deployment } = start()
+    const since = clock.monotonic()
+    clock.move(10)
+    await deployment.take(flow('load', 'g3', 3), undefined)
+    clock.move(10)
+    const [standing, serving] = [flow('load', 'g2', 2), flow('load', 'g3', 3)]
+    await deployment.take(standing, undefined, since)
+    expect((await deployedTopologies(state, clock)).get('load')?.current.generation).toBe('g3')
+    expect(await deployment.rank(standing)).toBeLessThan(await deployment.rank(serving))
+  })
+
   it('is a new one whatever its file says of when it was declared', async () => {
     expect(await current([T, 'g1', 5], [T + 10, 'g2', 2])).toEqual({ generation: 'g2', declaredAt: 2, rank: 10 })
   })

@@ -18,6 +18,8 @@ let running: Running
 let runs: string[]
 let closed: string[]
 let flows: readonly Flow[]
+/** Definitions that were prepared, and since when they were to run. */
+let preparedOf: [definition: string, since: number | undefined][]
 let refuses: string
 let blocked: string[]
 let alias: string | undefined
@@ -35,12 +37,14 @@ beforeEach(async () => {
   clock = new VirtualClock()
   state = new MemoryState(() => clock.now())
   closed = []
+  preparedOf = []
   refuses = ''
   blocked = []
   alias = `store-load@${load.generation}`
   running = new Running({
     worker: {
-      prepare: async (flow) => {
+      prepare: async (flow, since) => {
+        preparedOf.push([flow.definition, since])
         if (refuses === flow.name) throw new MillraceError('topic-missing', 'no such topic')
       },
       status: () => blocked.map((topology) => ({ ...BLOCKED, topology })),
@@ -104,7 +108,12 @@ describe('the topologies that run', () => {
     expect([...running.refused]).toEqual([['store-load', 'no such topic']])
     expect(closed).toEqual([labelOf(next), labelOf(backlog)])
     refuses = ''
+    const declared = clock.monotonic()
     await clock.advance(6_000)
+    expect(preparedOf).toEqual([
+      ['next', declared],
+      ['next', declared],
+    ])
     expect(runs).toEqual([labelOf(next)])
     expect(running.refused.size).toBe(0)
     await running.end()
