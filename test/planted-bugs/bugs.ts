@@ -423,7 +423,6 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'reached[rows.length] = highest',
     replace: 'reached[rows.length] = Math.min(highest, this.mapper.highest)',
     by: { worlds: { ...STORM, shape: 'direct', features: 'closing', rollback: false } },
-    isInvisible: true,
   },
   {
     name: 'a table goes on behind what it failed to read',
@@ -496,17 +495,8 @@ export const BUGS: readonly PlantedBug[] = [
     file: 'engine/outputs.ts',
     find: `    await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))`,
     replace: `    await this.context.deadLetters.write(letters).catch(() => undefined)`,
-    by: { worlds: { ...STORM, own: true } },
+    by: { worlds: { ...STORM, own: true, outages: true } },
     isInvisible: true,
-  },
-  {
-    name: 'a mapper does not wait for its dead letters',
-    like: 'https://github.com/spring-attic/spring-cloud-stream-binder-kafka/pull/1048',
-    file: 'engine/map.ts',
-    find: `if (dead.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(dead))`,
-    replace: `if (dead.length > 0)
-      void this.patiently('writing dead letters', () => this.context.deadLetters.write(dead)).catch(() => undefined)`,
-    by: { worlds: { ...STORM, faults: 30, poison: true } },
   },
   {
     name: 'where a topic is read directly, dead letters that cannot be written are skipped',
@@ -524,7 +514,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: `if (dead.length > 0) await this.patiently('writing dead letters', () => deadLetters.write(dead))`,
     replace: `if (dead.length > 0)
       void this.patiently('writing dead letters', () => deadLetters.write(dead)).catch(() => undefined)`,
-    by: { worlds: { ...STORM, faults: 30, shape: 'transform', poison: true } },
+    by: { worlds: { ...STORM, shape: 'transform', poison: true, outages: true } },
   },
   {
     name: 'the group is told what was processed, not what is committed',
@@ -562,6 +552,49 @@ export const BUGS: readonly PlantedBug[] = [
     this.live = true
 `,
     by: { worlds: { ...STORM, shape: 'direct', backlog: true, rollback: false } },
+  },
+  {
+    name: 'the group is told how far the furthest task of a partition is',
+    like: kafka(17686),
+    file: 'engine/worker.ts',
+    find: 'Math.min(low, p)',
+    replace: 'Math.max(low === Number.POSITIVE_INFINITY ? p : low, p)',
+    by: { worlds: { ...STORM, twin: true, changes: false, lose: false, retain: false } },
+    isInvisible: true,
+  },
+  {
+    name: 'where a task begins is not committed before it reads',
+    like: 'https://github.com/cerner/common-kafka/issues/10',
+    file: 'engine/ledger.ts',
+    find: '    if (isNew) await this.commit()\n',
+    replace: '',
+    by: { worlds: STORM },
+  },
+  {
+    name: "where code of one's own fails at an event, others that are late are not kept",
+    like: 'https://github.com/moov-io/achgateway/pull/138',
+    file: 'engine/careful.ts',
+    find: '    this.computed.letters.push(...told.letters)\n',
+    replace: '',
+    by: { worlds: { ...STORM, own: true, features: 'closing', lose: false, retain: false } },
+    isInvisible: true,
+  },
+  {
+    name: 'of several results that a sink refuses the first is kept',
+    like: kafka(8720),
+    file: 'engine/outputs.ts',
+    find: 'const letters = refused.map((',
+    replace: 'const letters = refused.slice(0, 1).map((',
+    by: { worlds: { ...STORM, own: true, each: true } },
+    isInvisible: true,
+  },
+  {
+    name: "where code of one's own fails at an event, results of others are not said",
+    like: 'https://github.com/apache/flink/pull/3278',
+    file: 'engine/careful.ts',
+    find: '    this.computed.emissions.push(...told.emissions)\n',
+    replace: '',
+    by: { worlds: { ...STORM, own: true, each: true } },
     isInvisible: true,
   },
 ]
