@@ -586,7 +586,6 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'const letters = refused.map((',
     replace: 'const letters = refused.slice(0, 1).map((',
     by: { worlds: { ...STORM, own: true, each: true } },
-    isInvisible: true,
   },
   {
     name: "where code of one's own fails at an event, results of others are not said",
@@ -595,6 +594,5 @@ export const BUGS: readonly PlantedBug[] = [
     find: '    this.computed.emissions.push(...told.emissions)\n',
     replace: '',
     by: { worlds: { ...STORM, own: true, each: true } },
-    isInvisible: true,
   },
 ]
