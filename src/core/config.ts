@@ -90,7 +90,9 @@ const engine = z.strictObject({
       maxKeys: positive(8_000).default(2_000).describe('Keys one commit may change, when behind.'),
     })
     .prefault({}),
-  cacheKeys: positive(100_000_000).default(200_000).describe('Keys a worker keeps in memory over all its tasks.'),
+  cacheKeys: positive(100_000_000)
+    .default(50_000)
+    .describe('Keys a worker keeps in memory over all its tasks: a few kB each, more with many features.'),
   tableBytes: positive(2 ** 40)
     .default(256 * 1024 * 1024)
     .describe(

@@ -96,13 +96,14 @@ describe('a slice of a topic that is read directly', () => {
     ]
     const frames = await framesOf(intake, given, 10, 1, 1)
     expect(frames).toHaveLength(1)
-    expect(shown(frames)).toMatchObject({
+    expect(shown(frames)).toEqual({
       partitions: 1,
       after: -1,
       upto: 15,
       watermark: 900,
       stamp: 900,
       heartbeat: false,
+      live: false,
       finishes: '',
       keys: ['a', 'b'],
     })
@@ -118,18 +119,24 @@ describe('a slice of a topic that is read directly', () => {
     expect(shown(await framesOf(await open(), [[null, 5]], 0, 0))).toMatchObject({ watermark: Number.NaN, keys: [] })
   })
 
-  it('is live from the end of the log on', async () => {
+  it('is live from the end of the log on, until the task opens again', async () => {
     const { open, framesOf, log } = start()
-    const read = await open()
-    expect(shown(await framesOf(read, [['a', 1]], 0, 0))).toMatchObject({ live: true })
-    expect(shown(await framesOf(read, [['a', 1]], 1, 5))).toMatchObject({ live: true })
-    const quiet = await open()
-    log.end = 3
-    await quiet.silence(3)
-    expect(quiet.live).toBe(true)
+    const intake = await open()
+    expect(intake.live).toBe(false)
+    expect(shown(await framesOf(intake, [['a', 1]], 0, 1))).toMatchObject({ live: false })
+    expect(shown(await framesOf(intake, [['a', 1]], 1, 0))).toMatchObject({ live: true })
+    expect(shown(await framesOf(intake, [['a', 1]], 2, 5))).toMatchObject({ live: true })
+    await open(intake.encode(), intake)
+    expect(intake.live).toBe(false)
     log.end = 9
-    await quiet.silence(3)
-    expect(quiet.live).toBe(true)
+    await intake.silence(3)
+    expect(intake.live).toBe(false)
+    log.end = 3
+    await intake.silence(3)
+    expect(intake.live).toBe(true)
+    log.end = 9
+    await intake.silence(3)
+    expect(intake.live).toBe(true)
   })
 })
 

@@ -197,7 +197,7 @@ describe('code of one’s own in a transform', () => {
 })
 
 describe('a transform that opens again', () => {
-  it('knows what it has met', async () => {
+  it('knows what it has met, and forgets what it had not written', async () => {
     const { step, task, flow, context } = await start({ named: true })
     const name = 'other/topic#a/0/5/0'
     await step([['a']], [name])
@@ -205,6 +205,9 @@ describe('a transform that opens again', () => {
     const next = new TransformTask(flow, 'source', 1, context)
     next.inbox.reset(await next.open(patiently))
     expect(next.position).toBe(1)
+    expect((await step([['a'], ['b']], [name, 'other/topic#a/0/6/0'], next)).flatMap(texts)).toEqual(['b'])
+    // not committed: read again, and made again
+    next.inbox.reset(await next.open(patiently))
     expect((await step([['a'], ['b']], [name, 'other/topic#a/0/6/0'], next)).flatMap(texts)).toEqual(['b'])
   })
 
