@@ -266,7 +266,6 @@ export const BUGS: readonly PlantedBug[] = [
     await this.flush()
 `,
     by: { worlds: { ...STORM, shape: 'transform' } },
-    isInvisible: true,
   },
   {
     name: 'a feature store that went back is not told again',
@@ -423,6 +422,7 @@ export const BUGS: readonly PlantedBug[] = [
     find: 'reached[rows.length] = highest',
     replace: 'reached[rows.length] = Math.min(highest, this.mapper.highest)',
     by: { worlds: { ...STORM, shape: 'direct', features: 'closing', rollback: false } },
+    isInvisible: true,
   },
   {
     name: 'a table goes on behind what it failed to read',
