@@ -21,6 +21,8 @@ export interface Teller extends Pick<Task, 'id' | 'position' | 'done'> {
 export class Outputs {
   /** Version of what the state says was last written; undefined: nothing. */
   said: Version | undefined
+  /** Epoch of the last commit, as the state has it; NaN: it does not say. What sinks have by a later one, the state has forgotten. */
+  known = Number.NaN
   private readonly task: Teller
   private readonly context: TaskContext
   private patiently!: Patience
@@ -36,12 +38,13 @@ export class Outputs {
     this.context = context
   }
 
-  /** At every open of the task, before anything else; `said` is then taken from its meta. */
+  /** At every open of the task, before anything else; `said` and `known` are then taken from its meta. */
   open(patiently: Patience, epoch: number): void {
     this.patiently = patiently
     this.epoch = epoch
     this.lastStep = 0
     this.said = undefined
+    this.known = Number.NaN
   }
 
   /** A sink that knows a task whose state is new tells that the state was lost. */
@@ -65,17 +68,22 @@ export class Outputs {
     }
   }
 
-  /** A sink that went back in time is told every value again, from the committed state; and whoever has caught up says so again. */
+  /**
+   * A sink that went back in time is told every value again, from the committed state; and whoever has caught up says so again. All
+   * sinks are, where one has results of a state that was replaced by a copy of another time since: some of them may never come again.
+   */
   async heal(): Promise<void> {
     this.askedAt = this.context.clock.monotonic()
     this.toldLive = false
     const { said } = this
-    if (!said) return
-    for (const sink of this.sinks) {
-      if (!sink.mark) continue
-      const mark = await this.mark(sink)
-      if (!mark || compareVersions(mark, said) < 0) await this.sayAll(sink)
-    }
+    const marks = new Map<Sink, Version | undefined>()
+    for (const sink of said ? this.sinks : []) if (sink.mark) marks.set(sink, await this.mark(sink))
+    const isOther = [...marks.values()].some((mark) => mark && mark.epoch > this.known && mark.epoch < this.epoch)
+    const isBehind = (mark: Version | undefined) => !mark || compareVersions(mark, said as Version) < 0
+    for (const sink of this.sinks)
+      if (isOther) await this.sayAll(sink, 'a sink has results that the state knows nothing of')
+      else if (marks.has(sink) && isBehind(marks.get(sink))) await this.sayAll(sink)
+    this.known = this.epoch
   }
 
   /** `heal`, now and then. */
@@ -117,18 +125,19 @@ export class Outputs {
   /** False when a sink had to be told everything again. */
   private async writeTo(sinks: readonly Sink[], batch: EmissionBatch): Promise<boolean> {
     for (const sink of sinks) {
-      const { behind, refused = [] } = await this.tell(sink, batch)
+      const { behind } = await this.tell(sink, batch)
       if (behind) {
         await this.sayAll(sink)
         return false
       }
-      await this.sendRefused(batch, refused)
     }
     return true
   }
 
-  private tell(sink: Sink, batch: EmissionBatch): Promise<SinkResult> {
-    return this.patiently('writing results', () => sink.write(batch))
+  private async tell(sink: Sink, batch: EmissionBatch): Promise<SinkResult> {
+    const result = await this.patiently('writing results', () => sink.write(batch))
+    await this.sendRefused(batch, result.refused ?? [])
+    return result
   }
 
   private async sendRefused(
@@ -152,10 +161,10 @@ export class Outputs {
     await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))
   }
 
-  private async sayAll(sink: Sink): Promise<void> {
+  private async sayAll(sink: Sink, why = 'a sink has gone back in time'): Promise<void> {
     const { task, context } = this
     this.toldLive = false
-    context.log.warn(placeOf(task), 'a sink has gone back in time: every value is said again')
+    context.log.warn(placeOf(task), `${why}: every value is said again`)
     const version = this.nextVersion()
     const base = { task: task.id, version, upto: task.done, said: undefined }
     for await (const emissions of task.everything(`v${version.epoch}.${version.step}`))

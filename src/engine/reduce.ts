@@ -106,9 +106,12 @@ export class ReduceTask<S = unknown> implements Task {
     this.sources = new Sources(this.intake.topics)
     const { meta, slots } = readable(this.id, () => this.decodeMeta(claim.meta))
     this.keys.open(patiently, claim, slots)
-    if (claim.position === undefined) await this.outputs.refuseIfSaid()
+    const isNew = claim.position === undefined
+    if (isNew) await this.outputs.refuseIfSaid()
     await this.ledger.begin(await this.intake.open(patiently, this.ledger, meta))
     await this.outputs.heal()
+    // before anything is said by this claim
+    if (!isNew) await this.ledger.commit()
     return this.done
   }
 
@@ -287,6 +290,7 @@ export class ReduceTask<S = unknown> implements Task {
     to.double(said?.step ?? Number.NaN)
     this.sources.encode(to)
     to.block(this.intake.encode())
+    to.double(this.ledger.claim.epoch)
     return to.take()
   }
 
@@ -299,6 +303,8 @@ export class ReduceTask<S = unknown> implements Task {
     const [generation, epoch, step] = [from.double(), from.double(), from.double()]
     this.outputs.said = Number.isNaN(epoch) ? undefined : { generation, epoch, step }
     this.sources.decode(from)
-    return { slots, meta: from.block() }
+    const meta = from.block()
+    if (from.left > 0) this.outputs.known = from.double()
+    return { slots, meta }
   }
 }

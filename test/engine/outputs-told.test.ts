@@ -167,6 +167,34 @@ describe('a sink that went back in time', () => {
     expect(outputs.toldLive).toBe(false)
   })
 
+  it.each([
+    ['one whose commits the state has', 6, 6, false],
+    ['one that the state does not know', 6, 5, true],
+    ['one of which an older program told the state nothing', 6, Number.NaN, false],
+    ['one that came since', 8, 5, false],
+  ])(
+    'is told everything, as all are, where it heard last of an owner of another state: not of %s',
+    async (_, epoch, known, isTold) => {
+      const [marking, silent] = [sinkOf(() => version(5, epoch, 9)), sinkOf()]
+      const { outputs } = start([marking.sink, silent.sink])
+      outputs.said = version(5, 5, 4)
+      outputs.known = known
+      await outputs.heal()
+      expect(marking.calls).toEqual(isTold ? everything('5.7.1') : [])
+      expect(silent.calls).toEqual(isTold ? everything('5.7.2') : [])
+      expect(outputs.known).toBe(EPOCH)
+    },
+  )
+
+  it('may refuse some of it, which is kept as ever', async () => {
+    const { sink, answers } = sinkOf(() => undefined)
+    answers.push({ safe: 0, refused: [{ index: 0, code: 'too-long', reason: 'a text' }] })
+    const { outputs, letters } = start([sink])
+    outputs.said = version(5, 6, 4)
+    await outputs.heal()
+    expect(letters).toMatchObject([{ name: 'a@p1', error: { code: 'sink-refused', message: 'too-long: a text' } }])
+  })
+
   it('is not looked for where nothing was ever said', async () => {
     const { sink, calls } = sinkOf(() => undefined)
     const { outputs, waited } = start([sink])

@@ -271,8 +271,8 @@ export const BUGS: readonly PlantedBug[] = [
     name: 'a feature store that went back is not told again',
     like: 'https://github.com/confluentinc/kafka-connect-hdfs/issues/57',
     file: 'engine/outputs.ts',
-    find: 'if (!mark || compareVersions(mark, said) < 0) await this.sayAll(sink)',
-    replace: 'if (mark && compareVersions(mark, said) < 0) await this.sayAll(sink)',
+    find: '!mark || compareVersions(mark, said as Version) < 0',
+    replace: 'mark !== undefined && compareVersions(mark, said as Version) < 0',
     by: { worlds: { ...STORM, unsay: true } },
   },
   {
