@@ -85,7 +85,7 @@ const engine = z.strictObject({
         .union([z.literal(0), duration])
         .default(10_000)
         .describe(
-          'While its sources are far behind, a task waits this long for more rows before it computes; 0 never waits.',
+          'Longest time that a step waits for more rows while all it has comes from sources not yet read to their ends; 0 never waits.',
         ),
       maxKeys: positive(8_000).default(2_000).describe('Keys one commit may change, when behind.'),
     })

@@ -23,6 +23,8 @@ export class Inbox {
   private readonly limit: number
   private records = 0
   private closed = false
+  /** Whoever waits here has something else to do, until it begins anew. */
+  private hurried = false
   private wake: (() => void) | undefined
   private room: (() => void)[] = []
 
@@ -80,13 +82,14 @@ export class Inbox {
   /** Forgets what waits and goes on from `position`. */
   reset(position: Position): void {
     this.queue.length = 0
+    this.hurried = false
     this.want = position
     this.gone(this.records)
   }
 
-  /** Resolves when there is something to take, at `wake`, or when closed. `wait` is the clock's, aborted by the arrival. */
+  /** Resolves when there is something to take, when nudged (also before), or when closed. `wait` is the clock's, aborted by the arrival. */
   async ready(wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    if (this.queue.length > 0 || this.closed) return
+    if (this.queue.length > 0 || this.closed || this.hurried) return
     const arrival = new AbortController()
     this.wake = () => arrival.abort(ARRIVED)
     await wait(arrival.signal)
@@ -101,8 +104,9 @@ export class Inbox {
     this.nudge()
   }
 
-  /** Ends a wait early. */
+  /** Ends every wait early, until it is reset. */
   nudge(): void {
+    this.hurried = true
     this.wake?.()
   }
 

@@ -117,8 +117,8 @@ export class ReduceTask<S = unknown> implements Task {
 
   async step(): Promise<void> {
     const { clock, metrics } = this.context
-    const batch = await this.gather()
     const started = clock.monotonic()
+    const batch = await this.gather(started)
     await this.run(batch)
     const topology = this.flow.name
     metrics.batchRecords.observe({ topology, role: this.role }, batch.rows.length)
@@ -127,9 +127,8 @@ export class ReduceTask<S = unknown> implements Task {
   }
 
   /** Takes frames until enough rows or keys are touched, or none are left that are worth waiting for. */
-  private async gather(): Promise<Batch<S>> {
-    const { settings, metrics, clock } = this.context
-    const started = clock.monotonic()
+  private async gather(started: Millis): Promise<Batch<S>> {
+    const { settings, metrics } = this.context
     const batch = {
       position: this.done,
       rows: new RowsByKey(),
@@ -140,15 +139,18 @@ export class ReduceTask<S = unknown> implements Task {
     const behind = this.inbox.waiting > 1 || !this.isLive
     const maxKeys = behind ? settings.maxKeysBehind : settings.maxKeys
     let repeated = 0
+    let isNear = false
     const maxRows = this.flow.own ? OWN_ROWS : settings.maxRows
     while (batch.rows.length < maxRows && batch.rows.keys.size < maxKeys) {
-      const slice = this.inbox.take(this.intake.take) ?? (await this.more(batch.rows, started))
+      const slice: Slice | undefined =
+        this.inbox.take(this.intake.take) ?? (isNear ? undefined : await this.more(batch.rows, started))
       if (!slice) break
       for (const frame of await this.intake.frames(slice)) {
         const { rows } = frame
         const before = this.sources.clock
         const from = this.sources.take(frame)
         repeated += from
+        isNear ||= frame.live
         if (!(frame.stamp <= batch.stamp) && !Number.isNaN(frame.stamp)) batch.stamp = frame.stamp
         if (from < rows.length) batch.rows.add({ ...frame, from, clock: before })
       }
@@ -159,13 +161,13 @@ export class ReduceTask<S = unknown> implements Task {
   }
 
   /**
-   * While the sources are far from their ends, a step waits for more frames, so that a key is read, evaluated and written once for
-   * many rows: until there are many for each key, or none have come for a while. Who keeps up never waits.
+   * As long as all that a step has taken comes from sources that were not read to their ends yet, it waits for more frames, so that
+   * a key is read, evaluated and written once for many rows: until there are many for each key, or none have come for a while.
    */
   private async more(rows: RowsByKey, started: Millis): Promise<Slice | undefined> {
     const { clock, settings } = this.context
     const left = started + settings.linger - clock.monotonic()
-    if (this.isLive || left <= 0 || rows.length >= rows.keys.size * MANY) return undefined
+    if (left <= 0 || rows.length >= rows.keys.size * MANY) return undefined
     await this.inbox.ready((arrival) => clock.wait(Math.min(left, settings.linger * QUIET), arrival))
     return this.inbox.take(this.intake.take)
   }

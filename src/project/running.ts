@@ -124,7 +124,8 @@ export class Running {
       const before = this.runs.get(topology.name)
       if (before?.identity === identityOf(topology) && !blocked.has(topology.name)) continue
       try {
-        await worker.prepare((await this.open(topology)).flow, wantedAt)
+        // a rebuild is asked for later than what it rebuilds was declared
+        await worker.prepare((await this.open(topology)).flow, wanted.includes(topology) ? wantedAt : undefined)
         log.info({ topology: topology.name, generation: topology.generation }, before ? 'changed' : 'added')
         if (before) (servesUntilReplaced(before.topology, topology) ? this.replaced : gone).push(before)
       } catch (error) {

@@ -304,17 +304,20 @@ function nameFrom(bytes: Buffer, place: number, names: string[]): string {
   return name
 }
 
-/** Only ASCII can be equal unit by byte at equal length. */
+/** Told of ASCII alone. */
 function isText(bytes: Buffer, text: string): boolean {
   if (bytes.length !== text.length) return false
-  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== text.charCodeAt(i)) return false
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] as number
+    if (byte > 127 || byte !== text.charCodeAt(i)) return false
+  }
   return true
 }
 
 /** Of JSON. Numbers are most of what is read, and need no parser: half of the time of a record. */
 function valueFrom(json: Buffer): NonNullable<FeatureValue> {
-  const number = (json[0] as number) <= NINE ? Number(json.toString('latin1')) : Number.NaN
+  const first = json[0] as number
+  const number = first === MINUS || (first >= ZERO && first <= NINE) ? Number(json.toString('latin1')) : Number.NaN
   return Number.isNaN(number) ? (JSON.parse(json.toString()) as NonNullable<FeatureValue>) : number
 }
-/** JSON that begins with this byte or a lower one is a number, a text or blank. */
-const NINE = 0x39
+const [MINUS, ZERO, NINE] = [0x2d, 0x30, 0x39]

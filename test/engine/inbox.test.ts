@@ -167,4 +167,12 @@ describe('who waits', () => {
     await closed
     await inbox.ready(untilAborted)
   })
+
+  it('does not wait once it was nudged, until it begins anew', async () => {
+    const inbox = new Inbox(10)
+    inbox.nudge()
+    await inbox.ready(untilAborted)
+    inbox.reset(0)
+    expect(await hasEnded(inbox.ready(untilAborted))).toBe(false)
+  })
 })

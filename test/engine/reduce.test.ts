@@ -5,13 +5,13 @@ import type { MemoryTransport } from '../../src/testing/memory-transport.ts'
 import { WINDOW, World, type WorldOptions, windowReducer } from './world.ts'
 
 /** The batches of the source come so long after one another; `said`: when results were said, from the start on. */
-async function paced(linger: Millis) {
-  const source: { pace: Millis; said: Millis[] } = { pace: 100, said: [] }
+async function paced(linger: Millis, events = 1) {
+  const source: { pace: Millis; far?: number; said: Millis[] } = { pace: 100, said: [] }
   const slowly = (real: MemoryTransport): Transport =>
     Object.assign(Object.create(real) as MemoryTransport, {
       join: (...[group, topics, on]: Parameters<Transport['join']>) => {
         const batch: typeof on.batch = async (each) => {
-          if (each.topic === 'events') await world.clock.wait(source.pace)
+          if (each.topic === 'events') await world.clock.wait(each.partition === source.far ? 60_000 : source.pace)
           return on.batch(each)
         }
         const opened: typeof on.opened = (partition) => on.opened(partition)
@@ -26,7 +26,7 @@ async function paced(linger: Millis) {
     },
   })
   const settings = { linger, maxRows: 10_000, maxRecords: 500, maxKeysBehind: 1_000 }
-  const world: World = await World.create({ topics: { events: 1 }, shuffle: 1, settings, transport: slowly, sink })
+  const world: World = await World.create({ topics: { events }, shuffle: 1, settings, transport: slowly, sink })
   const start = world.clock.monotonic()
   return { world, source }
 }
@@ -36,6 +36,8 @@ it.each([
   ['once for what comes until it has caught up', 1_000, 400, [600]],
   ['when it has lingered long enough', 350, 400, [450, 600]],
   ['after a while without frames', 200, 400, [160, 260, 360, 460, 560, 600]],
+  ['later where it has 31 rows of each', 1_000, 16, [200, 400, 600]],
+  ['at once where it has 33 rows of each', 1_000, 15, [100, 200, 300, 400, 500, 600]],
   ['at once where it has many rows of each', 1_000, 4, [100, 200, 300, 400, 500, 600]],
 ])('a reducer that is behind says its keys %s', async (_, linger, keys, said) => {
   const { world, source } = await paced(linger)
@@ -60,6 +62,21 @@ it('a reducer that keeps up lingers for nothing', async () => {
     await world.clock.advance(10)
   }
   expect(source.said).toEqual([1_000, 1_010, 1_020, 1_030])
+  await worker.stop()
+})
+
+it('a source that is far behind holds up nothing of another that was read to its end', async () => {
+  const { world, source } = await paced(10_000, 2)
+  source.far = 1
+  for (const partition of [0, 1]) await world.send('events', partition, { key: 'a', at: world.clock.now(), value: 1 })
+  const worker = world.worker()
+  await worker.start()
+  await world.clock.advance(1_000)
+  for (let i = 0; i < 3; i++) {
+    await world.send('events', 0, { key: 'a', at: world.clock.now(), value: i })
+    await world.clock.advance(200)
+  }
+  expect(source.said).toEqual([100, 1_100, 1_300, 1_500])
   await worker.stop()
 })
 

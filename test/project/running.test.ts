@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { MillraceError } from '../../src/core/errors.ts'
 import type { Flow } from '../../src/core/model.ts'
+import { askForRebuild } from '../../src/features/rebuild.ts'
 import { checkProject, type Project } from '../../src/project/check.ts'
 import type { AnyTopology } from '../../src/project/kinds.ts'
 import { Running } from '../../src/project/running.ts'
@@ -116,6 +117,20 @@ describe('the topologies that run', () => {
     ])
     expect(runs).toEqual([labelOf(next)])
     expect(running.refused.size).toBe(0)
+    await running.end()
+  })
+
+  it('are numbered by the moment when a rebuild was found, not by that of the declaration it rebuilds', async () => {
+    const next = changed(load, { generation: 'next', definition: 'next' })
+    const declared = clock.monotonic()
+    await running.take([next, backlog])
+    await clock.advance(3_600_000)
+    await askForRebuild(next, [next], state, clock)
+    await clock.advance(6_000)
+    expect(preparedOf).toEqual([
+      ['next', declared],
+      ['next', undefined],
+    ])
     await running.end()
   })
 

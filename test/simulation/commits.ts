@@ -76,7 +76,7 @@ export class Commits {
     const all = [...(this.highest.get(`${topic}/${partition}`)?.values() ?? [])]
     const { changes, lose, retain } = this.options
     // others have other tasks where what is declared changes
-    const committed = changes || lose || retain ? Math.max(-1, ...all) : Math.min(...all)
+    const committed = changes || lose || retain ? Math.max(-1, ...all) : Math.min(...(all.length > 0 ? all : [-1]))
     if (position > committed)
       this.broken('positions', `the group is told ${position} of ${topic}/${partition}, ${committed} is committed`)
   }

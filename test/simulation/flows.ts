@@ -57,10 +57,13 @@ export function directOf(options: Options, name: string): number | undefined {
 export const shuffleOf = (options: Options, name: string): number | undefined =>
   directOf(options, name) === undefined ? options.targets + (name === 'twin' ? 1 : 0) : undefined
 
+const ROLES = ['map', 'reduce', 'transform'] as const
+type Role = (typeof ROLES)[number]
+
 /** What a task does, for which topology, and what it reads: `<topic>/<partition>`. Undefined of what the engine keeps beside tasks. */
-export function workOf(options: Options, task: TaskId): { role: string; topology: string; reads: string } | undefined {
-  const [role, namespace, ...place] = task.split('/') as [string, string, ...string[]]
-  if (!['map', 'reduce', 'transform'].includes(role)) return undefined
+export function workOf(options: Options, task: TaskId): { role: Role; topology: string; reads: string } | undefined {
+  const [role, namespace, ...place] = task.split('/') as [Role, string, ...string[]]
+  if (!ROLES.includes(role)) return undefined
   const [name, generation] = namespace.split('@') as [string, string]
   const isShuffled = directOf(options, name) === undefined
   const topic = isShuffled ? shuffleTopic('test', { name, generation }) : readBy(options)[0]

@@ -4,7 +4,7 @@
  */
 import type { Draft, OpenState, Position, TaskId } from '../../src/core/model.ts'
 import { NAME_HEADER } from '../../src/engine/repeats.ts'
-import { DEAD, directOf, MADE, madeOf } from './flows.ts'
+import { DEAD, MADE, madeOf, workOf } from './flows.ts'
 import type { Options } from './options.ts'
 import { isFuture, isRefused, type Sent } from './producer.ts'
 
@@ -15,8 +15,6 @@ interface Owed {
   readonly map: readonly string[]
   readonly reduce: readonly string[]
 }
-
-type Role = 'transform' | 'map' | 'reduce'
 
 export class Kept {
   private readonly options: Options
@@ -96,14 +94,13 @@ export class Kept {
       for (const what of this.learned.get(name) ?? []) this.hold(task, position, what)
       this.learned.delete(name)
     }
-    const [role, namespace, topic, partition] = task.split('/') as [Role, string?, string?, string?]
-    const [topology] = namespace?.split('@') ?? []
-    if (topology === undefined) return
-    if (role === 'transform') this.passes(task, position, `${topic}/${partition}`, ({ transform }) => transform)
-    const named = (names: readonly string[]) => names.map((name) => `${topology}${name}`)
-    if (role === 'map') this.passes(task, position, `${topic}/${partition}`, ({ map }) => named(map))
-    if (role === 'reduce' && this.options.shape === 'direct' && directOf(this.options, topology) !== undefined)
-      this.passes(task, position, `events0/${topic}`, ({ reduce }) => named(reduce))
+    const work = workOf(this.options, task)
+    if (!work) return
+    const { role, topology, reads } = work
+    // of what was not sent here, such as frames, nothing is owed
+    this.passes(task, position, reads, (owed) =>
+      role === 'transform' ? owed.transform : owed[role].map((name) => `${topology}${name}`),
+    )
   }
 
   private passes(

@@ -41,7 +41,7 @@ import { stateOf, storeOf, transportOf } from './services.ts'
 
 const SESSION: Millis = 10_000
 /** Fewer keys in memory than live in a world. */
-export const SETTINGS = { ...SMALL, cacheKeys: 3, waitingFrames: 4, waitingRecords: 6 }
+export const SETTINGS = { ...SMALL, cacheKeys: 3, waitingFrames: 4, waitingRecords: 6, linger: 300 }
 /** The transform, as its tasks are named. */
 const SPLIT = { name: 'split', generation: 'once' }
 

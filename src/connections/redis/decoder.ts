@@ -6,7 +6,9 @@
 import { createRequire } from 'node:module'
 
 const [ERROR, TEXT, ARRAY, NUMBER, LINE] = [0x2d, 0x24, 0x2a, 0x3a, 0x2b]
-const [CR, MINUS, ZERO] = [0x0d, 0x2d, 0x30]
+const [CR, MINUS, PLUS, ZERO] = [0x0d, 0x2d, 0x2b, 0x30]
+/** Bytes of the line of a number. */
+const LONGEST = 24
 const NOTHING = Buffer.alloc(0)
 /** The next answer has not come as a whole. */
 const LATER = Symbol('later')
@@ -15,6 +17,8 @@ const LATER = Symbol('later')
 export interface DecoderOptions {
   onReply(reply: unknown): void
   onErrorReply(error: Error): void
+  /** What values of a type, by its first byte, are made of. */
+  getTypeMapping?(): Readonly<Record<number, unknown>>
 }
 
 interface Reader {
@@ -43,17 +47,22 @@ export class Decoder implements Reader {
   private at = 0
   /** Arrays that are not complete, the outermost first. */
   private readonly open: { readonly items: unknown[]; readonly count: number }[] = []
+  /** What came was no answer, or whoever was told threw: what follows means nothing. */
+  private isBroken = false
   /** Reads all that comes, once something came that version 2 has not. */
   private theirs: Reader | undefined
 
   constructor(options: DecoderOptions) {
     this.options = options
+    // somebody else's client, whose numbers are texts
+    if (options.getTypeMapping?.()[NUMBER] === String) this.theirs = new Theirs(options)
   }
 
   /** Calls back for every answer that is complete with this. Throws for what is no answer; nothing more can be read then. */
   write(chunk: Buffer): void {
     if (this.theirs) this.theirs.write(chunk)
     else {
+      if (this.isBroken) return
       this.pieces.push(chunk)
       this.held += chunk.length
       if (this.held >= this.needed) this.read()
@@ -61,6 +70,7 @@ export class Decoder implements Reader {
   }
 
   private read(): void {
+    this.isBroken = true
     this.bytes = this.pieces.length === 1 ? (this.pieces[0] as Buffer) : Buffer.concat(this.pieces)
     this.at = 0
     for (let value = this.next(); value !== LATER; value = this.next()) this.take(value)
@@ -68,6 +78,7 @@ export class Decoder implements Reader {
     this.held = rest.length
     this.pieces = rest.length > 0 ? [rest] : []
     this.bytes = NOTHING
+    this.isBroken = false
   }
 
   /** The next value that is no array, or an array without items; leaves `at` where it is when it has not come. */
@@ -85,7 +96,7 @@ export class Decoder implements Reader {
         continue
       }
       if (type === NUMBER) return this.number(start) ?? this.later(start, 1)
-      if (type === undefined) return this.later(start, 0)
+      if (type === undefined) return this.later(start, 1)
       if (type !== LINE && type !== ERROR) return this.leave(start, type)
       const end = this.bytes.indexOf(CR, start)
       if (end < 0 || end + 2 > this.bytes.length) return this.later(start, 1)
@@ -111,11 +122,12 @@ export class Decoder implements Reader {
     const { bytes } = this
     let at = start + 1
     const isNegative = bytes[at] === MINUS
-    if (isNegative) at++
+    if (isNegative || bytes[at] === PLUS) at++
     let value = 0
     for (; at < bytes.length && bytes[at] !== CR; at++) {
       const digit = (bytes[at] as number) - ZERO
-      if (!(digit >= 0 && digit <= 9)) throw new Error('a number of Redis has other bytes than digits')
+      if (!(digit >= 0 && digit <= 9 && at - start < LONGEST))
+        throw new Error('a number of Redis has other bytes than digits')
       value = value * 10 + digit
     }
     if (at + 2 > bytes.length) return undefined
@@ -134,7 +146,7 @@ export class Decoder implements Reader {
 
   private later(start: number, missing: number): typeof LATER {
     this.at = start
-    this.needed = this.bytes.length - start + Math.max(1, missing)
+    this.needed = this.bytes.length - start + missing
     return LATER
   }
 

@@ -31,7 +31,7 @@ function someAnswer(chance: Chance, depth = 0): string {
   const kind = chance.int(depth < 4 ? 8 : 6)
   if (kind === 0) return '$-1\r\n'
   if (kind === 1) return '*-1\r\n'
-  if (kind === 2) return `:${chance.pick(['', '-'])}${1 + chance.int(2 ** 40)}\r\n`
+  if (kind === 2) return `:${chance.pick(['', '-', '+'])}${1 + chance.int(2 ** 40)}\r\n`
   if (kind === 3) return `+${'OK QUEUED'.slice(0, chance.int(10))}\r\n`
   if (kind === 4) return `-ERR ${chance.int(100)} is wrong\r\n`
   if (kind === 5) {
@@ -97,9 +97,28 @@ describe('answers of Redis', () => {
     ])
   })
 
-  test.each(['?3\r\n', '$x\r\n', '*1\r\n:1.5\r\n', '*1\r\n?'])('what is none ends the connection: %j', (bytes) => {
-    expect(() => answersOf(Decoder, [Buffer.from(bytes)])).toThrow(/Redis|RESP/)
+  test('that come after what is none are told to nobody', () => {
+    const told: unknown[] = []
+    const decoder = new Decoder({ onReply: (reply) => told.push(reply), onErrorReply: () => undefined })
+    expect(() => decoder.write(Buffer.from(':1\r\n:x\r\n'))).toThrow(/Redis/)
+    decoder.write(Buffer.from(':2\r\n'))
+    expect(told).toEqual([1])
   })
+
+  test('whose numbers somebody wants as texts are left to ioredis', () => {
+    const told: unknown[] = []
+    const options = { ...asBytes, getTypeMapping: () => ({ 58: String }) }
+    const decoder = new Decoder({ ...options, onReply: (reply) => told.push(reply), onErrorReply: () => undefined })
+    decoder.write(Buffer.from(':9007199254740993\r\n'))
+    expect(told).toEqual(['9007199254740993'])
+  })
+
+  test.each(['?3\r\n', '$x\r\n', '*1\r\n:1.5\r\n', '*1\r\n?', `:${'1'.repeat(99)}`])(
+    'what is none ends the connection: %j',
+    (bytes) => {
+      expect(() => answersOf(Decoder, [Buffer.from(bytes)])).toThrow(/Redis|RESP/)
+    },
+  )
 
   test('are read so by the connections that ioredis makes', async () => {
     useOwnDecoder()
