@@ -144,7 +144,9 @@ async function main(): Promise<void> {
     }
     const given = process.argv.slice(2)
     const command = `npm run bench${given.length > 0 ? ` -- ${given.join(' ')}` : ''}`
-    await writeReport({ command, events, runs, series, delays, skipped })
+    if (peers.length === 0 || options.profile !== undefined)
+      console.log('bench/RESULTS.md stays as it is: without peers, or profiled, nothing is compared')
+    else await writeReport({ command, events, runs, series, delays, skipped })
   } finally {
     await setup.close()
   }

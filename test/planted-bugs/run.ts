@@ -21,6 +21,10 @@ const values = new Command('npm run planted-bugs --')
 const UNIT = ['test/core', 'test/engine', 'test/features', 'test/aggregations', 'test/transforms', 'test/sinks']
 
 const bugs = BUGS.filter(({ name }) => new RegExp(values.only).test(name))
+if (bugs.length === 0) {
+  console.error(`No bug has a name in which ${values.only} is found.`)
+  process.exit(1)
+}
 const tree = await Tree.copy()
 let missed = 0
 try {
