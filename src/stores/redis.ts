@@ -87,7 +87,7 @@ const DROP_ALIAS = luaScript(`
 if redis.call('HGET', KEYS[1], 'namespace') == ARGV[1] then redis.call('DEL', KEYS[1]) end
 `)
 
-/** What ioredis knows by a lower-case name it would make an object of texts of. */
+/** In capitals: of the answer to `hgetall` ioredis makes an object of texts. */
 const READ = 'HGETALL'
 
 /** Keys that one step of a scan looks at. */
