@@ -48,7 +48,12 @@ export function createMetrics() {
       ['topology'],
     ),
     batchRecords: histogram('batch_records', 'Records (map) or rows (reduce) per step.', RECORDS, ['topology', 'role']),
-    batchSeconds: histogram('batch_seconds', 'Wall time of a step, waiting for more rows and commit included.', SECONDS, ['topology', 'role']),
+    batchSeconds: histogram(
+      'batch_seconds',
+      'Wall time of a step, waiting for more rows and commit included.',
+      SECONDS,
+      ['topology', 'role'],
+    ),
     commitSeconds: histogram('commit_seconds', 'Wall time of a state commit.', SECONDS, ['topology', 'role']),
     sinkSeconds: histogram('sink_seconds', 'Wall time of a call that a sink has answered.', SECONDS, [
       'topology',
