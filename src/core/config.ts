@@ -79,7 +79,7 @@ const engine = z.strictObject({
   batch: z
     .strictObject({
       maxRecords: positive(1_000_000)
-        .default(50_000)
+        .default(200_000)
         .describe('Records a task applies before it commits, when behind.'),
       linger: z
         .union([z.literal(0), duration])

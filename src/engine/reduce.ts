@@ -150,7 +150,7 @@ export class ReduceTask<S = unknown> implements Task {
         const before = this.sources.clock
         const from = this.sources.take(frame)
         repeated += from
-        isNear ||= frame.live
+        isNear ||= frame.live && from < rows.length
         if (!(frame.stamp <= batch.stamp) && !Number.isNaN(frame.stamp)) batch.stamp = frame.stamp
         if (from < rows.length) batch.rows.add({ ...frame, from, clock: before })
       }

@@ -7,7 +7,7 @@ const HOLD_UP_MS = 3_000
 const WAITING_FRAMES = 256
 const WAITING_RECORDS = 4_096
 /** Rows that the tasks of a worker may have decoded at once, about 200 bytes each; and what a task may have however many there are. */
-const MOST_ROWS = 800_000
+const MOST_ROWS = 4_000_000
 const LEAST_ROWS = 4_096
 
 /** What the engine is told, of the configuration and of how many topologies share a worker's memory now. */
