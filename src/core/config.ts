@@ -79,7 +79,7 @@ const engine = z.strictObject({
   batch: z
     .strictObject({
       maxRecords: positive(1_000_000)
-        .default(200_000)
+        .default(50_000)
         .describe('Records a task applies before it commits, when behind.'),
       linger: z
         .union([z.literal(0), duration])
@@ -91,7 +91,7 @@ const engine = z.strictObject({
     })
     .prefault({}),
   cacheKeys: positive(100_000_000)
-    .default(50_000)
+    .default(200_000)
     .describe('Keys a worker keeps in memory over all its tasks: a few kB each, more with many features.'),
   tableBytes: positive(2 ** 40)
     .default(256 * 1024 * 1024)
