@@ -2,12 +2,10 @@
  * W1 with 4, 20 and 50 features: the four of the work, and more over newest events and windows of several lengths, for which sums, least and
  * largest values are asked. The four are held against the oracle.
  */
-import type { FeatureStore } from '../../src/core/model.ts'
-import { checkProject } from '../../src/project/check.ts'
 import { configOf } from '../millrace.ts'
-import { openPart, openSetup } from '../setup.ts'
-import { differences, writeProject } from '../w1.ts'
-import { homeOf, measureWorkers, type Scale } from './worker.ts'
+import { openSetup } from '../setup.ts'
+import { writeProject } from '../w1.ts'
+import { holdToOracle, homeOf, measureWorkers, type Scale } from './worker.ts'
 
 const OWN = 4
 const COUNTS = [OWN, 20, 50]
@@ -31,10 +29,7 @@ export async function measure({ events, profile }: Scale): Promise<void> {
         yaml.replace('features:\n', `features:\n${more(count - OWN)}`),
       )
       const { cpuSeconds, seconds, peakMb } = await measureWorkers(setup, home, events, { profile })
-      const generation = (await checkProject(home)).project?.topologies[0]?.generation
-      const store = await openPart<FeatureStore>('stores', 'redis', { url: setup.redisUrl, prefix: run })
-      const wrong = await differences(store, `w1@${generation}`, setup.oracle).finally(() => store.close())
-      if (wrong.length > 0) throw new Error(`${wrong.length} values are wrong, such as ${wrong.slice(0, 3).join('; ')}`)
+      await holdToOracle(setup, home, run, setup.oracle)
       const micros = (cpuSeconds * 1e6) / events
       least ??= micros
       console.log(

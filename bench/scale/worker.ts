@@ -1,11 +1,13 @@
 /** Workers on a project until all is applied: what the parts of `npm run bench -- --work scale-…` share. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { FeatureStore } from '../../src/core/model.ts'
 import { checkProject } from '../../src/project/check.ts'
 import { cpuSeconds, endsWithUs, peakMb } from '../children.ts'
 import { counters } from '../millrace.ts'
-import type { Setup } from '../setup.ts'
-import { type RunningWorker, startWorker } from '../w1.ts'
+import type { Oracle } from '../oracle.ts'
+import { openPart, type Setup } from '../setup.ts'
+import { differences, type RunningWorker, startWorker } from '../w1.ts'
 
 const LOOK_EVERY_MS = 1_000
 const QUIET_LOOKS = 10
@@ -83,6 +85,14 @@ export async function measureWorkers(
     for (const { name, generation } of topologies)
       await transport.deleteTopic(`${config?.deployment}.${name}.${generation}.shuffle`)
   }
+}
+
+/** Throws where a store's values of W1, as that run has them in Redis, are not the oracle's. */
+export async function holdToOracle({ redisUrl }: Setup, home: string, run: string, oracle: Oracle): Promise<void> {
+  const generation = (await checkProject(home)).project?.topologies[0]?.generation
+  const store = await openPart<FeatureStore>('stores', 'redis', { url: redisUrl, prefix: run })
+  const wrong = await differences(store, `w1@${generation}`, oracle).finally(() => store.close())
+  if (wrong.length > 0) throw new Error(`${wrong.length} values are wrong, such as ${wrong.slice(0, 3).join('; ')}`)
 }
 
 /** Where a run has its project. */

@@ -1,10 +1,8 @@
 /** W1 by one, two and four workers: what an event costs should not depend on how many share the work. Held against the oracle. */
-import type { FeatureStore } from '../../src/core/model.ts'
-import { checkProject } from '../../src/project/check.ts'
 import { configOf } from '../millrace.ts'
-import { openPart, openSetup } from '../setup.ts'
-import { differences, writeProject } from '../w1.ts'
-import { homeOf, measureWorkers, type Scale } from './worker.ts'
+import { openSetup } from '../setup.ts'
+import { writeProject } from '../w1.ts'
+import { holdToOracle, homeOf, measureWorkers, type Scale } from './worker.ts'
 
 const WORKERS = [1, 2, 4]
 
@@ -17,10 +15,7 @@ export async function measure({ events, profile }: Scale): Promise<void> {
       const home = homeOf(setup, run)
       await writeProject(home, configOf(setup, run))
       const { cpuSeconds, seconds, peakMb } = await measureWorkers(setup, home, events, { workers, profile })
-      const generation = (await checkProject(home)).project?.topologies[0]?.generation
-      const store = await openPart<FeatureStore>('stores', 'redis', { url: setup.redisUrl, prefix: run })
-      const wrong = await differences(store, `w1@${generation}`, setup.oracle).finally(() => store.close())
-      if (wrong.length > 0) throw new Error(`${wrong.length} values are wrong, such as ${wrong.slice(0, 3).join('; ')}`)
+      await holdToOracle(setup, home, run, setup.oracle)
       const micros = (cpuSeconds * 1e6) / events
       one ??= micros
       console.log(
