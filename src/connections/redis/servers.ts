@@ -13,6 +13,8 @@ export interface Primary {
   readonly groups: readonly (readonly number[])[]
 }
 
+const AGAIN_AFTER_MS = 50
+
 export interface Servers {
   /** Resolves when it is connected. Throws `store-failed` when that takes too long. */
   primaryOf(key: string): Promise<Redis>
@@ -23,7 +25,16 @@ export interface Servers {
   close(): Promise<void>
 }
 
+/**
+ * ioredis ends a connection for good when a sentinel announces a failover while it connects: its failover detector closes the
+ * connector under it. So what ends before `close` is connected again.
+ */
 export function oneServer(client: Redis, timeout: Millis, reason: () => string): Servers {
+  let again: NodeJS.Timeout | undefined
+  const connectAgain = () => {
+    again = setTimeout(() => client.connect().catch(() => undefined), AGAIN_AFTER_MS)
+  }
+  client.on('end', connectAgain)
   const connected = async () => {
     if (client.status !== 'ready') await ready(client, timeout, reason)
     return client
@@ -33,6 +44,8 @@ export function oneServer(client: Redis, timeout: Millis, reason: () => string):
     primaries: async (keys) => [{ client: await connected(), tag: '', groups: keys.length ? [[...keys.keys()]] : [] }],
     moved: async () => false,
     async close() {
+      client.off('end', connectAgain)
+      clearTimeout(again)
       if (client.status === 'ready') await client.quit().catch(() => undefined)
       client.disconnect()
     },
