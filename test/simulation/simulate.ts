@@ -31,7 +31,7 @@ export async function simulate(seed: number, given: Partial<Options> = {}, keeps
   let violation: Violation | undefined
   try {
     await live(world, new Random(seed, 'life'))
-    await check(world)
+    await check(world, true)
     await checkProgress(world)
     await checkAliases(world)
     violation = world.violations[0]
