@@ -44,6 +44,8 @@ export class Running {
   private runs = new Map<string, Run>()
   /** Generations that are replaced and still serve: they go on until the alias has moved. */
   private replaced: Run[] = []
+  /** Closed as soon as the worker has let go of them. */
+  private readonly gone: Run[] = []
   private isPending = false
   private changes: Promise<void> = Promise.resolve()
   private readonly stopping = new AbortController()
@@ -93,7 +95,7 @@ export class Running {
 
   /** To be called when the worker has stopped. */
   async close(): Promise<void> {
-    for (const run of [...this.runs.values(), ...this.replaced].reverse()) await run.close()
+    for (const run of [...this.runs.values(), ...this.replaced, ...this.gone].reverse()) await run.close()
   }
 
   private change(): Promise<void> {
@@ -116,7 +118,6 @@ export class Running {
     const { wanted, wantedAt } = this
     const topologies = await this.rebuilt(wanted)
     const names = new Set(topologies.map(({ name }) => name))
-    const gone: Run[] = []
     const tasks = isNew ? worker.status() : []
     const blocked = new Set(tasks.flatMap((task) => (task.condition === 'blocked' ? [task.topology] : [])))
     this.refused.clear()
@@ -127,7 +128,7 @@ export class Running {
         // a rebuild is asked for later than what it rebuilds was declared
         await worker.prepare((await this.open(topology)).flow, wanted.includes(topology) ? wantedAt : undefined)
         log.info({ topology: topology.name, generation: topology.generation }, before ? 'changed' : 'added')
-        if (before) (servesUntilReplaced(before.topology, topology) ? this.replaced : gone).push(before)
+        if (before) (servesUntilReplaced(before.topology, topology) ? this.replaced : this.gone).push(before)
       } catch (error) {
         await this.refuse(topology, before, error)
       }
@@ -136,11 +137,11 @@ export class Running {
       if (names.has(name)) continue
       log.info({ topology: name }, 'removed; its state stays')
       this.runs.delete(name)
-      gone.push(run)
+      this.gone.push(run)
     }
-    gone.push(...(await this.superseded()))
+    this.gone.push(...(await this.superseded()))
     await worker.update(this.announce())
-    for (const run of gone) await run.close()
+    for (const run of this.gone.splice(0)) await run.close()
   }
 
   /** A topology that is seen to change here was declared later than what it replaces, whatever its file's time says. */

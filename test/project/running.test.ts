@@ -24,6 +24,8 @@ let preparedOf: [definition: string, since: number | undefined][]
 let refuses: string
 let blocked: string[]
 let alias: string | undefined
+/** Does the feature store not answer? */
+let isSilent: boolean
 const BLOCKED = { id: 'x', condition: 'blocked' as const, reason: 'x', lag: 0, clock: undefined }
 const silent = () => undefined
 
@@ -41,6 +43,7 @@ beforeEach(async () => {
   preparedOf = []
   refuses = ''
   blocked = []
+  isSilent = false
   alias = `store-load@${load.generation}`
   running = new Running({
     worker: {
@@ -55,7 +58,12 @@ beforeEach(async () => {
       },
     },
     state,
-    store: { alias: async (name) => (name === 'store-load' ? alias : undefined) },
+    store: {
+      alias: async (name) => {
+        if (isSilent) throw new MillraceError('store-failed', 'no answer')
+        return name === 'store-load' ? alias : undefined
+      },
+    },
     open: async (topology) => ({
       flow: topology.flow([] as never),
       close: async () => {
@@ -161,6 +169,18 @@ describe('the topologies that run', () => {
     state.open = open
     await clock.advance(6_000)
     expect(runs).toEqual([labelOf(next)])
+    await running.end()
+  })
+
+  it('are closed once they are gone, also where the feature store did not answer at first', async () => {
+    await running.take([changed(load, { generation: 'next', definition: 'next' }), backlog])
+    isSilent = true
+    await expect(running.take([changed(load, { generation: 'next', definition: 'next' })])).rejects.toThrow('no answer')
+    expect(closed).toEqual([])
+    isSilent = false
+    await clock.advance(6_000)
+    expect(runs).not.toContain(labelOf(backlog))
+    expect(closed).toEqual([labelOf(backlog)])
     await running.end()
   })
 
