@@ -60,14 +60,16 @@ export function send(
   headers: Readonly<Record<string, string>> = {},
 ): void {
   if (response.headersSent) return
+  const length = Buffer.byteLength(body)
   response.writeHead(status, {
     'content-type': contentType,
-    'content-length': Buffer.byteLength(body),
+    'content-length': length,
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     ...headers,
   })
-  response.end(body)
+  // what is ASCII is the same in both, and Node writes it several times as fast
+  response.end(body, length === body.length ? 'latin1' : 'utf8')
 }
 
 export function sendProblem(response: ServerResponse, problem: Problem): void {
