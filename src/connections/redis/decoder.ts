@@ -9,6 +9,8 @@ const [ERROR, TEXT, ARRAY, NUMBER, LINE] = [0x2d, 0x24, 0x2a, 0x3a, 0x2b]
 const [CR, MINUS, PLUS, ZERO] = [0x0d, 0x2d, 0x2b, 0x30]
 /** Bytes of the line of a number. */
 const LONGEST = 24
+/** Bytes of any other line; one without an end would be looked through again with all that comes. */
+const LONGEST_LINE = 1 << 20
 const NOTHING = Buffer.alloc(0)
 /** The next answer has not come as a whole. */
 const LATER = Symbol('later')
@@ -99,6 +101,7 @@ export class Decoder implements Reader {
       if (type === undefined) return this.later(start, 1)
       if (type !== LINE && type !== ERROR) return this.leave(start, type)
       const end = this.bytes.indexOf(CR, start)
+      if (end < 0 && this.bytes.length - start > LONGEST_LINE) throw new Error('a line of Redis does not end')
       if (end < 0 || end + 2 > this.bytes.length) return this.later(start, 1)
       this.at = end + 2
       const line = this.bytes.subarray(start + 1, end)
