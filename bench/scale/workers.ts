@@ -1,25 +1,45 @@
-/** W1 by one, two and four workers: what an event costs should not depend on how many share the work. Held against the oracle. */
+/**
+ * W1 by one, two and four workers: what an event costs should not depend on how many share the work. Held against the oracle. Processes
+ * on other cores make each other slower (caches, clock rate, the scheduler), so one worker is measured beside as many that only burn
+ * CPU, too: what it costs there is what more workers are to be held against.
+ */
+import { spawn } from 'node:child_process'
+import { endsWithUs } from '../children.ts'
 import { configOf } from '../millrace.ts'
 import { openSetup } from '../setup.ts'
 import { writeProject } from '../w1.ts'
 import { holdToOracle, homeOf, measureWorkers, type Scale } from './worker.ts'
 
-const WORKERS = [1, 2, 4]
+/** How many workers, and how many processes beside them. */
+const RUNS = [
+  [1, 0],
+  [1, 1],
+  [2, 0],
+  [1, 3],
+  [4, 0],
+] as const
 
 export async function measure({ events, profile }: Scale): Promise<void> {
   const setup = await openSetup(events)
   try {
     let one: number | undefined
-    for (const workers of WORKERS) {
-      const run = `workers-${workers}`
+    for (const [workers, beside] of RUNS) {
+      const run = `workers-${workers}-${beside}`
       const home = homeOf(setup, run)
       await writeProject(home, configOf(setup, run))
-      const { cpuSeconds, seconds, peakMb } = await measureWorkers(setup, home, events, { workers, profile })
+      const burning = Array.from({ length: beside }, () => spawn(process.execPath, ['-e', 'for (;;);']))
+      for (const child of burning) endsWithUs(child)
+      const { cpuSeconds, seconds, peakMb } = await measureWorkers(setup, home, events, { workers, profile }).finally(
+        () => {
+          for (const child of burning) child.kill('SIGKILL')
+        },
+      )
       await holdToOracle(setup, home, run, setup.oracle)
       const micros = (cpuSeconds * 1e6) / events
       one ??= micros
+      const what = beside > 0 ? `${workers} worker beside ${beside} that burn CPU` : `${workers} workers`
       console.log(
-        `${workers} workers: ${micros.toFixed(2)} µs CPU per event, ${(micros / one).toFixed(2)} of one's, ${Math.round(events / seconds)} events/s, peak ${Math.round(peakMb)} MB each`,
+        `${what}: ${micros.toFixed(2)} µs CPU per event, ${(micros / one).toFixed(2)} of one's alone, ${Math.round(events / seconds)} events/s, peak ${Math.round(peakMb)} MB each`,
       )
     }
   } finally {
