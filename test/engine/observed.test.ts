@@ -1,6 +1,6 @@
 /** What operators see of tasks: log lines with their place, gauges of the tasks that are here. */
 import { describe, expect, it } from 'vitest'
-import type { EmissionBatch, State } from '../../src/core/model.ts'
+import type { EmissionBatch, Sink, State } from '../../src/core/model.ts'
 import type { Log } from '../../src/core/part.ts'
 import { meteredSink } from '../../src/engine/metered-sink.ts'
 import { createMetrics } from '../../src/engine/metrics.ts'
@@ -103,6 +103,92 @@ describe('the gauges of a worker', () => {
     expect(await values(others.partitions)).toEqual(['events: 1'])
     expect(await values(others.lag)).toHaveLength(1)
     await Promise.all([here.stop(), second.stop()])
+  })
+})
+
+describe('the group', () => {
+  it('is told the lowest position of the tasks that read a partition', async () => {
+    let isDown = true
+    const world = await World.create({ shuffle: undefined, topics: { events: 2 } })
+    const slow = await world.topology('slow')
+    const [sink] = slow.sinks as [Sink]
+    const take = sink.write.bind(sink)
+    const write: Sink['write'] = async (batch) => {
+      if (isDown && batch.emissions.length > 0) throw new Error('down')
+      return take(batch)
+    }
+    const worker = world.worker(undefined, world.flow, { ...slow, sinks: [Object.assign(sink, { write })] })
+    await worker.start()
+    await world.clock.advance(2_000)
+    await world.send('events', 1, event(world), event(world), event(world))
+    await world.clock.advance(3_000)
+    const told = async () => world.transport.committed(worker.group, 'events')
+    expect(worker.status().map(({ condition }) => condition)).toEqual(['running', 'running', 'running', 'waiting'])
+    expect(await told()).toEqual([0, 0])
+    isDown = false
+    await world.clock.advance(3_000)
+    expect(await told()).toEqual([0, 3])
+    await worker.stop()
+  })
+
+  it('is told again when it could not be, and nobody is held up', async () => {
+    const { log, kept } = lines()
+    let isDown = true
+    const world = await World.create({
+      log,
+      shuffle: undefined,
+      topics: { events: 1 },
+      transport: (real) => {
+        const join = real.join.bind(real)
+        const joined: typeof join = async (...args) => {
+          const membership = await join(...args)
+          const commit = membership.commit.bind(membership)
+          return Object.assign(membership, {
+            commit: (positions: Parameters<typeof commit>[0]) =>
+              isDown ? Promise.reject(new Error('no coordinator')) : commit(positions),
+          })
+        }
+        return Object.assign(real, { join: joined })
+      },
+    })
+    const worker = world.worker()
+    await worker.start()
+    await world.send('events', 0, event(world))
+    await world.clock.advance(2_000)
+    expect(await world.features('a')).toBeDefined()
+    expect(kept).toContainEqual({
+      reason: 'Error: no coordinator',
+      message: 'the group could not be told the positions',
+    })
+    isDown = false
+    await world.clock.advance(1_000)
+    expect(await world.transport.committed(worker.group, 'events')).toEqual([1])
+    await worker.stop()
+  })
+})
+
+describe('the ends of topics', () => {
+  it('are asked for once in half a heartbeat, whoever wants to know them', async () => {
+    let asked = 0
+    const world = await World.create({
+      shuffle: undefined,
+      topics: { events: 4 },
+      transport: (real) =>
+        new Proxy(real, {
+          get: (target, name) => {
+            if (name === 'ranges') asked++
+            return Reflect.get(target, name).bind?.(target) ?? Reflect.get(target, name)
+          },
+        }),
+    })
+    const worker = world.worker()
+    await worker.start()
+    await world.clock.advance(5_000)
+    asked = 0
+    await world.clock.advance(10_000)
+    expect(asked).toBeGreaterThanOrEqual(10)
+    expect(asked).toBeLessThanOrEqual(20)
+    await worker.stop()
   })
 })
 
