@@ -21,6 +21,8 @@ const FLINK = '2.1.0'
 const KAFKA_STREAMS = '4.3.1'
 
 interface Program {
+  /** Of its source, in `peers/`. */
+  readonly folder: string
   readonly name: string
   readonly version: string
   readonly libraries: readonly (readonly [group: string, artifact: string, version: string])[]
@@ -28,16 +30,29 @@ interface Program {
   readonly javaArgs: readonly string[]
 }
 
-export const PROGRAMS: Readonly<Record<'kstreams' | 'flink', Program>> = {
+const STREAMS = {
+  folder: 'kstreams',
+  name: `Kafka Streams ${KAFKA_STREAMS}`,
+  version: KAFKA_STREAMS,
+  libraries: [['org.apache.kafka', 'kafka-streams', KAFKA_STREAMS], AVRO, LOGGING],
+} as const
+
+export const PROGRAMS: Readonly<Record<'kstreams' | 'kstreams-memory' | 'flink', Program>> = {
   kstreams: {
-    name: `Kafka Streams ${KAFKA_STREAMS}`,
-    version: KAFKA_STREAMS,
-    libraries: [['org.apache.kafka', 'kafka-streams', KAFKA_STREAMS], AVRO, LOGGING],
+    ...STREAMS,
     about: (work) =>
       work === 'w0' ? 'at least once' : 'exactly once, state in RocksDB, commits each second; durable shuffle',
     javaArgs: [],
   },
+  'kstreams-memory': {
+    ...STREAMS,
+    name: `${STREAMS.name}, in memory`,
+    about: (work) =>
+      work === 'w0' ? undefined : 'exactly once, state on the heap, commits each second; durable shuffle',
+    javaArgs: ['-Dmemory=true'],
+  },
   flink: {
+    folder: 'flink',
     name: `Flink ${FLINK}`,
     version: FLINK,
     libraries: [
@@ -64,12 +79,14 @@ export async function openPeer(peer: PeerName, setup: Setup): Promise<Engine> {
   if (java === undefined) throw new Missing('no Java of version 17 or later is installed')
   const compiler = join(dirname(java), 'javac')
   if (!existsSync(compiler)) throw new Missing(`no Java compiler beside ${java}`)
-  const libraries = await cached(`bench-${peer}-${program.version}`, (directory) => download(program, directory))
+  const libraries = await cached(`bench-${program.folder}-${program.version}`, (directory) =>
+    download(program, directory),
+  )
   const classes = join(setup.directory, `${peer}-classes`)
   await mkdir(classes)
   const sources = (
     await Promise.all(
-      ['common', peer].map(async (folder) =>
+      ['common', program.folder].map(async (folder) =>
         (await readdir(join(HERE, 'peers', folder))).map((file) => join(HERE, 'peers', folder, file)),
       ),
     )

@@ -19,13 +19,14 @@ import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.internals.InternalProcessorContext;
 import org.apache.kafka.streams.processor.internals.ProcessorNode;
+import org.apache.kafka.streams.state.KeyValueBytesStoreSupplier;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.Stores;
 import org.apache.kafka.streams.state.internals.CacheFlushListener;
 import org.apache.kafka.streams.state.internals.WrappedStateStore;
 
 /**
- * Kafka Streams in one process: `Main w0|w1 coalesced|each`. W0 at least once; W1 exactly once, state in RocksDB, commits each second.
+ * Kafka Streams in one process: `Main w0|w1 coalesced|each`. W0 at least once; W1 exactly once, state in RocksDB (with -Dmemory=true on the heap), commits each second.
  * Coalesced: results come when the cache of the state is flushed, as those of `aggregate()` of its DSL do.
  */
 public class Main {
@@ -117,6 +118,10 @@ public class Main {
     return Serdes.serdeFrom((topic, value) -> value == null ? null : to.apply(value), (topic, bytes) -> bytes == null ? null : from.apply(bytes));
   }
 
+  static KeyValueBytesStoreSupplier keyValueStore(String name) {
+    return Boolean.getBoolean("memory") ? Stores.inMemoryKeyValueStore(name) : Stores.persistentKeyValueStore(name);
+  }
+
   public static void main(String[] args) throws Exception {
     boolean isW1 = args[0].equals("w1"), coalesced = args[1].equals("coalesced");
     String to = System.getProperty("out");
@@ -129,10 +134,10 @@ public class Main {
       orders.filter((key, order) -> { done.increment(); return order.isTaken(); })
           .map((key, order) -> { results.increment(); return KeyValue.pair(order.storeId, order.json()); }).to(to, texts);
     } else {
-      var stores = Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore("stores"), Serdes.String(), serde(Store::bytes, Store::of));
+      var stores = Stores.keyValueStoreBuilder(keyValueStore("stores"), Serdes.String(), serde(Store::bytes, Store::of));
       builder.addStateStore(coalesced ? stores.withCachingEnabled() : stores);
       for (String name : List.of("times", "open"))
-        builder.addStateStore(Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore(name), Serdes.ByteArray(), Serdes.ByteArray()));
+        builder.addStateStore(Stores.keyValueStoreBuilder(keyValueStore(name), Serdes.ByteArray(), Serdes.ByteArray()));
       orders.selectKey((key, order) -> order.storeId)
           .repartition(Repartitioned.with(Serdes.String(), serde(Order::rowBytes, Order::ofRow)).withName("by-store").withNumberOfPartitions(Integer.getInteger("partitions")))
           .process(() -> new StoreWork(coalesced), "stores", "times", "open").to(to, texts);
