@@ -245,15 +245,9 @@ function guarded(condition: ASTNode): { readonly value: ASTNode; readonly isTher
   return right.op === 'value' && right.args === null ? { value: left, isThere: op === '!=' } : undefined
 }
 
+/** Code of its own for each path, `e => e["store"]?.["id"] ?? null`: closures over names would share one, which looks up every name anew. */
 function reader(path: readonly string[]): Run {
-  const [first, second] = path as readonly [string, string?]
-  if (second === undefined) return (event) => event[first] ?? null
-  if (path.length === 2) return (event) => (event[first] as Event | null | undefined)?.[second] ?? null
-  return (event) => {
-    let value: unknown = event
-    for (const name of path) value = (value as Event | null | undefined)?.[name]
-    return value ?? null
-  }
+  return new Function('e', `return e${path.map((name) => `[${JSON.stringify(name)}]`).join('?.')} ?? null`) as Run
 }
 
 /** An entry of a map, or an item of a list; null when it is not there. */
