@@ -11,7 +11,10 @@ const TRIAL = 4096
  * cheaper than making it; a field whose texts hardly repeat is found out, and read plainly from then on.
  */
 export function repeatedText(): (cursor: Cursor) => string {
-  const seen: string[] = new Array(SLOTS).fill('')
+  let texts: string[] = new Array(SLOTS).fill('')
+  /** Bytes of each text, which are cheaper to compare with than the text itself. */
+  let known = new Uint8Array(SLOTS * LONGEST)
+  const lengths = new Uint8Array(SLOTS)
   let reads = 0
   let found = 0
   let pays = true
@@ -25,15 +28,21 @@ export function repeatedText(): (cursor: Cursor) => string {
       pays = found * 2 > reads
       reads = 0
       found = 0
+      if (!pays) {
+        texts = []
+        known = new Uint8Array(0)
+        return bytes.toString('utf8', from, at)
+      }
     }
     const slot = slotOf(bytes, from, at)
-    const there = seen[slot] as string
-    if (isThere(there, bytes, from, length)) {
+    if (lengths[slot] === length && isThere(known, slot * LONGEST, bytes, from, length)) {
       found++
-      return there
+      return texts[slot] as string
     }
     const text = bytes.toString('utf8', from, at)
-    seen[slot] = text
+    texts[slot] = text
+    lengths[slot] = length
+    for (let i = 0; i < length; i++) known[slot * LONGEST + i] = bytes[from + i] as number
     return text
   }
 }
@@ -45,9 +54,8 @@ function slotOf(bytes: Buffer, from: number, to: number): number {
   return (hash ^ (hash >>> 12)) & (SLOTS - 1)
 }
 
-/** Only ASCII can be equal unit by byte at equal length, so what is found is right. */
-function isThere(text: string, bytes: Buffer, from: number, length: number): boolean {
-  if (text.length !== length) return false
-  for (let i = 0; i < length; i++) if (text.charCodeAt(i) !== bytes[from + i]) return false
+/** The same bytes are always the same text. */
+function isThere(known: Uint8Array, at: number, bytes: Buffer, from: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (known[at + i] !== bytes[from + i]) return false
   return true
 }

@@ -131,6 +131,13 @@ describe('values', () => {
       expect(decoder.record(input(encoder.encode({ v }))).v).toBe(v)
     }
   })
+
+  it('are told apart where texts that repeat differ in their beginnings alone', async () => {
+    const encoder = avroEncoder({ schema: field('string'), id: 1 })
+    const decoder = await decoderFor({ writer: field('string') })
+    const texts = ['city-000001', 'shop-000001', 'ünün-000001', 'city-000001', 'city-000001', '', 'ünün-000001']
+    for (const v of [...texts, ...texts]) expect(decoder.record(input(encoder.encode({ v }))).v).toBe(v)
+  })
 })
 
 describe('evolution', () => {
