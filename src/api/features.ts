@@ -1,15 +1,16 @@
 /** Reads feature values: which namespaces to ask for which ids, in as few calls of the store as there are topologies. */
-import type { FeatureRecord, FeatureStore, Millis } from '../core/model.ts'
+import type { FeatureJson, FeatureStore, Millis } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
 import type { EntityCatalog } from './catalog.ts'
 import { Problem } from './problem.ts'
-import { checkId, choose, type Known, render, type View, views } from './view.ts'
+import { type Known, render, renderList } from './render.ts'
+import { checkId, choose, type View, views } from './view.ts'
 
 const ALIAS_MS = 1000
 
 export interface FeaturesOptions {
   readonly catalog: () => readonly EntityCatalog[]
-  readonly store: Pick<FeatureStore, 'read'>
+  readonly store: Pick<FeatureStore, 'readJson'>
   readonly log: Log
   /** How long one read may wait for the store before it answers 503, in ms. */
   readonly storeMs: number
@@ -31,8 +32,11 @@ export interface Read {
 export interface Features {
   /** The answer for one id, as JSON text. Values as of longer ago than `maxAge` are answered by their defaults. */
   one(entity: string, id: string, names: Names, maxAge?: Millis): Promise<string>
-  /** The same for many of several entities, in the order asked, with one call of the store per topology. */
-  many(reads: readonly Read[], maxAge?: Millis): Promise<readonly string[]>
+  /**
+   * The same for many of several entities, in the order asked, with one call of the store per topology: JSON in UTF-8, an object
+   * that begins with `before` and ends with the list of answers.
+   */
+  many(before: string, reads: readonly Read[], maxAge?: Millis): Promise<Buffer>
   /** How an entity looks in answers; the same object while the catalog is the same and `names` are undefined. */
   view(entity: string, names: Names): View
   /** What the store knows of each, in the order asked; one call of it per topology. */
@@ -57,11 +61,11 @@ export function createFeatures(options: FeaturesOptions): Features {
   }
 
   async function read(
-    { topology, namespace }: View['topologies'][number],
+    { topology, namespace, fields }: View['topologies'][number],
     ids: readonly string[],
-  ): Promise<readonly (FeatureRecord | undefined)[]> {
+  ): Promise<Known> {
     const serving = await namespaceOf(topology, namespace)
-    return serving === undefined || ids.length === 0 ? [] : options.store.read(serving, ids)
+    return serving === undefined || ids.length === 0 ? [] : options.store.readJson(serving, ids, fields)
   }
 
   async function inTime<T>(work: Promise<T>): Promise<T> {
@@ -100,11 +104,11 @@ export function createFeatures(options: FeaturesOptions): Features {
       } catch (error) {
         throw unavailable(error)
       }
-      const known: (FeatureRecord | undefined)[] = []
+      const known: (FeatureJson | undefined)[] = []
       for (let t = 0; t < answers.length; t++) known.push(answers[t]?.[0])
       return render(chosen, id, known, Date.now(), maxAge)
     },
-    async many(reads, maxAge) {
+    async many(before, reads, maxAge) {
       const asked = reads.flatMap(({ entity, ids, features }, r) => {
         const chosen = view(entity, features)
         return ids.map((id, i) => {
@@ -112,9 +116,7 @@ export function createFeatures(options: FeaturesOptions): Features {
           return { view: chosen, id }
         })
       })
-      const found = await known(asked)
-      const now = Date.now()
-      return asked.map(({ view, id }, i) => render(view, id, found[i] as Known, now, maxAge))
+      return renderList(before, asked, await known(asked), Date.now(), maxAge)
     },
   }
 }

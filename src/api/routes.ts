@@ -95,8 +95,7 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       answers: json('Batch', 'One result per id.'),
       problems: [...READ, ...BODY],
       handle: async ({ body: { reads, maxAge }, response }) => {
-        const results = await features.many(reads, maxAge)
-        send(response, 200, 'application/json', `{"results":[${results.join(',')}]}`)
+        send(response, 200, 'application/json', await features.many('{"results":', reads, maxAge))
       },
     }),
     route({
@@ -120,9 +119,9 @@ export function routesOf(options: RouteOptions): readonly Route[] {
       answers: json('EntityBatch', 'One result per id.'),
       problems: [...READ, ...BODY],
       handle: async ({ params: { entity = '' }, body: { ids, features: names, maxAge }, response }) => {
-        const results = await features.many([{ entity, ids, features: names }], maxAge)
-        const text = `{"entity":${JSON.stringify(entity)},"results":[${results.join(',')}]}`
-        send(response, 200, 'application/json', text)
+        const before = `{"entity":${JSON.stringify(entity)},"results":`
+        const body = await features.many(before, [{ entity, ids, features: names }], maxAge)
+        send(response, 200, 'application/json', body)
       },
     }),
     route({

@@ -60,7 +60,7 @@ export interface ServerOptions {
   readonly catalog: () => readonly EntityCatalog[]
   readonly topologies: () => Promise<readonly TopologyAnswer[]>
   readonly topics: () => Promise<readonly TopicAnswer[]>
-  readonly store: Pick<FeatureStore, 'read'>
+  readonly store: Pick<FeatureStore, 'readJson'>
   /** Left out where they are served elsewhere. */
   readonly metrics?: Metrics | undefined
   /** Without it anybody is answered; with it, but for health and metrics, whoever has a token with the scope of the route. */

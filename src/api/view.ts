@@ -1,11 +1,10 @@
-/** How entities look in answers: compiled once from the catalog, so that a read only puts texts together. The hot path of the API. */
+/** How entities look in answers: compiled once from the catalog, so that a read only puts bytes together. */
 import { idFault } from '../core/key.ts'
-import type { FeatureRecord, FeatureValue, Millis } from '../core/model.ts'
 import { didYouMean, nearest } from '../core/suggest.ts'
 import type { EntityCatalog } from './catalog.ts'
 import { Problem } from './problem.ts'
 
-/** One entity with its features, ready to be rendered: names already as JSON. */
+/** One entity with its features, ready to be rendered: names and defaults already as JSON. */
 export interface View {
   readonly entity: string
   readonly json: string
@@ -13,8 +12,19 @@ export interface View {
     readonly topology: string
     readonly json: string
     readonly namespace: () => Promise<string | undefined> | string
-    readonly features: readonly { field: string; published: string; json: string; default: FeatureValue }[]
+    /** Of all its features: what the store is asked for. */
+    readonly fields: readonly string[]
+    readonly features: readonly FeatureView[]
   }[]
+}
+
+export interface FeatureView {
+  /** Place among the fields. */
+  readonly place: number
+  readonly published: string
+  /** Up to its value. */
+  readonly opening: Buffer
+  readonly default: Buffer
 }
 
 /** Views by entity; each is compiled once, as long as the catalog gives the same objects. Throws `entity-unknown`. */
@@ -52,10 +62,16 @@ function compile(catalog: EntityCatalog): View {
     topology,
     json: JSON.stringify(topology),
     namespace,
-    features: features.map((feature) => {
+    fields: features.map(({ name }) => name),
+    features: features.map((feature, place) => {
       const published = publishedName(topology, feature.name, taken)
       taken.add(published)
-      return { field: feature.name, published, json: JSON.stringify(published), default: feature.default }
+      return {
+        place,
+        published,
+        opening: Buffer.from(`${JSON.stringify(published)}:{"value":`),
+        default: Buffer.from(JSON.stringify(feature.default)),
+      }
     }),
   }))
   return { entity: catalog.entity, json: JSON.stringify(catalog.entity), topologies }
@@ -91,54 +107,6 @@ export function checkId(id: string, what: string): void {
   if (fault !== undefined) throw new Problem('id-invalid', `${what} ${fault}.`)
   if (!id.isWellFormed())
     throw new Problem('id-invalid', `${what} holds half a surrogate pair: it is not Unicode text.`)
-}
-
-/** What is known of one entity: a record per topology of the view, in its order. */
-export type Known = readonly (FeatureRecord | undefined)[]
-
-/** The answer of one entity as JSON. `now` is wall time; values as of longer ago than `maxAge` are answered by their defaults. */
-export function render(view: View, id: string, known: Known, now: Millis, maxAge = Number.POSITIVE_INFINITY): string {
-  let found = false
-  let features = ''
-  for (let t = 0; t < view.topologies.length; t++) {
-    const topology = view.topologies[t] as View['topologies'][number]
-    const record = known[t]
-    if (record) found = true
-    const age = record ? Math.max(0, now - record.at) : Number.NaN
-    const stale = age > maxAge
-    const rest = record
-      ? `,"asOf":${isoJson(record.at)},"age":${age / 1000}${stale ? ',"stale":true' : ''},"topology":${topology.json}}`
-      : `,"asOf":null,"age":null,"topology":${topology.json}}`
-    for (const feature of topology.features) {
-      const value = stale ? feature.default : valueIn(record, feature)
-      if (features !== '') features += ','
-      features += `${feature.json}:{"value":${valueJson(value)}${rest}`
-    }
-  }
-  return `{"entity":${view.json},"id":${JSON.stringify(id)},"found":${found},"features":{${features}}}`
-}
-
-/** Equal exactly where the values of one entity are, whatever their as-of times. */
-export function valuesText(view: View, known: Known): string {
-  return view.topologies
-    .map(({ features }, t) => features.map((feature) => valueJson(valueIn(known[t], feature))).join())
-    .join(known.some((record) => record) ? ';' : '|')
-}
-
-function valueIn(record: FeatureRecord | undefined, feature: View['topologies'][number]['features'][number]) {
-  const isKnown = record !== undefined && Object.hasOwn(record.values, feature.field)
-  return isKnown ? (record.values[feature.field] as FeatureValue) : feature.default
-}
-
-/** Numbers are most of what is served, and need no JSON.stringify; what is not finite is null. */
-function valueJson(value: FeatureValue): string {
-  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : 'null'
-  return JSON.stringify(value)
-}
-
-function isoJson(at: Millis): string {
-  const date = new Date(at)
-  return Number.isNaN(date.getTime()) ? 'null' : `"${date.toISOString()}"`
 }
 
 /** Something a caller sent, short enough to be said back. */

@@ -7,7 +7,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Millis } from '../core/model.ts'
 import type { Features } from './features.ts'
 import { Problem } from './problem.ts'
-import { checkId, type Known, render, type View, valuesText } from './view.ts'
+import { type Known, render, valuesText } from './render.ts'
+import { checkId, type View } from './view.ts'
 
 export interface WatchLimits {
   /** Watchers at once; further ones are refused. */

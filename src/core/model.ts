@@ -519,6 +519,16 @@ export interface FeatureRecord {
   readonly values: Readonly<Record<string, NonNullable<FeatureValue>>>
 }
 
+/**
+ * The same as JSON, for whoever passes values on: that of the feature at place `i` of those asked for are the bytes from `spans[2 * i]` to
+ * `spans[2 * i + 1]`, UTF-8; none where it is null. -0 is 0.
+ */
+export interface FeatureJson {
+  readonly at: Millis
+  readonly bytes: Uint8Array
+  readonly spans: readonly number[]
+}
+
 /** One write of a task: the features are called `names`, in the order of the values. */
 export interface FeatureWrite {
   /** `<topology>@<generation>`. */
@@ -544,6 +554,12 @@ export interface FeatureStore {
   mark(namespace: string, task: TaskId): Promise<Version | undefined>
   /** In the order asked; undefined for an entity of which nothing is known, or that was forgotten. */
   read(namespace: string, ids: readonly string[]): Promise<readonly (FeatureRecord | undefined)[]>
+  /** As `read`, of the features `names`. Give the same array while they are the same. */
+  readJson(
+    namespace: string,
+    ids: readonly string[],
+    names: readonly string[],
+  ): Promise<readonly (FeatureJson | undefined)[]>
   /** Namespace that serves a topology; undefined before the first has caught up. */
   alias(topology: string): Promise<string | undefined>
   /** No-op unless `generation` is higher than that of the namespace that serves now. */

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { type Entries, type Lmdb, openLmdb } from '../connections/lmdb.ts'
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
+import { featureJson } from '../core/feature-json.ts'
 import type {
   Emission,
   FeatureRecord,
@@ -85,6 +86,11 @@ class EmbeddedFeatureStore implements FeatureStore {
         return found && decodeRecord(found)
       }),
     )
+  }
+
+  async readJson(namespace: string, ids: readonly string[], names: readonly string[]) {
+    const records = await this.read(namespace, ids)
+    return records.map((record) => record && featureJson(record, names))
   }
 
   async alias(topology: string): Promise<string | undefined> {

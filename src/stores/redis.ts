@@ -6,8 +6,18 @@ import {
   type Primary,
   type RedisConnection,
   redisConfig,
+  type Texts,
 } from '../connections/redis/index.ts'
-import type { FeatureRecord, FeatureStore, FeatureValue, FeatureWrite, Millis, TaskId, Version } from '../core/model.ts'
+import type {
+  FeatureJson,
+  FeatureRecord,
+  FeatureStore,
+  FeatureValue,
+  FeatureWrite,
+  Millis,
+  TaskId,
+  Version,
+} from '../core/model.ts'
 import type { Part } from '../core/part.ts'
 import { storable } from '../core/values.ts'
 
@@ -87,9 +97,6 @@ const DROP_ALIAS = luaScript(`
 if redis.call('HGET', KEYS[1], 'namespace') == ARGV[1] then redis.call('DEL', KEYS[1]) end
 `)
 
-/** In capitals: of the answer to `hgetall` ioredis makes an object of texts. */
-const READ = 'HGETALL'
-
 /** Keys that one step of a scan looks at. */
 const SCANNED = 1_000
 
@@ -98,8 +105,6 @@ const escaped = (text: string): string => text.replace(/[\\*?[\]^-]/g, '\\$&')
 
 class RedisFeatureStore implements FeatureStore {
   private readonly redis: RedisConnection
-  /** Of fields, by their places in the hash that was read last: most hashes have the same. */
-  private readonly names: string[] = []
 
   constructor(redis: RedisConnection) {
     this.redis = redis
@@ -142,30 +147,25 @@ class RedisFeatureStore implements FeatureStore {
   }
 
   async read(namespace: string, ids: readonly string[]): Promise<(FeatureRecord | undefined)[]> {
-    if (ids.length === 0) return []
-    const keys = ids.map((id) => this.key('features', namespace, id))
-    const found = ids.length === 1 ? await this.readOne(keys as [string]) : await this.readMany(keys)
-    return found.map((hash) => recordFrom(hash, this.names))
+    return this.hashes(namespace, ids, recordFrom)
   }
 
-  private async readOne([key]: [string]): Promise<Hash[]> {
-    return [(await this.redis.run(key, (client) => client.callBuffer(READ, key))) as Hash]
+  async readJson(
+    namespace: string,
+    ids: readonly string[],
+    names: readonly string[],
+  ): Promise<(FeatureJson | undefined)[]> {
+    return this.hashes(namespace, ids, (fields) => jsonFrom(fields, names))
   }
 
-  private async readMany(keys: readonly string[]): Promise<Hash[]> {
-    const found: Hash[] = []
-    await this.redis.each(keys, async ({ client, groups }) => {
-      const indexes = groups.flat()
-      if (indexes.length === 0) return
-      const pipeline = client.pipeline()
-      for (const index of indexes) pipeline.callBuffer(READ, keys[index] as string)
-      const answers = (await pipeline.exec()) ?? []
-      answers.forEach(([error, hash], i) => {
-        if (error) throw error
-        found[indexes[i] as number] = hash as Hash
-      })
-    })
-    return found
+  private hashes<T>(namespace: string, ids: readonly string[], take: (fields: Texts) => T): Promise<T[]> {
+    const prefix = this.key('features', namespace, '')
+    return ids.length === 0
+      ? Promise.resolve([])
+      : this.redis.hashes(
+          ids.map((id) => prefix + id),
+          take,
+        )
   }
 
   async alias(topology: string): Promise<string | undefined> {
@@ -216,8 +216,6 @@ class RedisFeatureStore implements FeatureStore {
   }
 }
 
-/** Names and values of its fields, in turns. */
-type Hash = readonly Buffer[]
 type Pipeline = ReturnType<Primary['client']['pipeline']>
 
 function add(pipeline: Pipeline, keys: readonly string[], args: readonly Argument[]): void {
@@ -282,42 +280,61 @@ function jsonOf(given: FeatureValue | undefined): string {
   return Object.is(value, -0) ? '-0' : JSON.stringify(value)
 }
 
-function recordFrom(hash: Hash, names: string[]): FeatureRecord | undefined {
-  let at: Millis | undefined
-  let version: Version | undefined
-  const values: Record<string, NonNullable<FeatureValue>> = {}
-  for (let i = 0; i < hash.length; i += 2) {
-    const name = nameFrom(hash[i] as Buffer, i >> 1, names)
-    const value = hash[i + 1] as Buffer
-    if (name === '@at') at = Number(value.toString('latin1'))
-    else if (name === '@v') version = versionFrom(value.toString('latin1'))
-    else values[name] = valueFrom(value)
-  }
-  return at === undefined || !version ? undefined : { at, version, values }
+function recordFrom({ bytes, count, spans }: Texts): FeatureRecord | undefined {
+  const text = (i: number) => bytes.toString('utf8', spans[2 * i], spans[2 * i + 1])
+  const fields = new Map(Array.from({ length: count / 2 }, (_, i) => [text(2 * i), text(2 * i + 1)]))
+  const [at, version] = [fields.get('@at'), versionFrom(fields.get('@v') ?? '')]
+  if (at === undefined || !version) return undefined
+  fields.delete('@at')
+  fields.delete('@v')
+  const values = Object.fromEntries([...fields].map(([name, json]) => [name, JSON.parse(json)]))
+  return { at: Number(at), version, values }
 }
 
-function nameFrom(bytes: Buffer, place: number, names: string[]): string {
-  const known = names[place]
-  if (known !== undefined && isText(bytes, known)) return known
-  const name = bytes.toString()
-  names[place] = name
-  return name
+/** What is not of `names` is passed over. Fields mostly stand in the order of `names`, some of which may be missing. */
+function jsonFrom({ bytes, count, spans }: Texts, names: readonly string[]): FeatureJson | undefined {
+  let at: Millis | undefined
+  const found = new Array<number>(2 * names.length).fill(0)
+  for (let i = 0, place = 0; i < 2 * count; i += 4) {
+    const [from, to] = [spans[i + 2] as number, spans[i + 3] as number]
+    const known = names[place]
+    if (known === undefined || !isText(bytes, spans[i] as number, spans[i + 1] as number, known)) {
+      const name = bytes.toString('utf8', spans[i], spans[i + 1])
+      if (name === '@at') at = Number(bytes.toString('latin1', from, to))
+      const other = placesOf(names).get(name)
+      if (other === undefined) continue
+      place = other
+    }
+    found[2 * place] = isMinusZero(bytes, from, to) ? from + 1 : from
+    found[2 * place + 1] = to
+    place++
+  }
+  return at === undefined ? undefined : { at, bytes, spans: found }
+}
+
+const places = new WeakMap<readonly string[], ReadonlyMap<string, number>>()
+
+function placesOf(names: readonly string[]): ReadonlyMap<string, number> {
+  let known = places.get(names)
+  if (!known) {
+    known = new Map(names.map((name, place) => [name, place]))
+    places.set(names, known)
+  }
+  return known
+}
+
+const [MINUS, ZERO] = [0x2d, 0x30]
+
+function isMinusZero(bytes: Buffer, from: number, to: number): boolean {
+  return to - from === 2 && bytes[from] === MINUS && bytes[from + 1] === ZERO
 }
 
 /** Told of ASCII alone. */
-function isText(bytes: Buffer, text: string): boolean {
-  if (bytes.length !== text.length) return false
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] as number
+function isText(bytes: Buffer, from: number, to: number, text: string): boolean {
+  if (to - from !== text.length) return false
+  for (let i = 0; i < text.length; i++) {
+    const byte = bytes[from + i] as number
     if (byte > 127 || byte !== text.charCodeAt(i)) return false
   }
   return true
 }
-
-/** Of JSON. Numbers are most of what is read, and need no parser: half of the time of a record. */
-function valueFrom(json: Buffer): NonNullable<FeatureValue> {
-  const first = json[0] as number
-  const number = first === MINUS || (first >= ZERO && first <= NINE) ? Number(json.toString('latin1')) : Number.NaN
-  return Number.isNaN(number) ? (JSON.parse(json.toString()) as NonNullable<FeatureValue>) : number
-}
-const [MINUS, ZERO, NINE] = [0x2d, 0x30, 0x39]

@@ -1,3 +1,4 @@
+import { featureJson } from '../core/feature-json.ts'
 import type { FeatureRecord, FeatureStore, FeatureValue, FeatureWrite, TaskId, Version } from '../core/model.ts'
 import { storable } from '../core/values.ts'
 import { compareVersions } from '../core/version.ts'
@@ -34,6 +35,11 @@ export class MemoryStore implements FeatureStore {
 
   async read(namespace: string, ids: readonly string[]): Promise<readonly (FeatureRecord | undefined)[]> {
     return ids.map((id) => this.entries.get(`${namespace}:${id}`)?.record)
+  }
+
+  async readJson(namespace: string, ids: readonly string[], names: readonly string[]) {
+    const records = await this.read(namespace, ids)
+    return records.map((record) => record && featureJson(record, names))
   }
 
   async alias(topology: string): Promise<string | undefined> {

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Emission, FeatureStore, FeatureValue, FeatureWrite, Version } from '../core/model.ts'
+import type { Emission, FeatureJson, FeatureStore, FeatureValue, FeatureWrite, Version } from '../core/model.ts'
 
 /** A feature store that is open, and what the suite may do to it. */
 export interface FeatureStoreUnderTest {
@@ -153,6 +153,25 @@ export function featureStoreSuite(suite: FeatureStoreSuite): void {
         await say(version(1, 1, 1), Object.fromEntries(ids.map((id, i) => [id, [i, null]])))
         expect(await values(...ids)).toEqual(ids.map((_, count) => ({ count })))
         expect(await store.read(`${namespace}0`, ids)).toEqual(ids.map(() => undefined))
+      })
+
+      it('is read as JSON of the features asked for, in their order, with none where it is null', async () => {
+        const { namespace, compose } = speaker()
+        const said = [...DOUBLES, ...TEXTS, TEXTS, [], DOUBLES, null]
+        const names = said.map((_, i) => (i % 3 === 0 ? `gemessen für ${i}` : `f${i}`))
+        const entities = { a: said, b: said.toReversed(), c: null, d: said.map(() => null) }
+        await store.write(compose(version(1, 1, 1), entities, undefined, names))
+        const asked = ['none', ...names.slice(2).toReversed(), names[1] as string]
+        const ids = ['b', 'a', 'nobody', 'c', 'd', 'a']
+        const found = await store.readJson(namespace, ids, asked)
+        const records = await store.read(namespace, ids)
+        expect(await store.readJson(namespace, [], asked)).toEqual([])
+        expect(found.map((json) => json?.at)).toEqual(records.map((record) => record?.at))
+        const textOf = ({ bytes, spans }: FeatureJson, place: number) =>
+          Buffer.from(bytes.subarray(spans[2 * place], spans[2 * place + 1])).toString()
+        expect(found.map((json) => json && asked.map((_, place) => textOf(json, place)))).toEqual(
+          records.map((record) => record && asked.map((name) => JSON.stringify(record.values[name]) ?? '')),
+        )
       })
 
       it('is one of many written and read at once', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Grant, remembering } from '../../src/api/auth.ts'
 import { documentOf, fetch } from './described.ts'
-import { record, servers } from './fixture.ts'
+import { mapStore, servers } from './fixture.ts'
 import { authenticator, bearer, seconds, token } from './issuer.ts'
 
 const { start, stopAll } = servers()
@@ -118,7 +118,7 @@ describe('with tokens asked for', () => {
 const SHORT = 'another secret, of thirty-two characters'
 
 it('without, anybody is answered, and the document asks for nothing', async () => {
-  const { url } = await start({ store: { read: async () => [record({ unpicked: 1 })] } })
+  const { url } = await start({ store: mapStore({}) })
   expect((await fetch(`${url}/v1/features/store/store-1`)).status).toBe(200)
   expect(JSON.stringify(await documentOf(url))).not.toMatch(/security|401|403/)
 })

@@ -12,7 +12,7 @@ describe('when the feature store fails', () => {
   it('answers 503 with Retry-After and nothing of the inside', async () => {
     const lines: object[] = []
     const { url } = await start({
-      store: { read: () => Promise.reject(new Error(`cannot reach ${secret}`)) },
+      store: { readJson: () => Promise.reject(new Error(`cannot reach ${secret}`)) },
       log: { ...quiet, warn: (fields, message) => lines.push({ ...fields, message }) },
     })
     const response = await fetch(`${url}/v1/features/store/store-1`)
@@ -32,8 +32,8 @@ describe('when the feature store fails', () => {
       { entity: 'store', topologies: [{ ...(store as (typeof CATALOG)[number]).topologies[0]!, namespace }] },
     ])
     const cases = [
-      { store: { read: never } },
-      { store: { read: thrown } },
+      { store: { readJson: never } },
+      { store: { readJson: thrown } },
       ...catalogs.map((c) => ({ catalog: () => c })),
     ]
     for (const overrides of cases) {

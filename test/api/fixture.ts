@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import type { EntityCatalog } from '../../src/api/catalog.ts'
 import { type ApiServer, createServer, type ServerLimits } from '../../src/api/server.ts'
 import type { TopicAnswer, TopologyAnswer } from '../../src/api/shapes.ts'
+import { featureJson } from '../../src/core/feature-json.ts'
 import type { FeatureRecord } from '../../src/core/model.ts'
 import type { Log } from '../../src/core/part.ts'
 
@@ -19,10 +20,13 @@ export function mapStore(content: Record<string, Record<string, FeatureRecord>>)
   const reads: { namespace: string; ids: readonly string[] }[] = []
   return {
     reads,
-    async read(namespace: string, ids: readonly string[]) {
+    async readJson(namespace: string, ids: readonly string[], names: readonly string[]) {
       reads.push({ namespace, ids })
       const entries = new Map(Object.entries(content[namespace] ?? {}))
-      return ids.map((id) => entries.get(id))
+      return ids.map((id) => {
+        const record = entries.get(id)
+        return record && featureJson(record, names)
+      })
     },
   }
 }

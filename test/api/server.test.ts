@@ -143,7 +143,7 @@ describe('closing', () => {
       release: () => {
         for (const go of held) go()
       },
-      read: (_namespace: string, ids: readonly string[]) =>
+      readJson: (_namespace: string, ids: readonly string[]) =>
         new Promise<undefined[]>((resolve) => {
           held.push(() => resolve(ids.map(() => undefined)))
           if (held.length === 2) entered()

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
+import { featureJson } from '../../src/core/feature-json.ts'
 import { fetch } from './described.ts'
 import { type Answer, CATALOG, json, mapStore, quiet, raw, record, servers } from './fixture.ts'
 
@@ -112,8 +113,9 @@ describe('watching an entity', () => {
     let up = true
     const content = { 'store-open@1': { s: record({ unpicked: 1 }) } }
     const store = mapStore(content)
-    const read: typeof store.read = (...asked) => (up ? store.read(...asked) : Promise.reject(new Error('down')))
-    const { url } = await start({ store: { read }, limits: { watchMs: 5, heartbeatMs: 10 }, log: quiet })
+    const read: typeof store.readJson = (...asked) =>
+      up ? store.readJson(...asked) : Promise.reject(new Error('down'))
+    const { url } = await start({ store: { readJson: read }, limits: { watchMs: 5, heartbeatMs: 10 }, log: quiet })
     const stream = await listen(`${url}${path}`)
     expect(await stream.said(/^: nothing new$/)).toBeDefined()
     up = false
@@ -158,7 +160,7 @@ describe('watching an entity', () => {
   })
 
   it('refuses what a read refuses, with the same problems', async () => {
-    const down = await start({ store: { read: () => Promise.reject(new Error('down')) } })
+    const down = await start({ store: { readJson: () => Promise.reject(new Error('down')) } })
     const { url } = await start()
     const statuses = [
       `${url}/v1/features/stor/s/watch`,
@@ -202,10 +204,10 @@ describe('watching an entity', () => {
     const features = names.map((name) => ({ name, type: 'long' as const, default: 0 }))
     const catalog = [{ entity: 'store', topologies: [{ topology: 'wide', namespace: () => 'wide@1', features }] }]
     let said = 0
-    const read = async () => [record(Object.fromEntries(names.map((name) => [name, said++])))]
+    const readJson = async () => [featureJson(record(Object.fromEntries(names.map((name) => [name, said++]))), names)]
     const { api, url } = await start({
       catalog: () => catalog,
-      store: { read },
+      store: { readJson },
       limits: { watchMs: 1, stalledMs: 500 },
     })
     const answering = once(api.server, 'request') as Promise<[unknown, ServerResponse]>

@@ -182,6 +182,7 @@ export function storeOf(
         (mark) => JSON.stringify(mark ?? null),
       ),
     read: (namespace, ids) => send('store.read', () => store.read(namespace, ids)),
+    readJson: (namespace, ids, names) => send('store.readJson', () => store.readJson(namespace, ids, names)),
     alias: (topology) => send('store.alias', () => store.alias(topology)),
     moveAlias: (topology, namespace, generation) =>
       send(`store.moveAlias ${namespace}`, async () => {

@@ -92,6 +92,29 @@ describeWith(['redis'], 'features on Redis', ({ redis: { url } }) => {
     })
   })
 
+  it('what cannot be read fails whoever asked for it, and nobody who asks in the same turn', async () => {
+    const prefix = uniqueName('features')
+    const { Redis } = await import('ioredis')
+    const client = new Redis(url)
+    const store = await open(url, prefix)
+    const key = (id: string) => `${prefix}:features:store-load@5d1f:${id}`
+    try {
+      await store.write(write(1, { a: [1, 2], b: [3, 4] }))
+      await client.set(key('text'), 'no hash')
+      await client.hset(key('odd'), '@v', '1.1.1', '@at', '1', 'orders_10m', '{')
+      const read = (...ids: string[]) => store.read('store-load@5d1f', ids)
+      const answers = await Promise.allSettled([read('a', 'text', 'b'), read('b', 'a'), read('odd', 'a'), read('a')])
+      expect(answers.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled'])
+      expect(await read('b', 'a')).toEqual((answers[1] as PromiseFulfilledResult<unknown>).value)
+      expect(answers[0]).toMatchObject({
+        reason: { code: 'store-failed', message: expect.stringContaining('WRONGTYPE') },
+      })
+    } finally {
+      client.disconnect()
+      await store.close()
+    }
+  })
+
   describe('a Redis that fails', () => {
     it('fails calls in bounded time while it is down, and serves again by itself', async () => {
       const own = await start({ appendonly: true, settings: { appendfsync: 'always' } })

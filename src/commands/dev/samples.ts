@@ -32,6 +32,7 @@ export class WrittenIds {
       },
       mark: (...args) => store.mark(...args),
       read: (...args) => store.read(...args),
+      readJson: (...args) => store.readJson(...args),
       alias: (...args) => store.alias(...args),
       moveAlias: (...args) => store.moveAlias(...args),
       forget: (namespace) => store.forget(namespace),

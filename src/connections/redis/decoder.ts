@@ -13,7 +13,7 @@ const LONGEST = 24
 const LONGEST_LINE = 1 << 20
 const NOTHING = Buffer.alloc(0)
 /** The next answer has not come as a whole. */
-const LATER = Symbol('later')
+const LATER: unique symbol = Symbol('later')
 
 /** As ioredis makes one for each connection. */
 export interface DecoderOptions {
@@ -27,19 +27,56 @@ interface Reader {
   write(chunk: Buffer): void
 }
 
+/** An answer that is an array of texts, as it stands in the bytes that came: text `i` from `spans[2 * i]` to `spans[2 * i + 1]`. */
+export interface Texts {
+  readonly bytes: Buffer
+  readonly count: number
+  /** Of the next answer once `take` has returned. */
+  readonly spans: Int32Array
+}
+
+/** A command with several answers, each an array of texts: so nothing is made of texts that are only passed on. */
+export interface Several {
+  /** Called once per answer, in order; true with the last. Does not throw. */
+  take(answer: Texts | Error): boolean
+}
+
+/** Part of a client of ioredis. */
+interface Client {
+  readonly commandQueue: { peekFront(): { readonly command: Partial<Several> } | undefined }
+}
+
 const internal = createRequire(import.meta.url)
 const { SimpleError } = internal('ioredis/built/resp/errors') as { SimpleError: new (message: string) => Error }
 
 const module = internal('ioredis/built/resp/decoder') as { Decoder: new (options: DecoderOptions) => Reader }
 const Theirs = module.Decoder
 
+/** Whose decoder is made now: ioredis does not tell it. */
+let connecting: Client | undefined
+
 /** Every connection that ioredis makes from now on reads with it. */
 export function useOwnDecoder(): void {
+  if (module.Decoder === Decoder) return
   module.Decoder = Decoder
+  type Handler = new (client: Client, options: object) => object
+  const handlers = internal('ioredis/built/DataHandler') as { default: Handler }
+  handlers.default = new Proxy(handlers.default, {
+    construct(Handler, [client, options]: ConstructorParameters<Handler>) {
+      connecting = client
+      try {
+        return new Handler(client, options)
+      } finally {
+        connecting = undefined
+      }
+    },
+  })
 }
 
 export class Decoder implements Reader {
   private readonly options: DecoderOptions
+  private readonly client: Client | undefined
+  private spans = new Int32Array(64)
   /** What came and is not read yet: one piece, but while more is known to be needed. */
   private pieces: Buffer[] = []
   private held = 0
@@ -54,8 +91,9 @@ export class Decoder implements Reader {
   /** Reads all that comes, once something came that version 2 has not. */
   private theirs: Reader | undefined
 
-  constructor(options: DecoderOptions) {
+  constructor(options: DecoderOptions, client = connecting) {
     this.options = options
+    this.client = client
     // somebody else's client, whose numbers are texts
     if (options.getTypeMapping?.()[NUMBER] === String) this.theirs = new Theirs(options)
   }
@@ -75,12 +113,56 @@ export class Decoder implements Reader {
     this.isBroken = true
     this.bytes = this.pieces.length === 1 ? (this.pieces[0] as Buffer) : Buffer.concat(this.pieces)
     this.at = 0
-    for (let value = this.next(); value !== LATER; value = this.next()) this.take(value)
+    while (this.answer());
     const rest = this.bytes.subarray(this.at)
     this.held = rest.length
     this.pieces = rest.length > 0 ? [rest] : []
     this.bytes = NOTHING
     this.isBroken = false
+  }
+
+  /** False when the next has not come. */
+  private answer(): boolean {
+    const several = this.open.length === 0 ? this.client?.commandQueue.peekFront()?.command : undefined
+    if (several?.take) {
+      const answer = this.texts()
+      if (answer === LATER) return false
+      if (several.take(answer)) this.options.onReply(null)
+    } else {
+      const value = this.next()
+      if (value === LATER) return false
+      this.take(value)
+    }
+    return true
+  }
+
+  /** The next answer, to a command with several. */
+  private texts(): Texts | Error | typeof LATER {
+    const start = this.at
+    const { bytes } = this
+    if (bytes[start] === ERROR) return this.next() as Error | typeof LATER
+    const count = this.numberOf(ARRAY)
+    if (count === undefined) return this.later(start, 1)
+    if (this.spans.length < 2 * count) this.spans = new Int32Array(2 * count)
+    const { spans } = this
+    for (let i = 0; i < count; i++) {
+      const length = this.numberOf(TEXT)
+      if (length === undefined) return this.later(start, 1)
+      const end = this.at + length
+      if (end + 2 > bytes.length) return this.later(start, end + 2 - bytes.length)
+      spans[2 * i] = this.at
+      spans[2 * i + 1] = end
+      this.at = end + 2
+    }
+    return { bytes, count, spans }
+  }
+
+  /** How long the next value is; undefined when that has not come. Throws where it is of another type, or null. */
+  private numberOf(type: number): number | undefined {
+    const found = this.bytes[this.at]
+    const length = found === type ? this.number(this.at) : undefined
+    if (found === undefined || (found === type && (length === undefined || length >= 0))) return length
+    throw new Error('an answer of Redis is no array of texts')
   }
 
   /** The next value that is no array, or an array without items; leaves `at` where it is when it has not come. */

@@ -5,10 +5,12 @@ import { MillraceError } from '../../core/errors.ts'
 import type { PartContext } from '../../core/part.ts'
 import { readTls, type TlsFiles } from '../../core/tls.ts'
 import { hostAndPort, type RedisConfig, redactor } from './config.ts'
-import { useOwnDecoder } from './decoder.ts'
+import { type Texts, useOwnDecoder } from './decoder.ts'
+import { hashReader } from './hashes.ts'
 import { clusterServers, oneServer, type Primary, type Servers } from './servers.ts'
 
 export { type RedisConfig, redisConfig } from './config.ts'
+export type { Texts } from './decoder.ts'
 export { type Argument, luaScript } from './script.ts'
 export type { Primary } from './servers.ts'
 
@@ -25,6 +27,8 @@ export interface RedisConnection {
   run<T>(key: string, call: (client: Redis) => Promise<T>): Promise<T>
   /** The same at every primary at once, with those of `keys` that it holds. Fails when one does. */
   each<T>(keys: readonly string[], call: (primary: Primary) => Promise<T>): Promise<T[]>
+  /** Of the hashes of `keys`, in their order, what `take` makes of their names and values in turns; what is not there has none. */
+  hashes<T>(keys: readonly string[], take: (fields: Texts) => T): Promise<T[]>
   close(): Promise<void>
 }
 
@@ -40,6 +44,7 @@ export async function connectRedis(
   name: string,
 ): Promise<RedisConnection> {
   useOwnDecoder()
+  const read = hashReader(ioredis)
   const redacted = redactor(config)
   let reason = 'not connected yet'
   const tls = await readTls(config.tls, context.directory)
@@ -78,6 +83,23 @@ export async function connectRedis(
       made(async () => {
         const primaries = await servers.primaries(keys)
         return Promise.all(primaries.map((primary) => call({ ...primary, client: inOnePiece(primary.client) })))
+      }),
+    hashes: <T>(keys: readonly string[], take: (fields: Texts) => T) =>
+      made(async () => {
+        if (keys.length === 1) return read(await servers.primaryOf(keys[0] as string), keys, take)
+        const found: T[] = []
+        const from = async ({ client, groups }: Primary) => {
+          const indexes = groups.flat()
+          if (indexes.length === 0) return
+          const theirs = await read(
+            client,
+            indexes.map((index) => keys[index] as string),
+            take,
+          )
+          for (const [i, index] of indexes.entries()) found[index] = theirs[i] as T
+        }
+        await Promise.all((await servers.primaries(keys)).map(from))
+        return found
       }),
     close: () => servers.close(),
   }

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { createServer, type Socket } from 'node:net'
 import { Redis } from 'ioredis'
 import { describe, expect, test, vi } from 'vitest'
-import { Decoder, type DecoderOptions, useOwnDecoder } from '../../../src/connections/redis/decoder.ts'
+import { Decoder, type DecoderOptions, type Several, useOwnDecoder } from '../../../src/connections/redis/decoder.ts'
 import { Chance } from '../../fuzz/chance.ts'
 
 type DecoderClass = new (options: DecoderOptions & object) => { write(chunk: Buffer): void }
@@ -21,6 +21,33 @@ function answersOf(Kind: DecoderClass, chunks: readonly Buffer[]): unknown[] {
   })
   for (const chunk of chunks) decoder.write(chunk)
   return answers
+}
+
+/** What is told where the second command has so many answers. */
+function severalOf(chunks: readonly Buffer[], count: number): unknown[] {
+  const told: unknown[] = []
+  let left = count
+  const several: Several = {
+    take: (answer) => {
+      if (answer instanceof Error) told.push(answer.message)
+      else {
+        const { bytes, spans } = answer
+        told.push(
+          Array.from({ length: answer.count }, (_, i) => bytes.toString('utf8', spans[2 * i], spans[2 * i + 1])),
+        )
+      }
+      return --left === 0
+    },
+  }
+  const commands: Partial<Several>[] = [{}, several, {}]
+  const client = { commandQueue: { peekFront: () => commands[0] && { command: commands[0] } } }
+  const onReply = (reply: unknown) => {
+    commands.shift()
+    told.push(reply ?? 'last')
+  }
+  const decoder = new Decoder({ onReply, onErrorReply: () => undefined }, client)
+  for (const chunk of chunks) decoder.write(chunk)
+  return told
 }
 
 const someText = (chance: Chance) =>
@@ -85,6 +112,29 @@ describe('answers of Redis', () => {
     expect(answer[1].equals(text)).toBe(true)
     concat.mockRestore()
   })
+
+  test('to a command with several are arrays of texts, wherever they are cut, and others are answered as ever', () => {
+    for (let seed = 1; seed <= 200; seed++) {
+      const chance = new Chance(seed)
+      const arrays = chance.list(6, () => chance.list(5, () => someText(chance)))
+      const several = [...arrays, 'ERR no', []]
+      const written = several.map((answer) =>
+        typeof answer === 'string'
+          ? `-${answer}\r\n`
+          : `*${answer.length}\r\n${answer.map((text) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`).join('')}`,
+      )
+      const bytes = Buffer.from(`:1\r\n${written.join('')}:2\r\n`)
+      expect(severalOf(cut(chance, bytes), several.length), `seed ${seed}`).toEqual([1, ...several, 'last', 2])
+      expect(severalOf([bytes], several.length), `seed ${seed}, whole`).toEqual([1, ...several, 'last', 2])
+    }
+  })
+
+  test.each([':1\r\n', '$2\r\nhi\r\n', '*-1\r\n', '*1\r\n:1\r\n', '*1\r\n$-1\r\n'])(
+    'to a command with several that are no arrays of texts end the connection: %j',
+    (bytes) => {
+      expect(() => severalOf([Buffer.from(`:1\r\n${bytes}`)], 1)).toThrow(/Redis/)
+    },
+  )
 
   test('of version 3 of the protocol are left to ioredis', () => {
     const hello = Buffer.from('%1\r\n+proto\r\n:3\r\n')
