@@ -671,6 +671,8 @@ export interface Reducer<S = unknown> {
   encode(state: S): { readonly main: Uint8Array; readonly segments: readonly (readonly [string, Uint8Array | null])[] }
   /** Throws for bytes that it did not write: the task stops with `state-unreadable`. */
   decode(main: Uint8Array): S
+  /** Have these bytes no segments beside them? Throws for bytes that it did not write, or answers anything. */
+  isWhole(main: Uint8Array): boolean
   /** Names of the segments that a freshly decoded state lacks. */
   missing(state: S): readonly string[]
   /** Called once for each name that is missing. Throws for bytes that it did not write. */

@@ -12,8 +12,8 @@ export interface Cause {
 
 export interface Work<S> {
   readonly rows: RowsByKey
-  /** Of every key that has rows or is due. */
-  readonly states: ReadonlyMap<string, S>
+  /** Of every key that has rows or is due; gone through once. */
+  readonly states: Iterable<readonly [string, S]>
   /** Say a result after every row. */
   readonly each: boolean
 }

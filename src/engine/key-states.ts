@@ -56,32 +56,58 @@ export class KeyStates<S> {
     return this.calls ? this.calls.demand(call) : call()
   }
 
-  /** Brings the states of all keys into memory: from the cache, else from the store in one round trip, segments in another. */
-  async load(keys: readonly string[], into: Map<string, S>): Promise<void> {
-    const missing: string[] = []
-    for (const key of keys) {
-      const cached = this.cache.get(key)
-      if (cached === undefined) missing.push(key)
-      else into.set(key, cached)
-    }
+  /**
+   * The states of all keys, in their order: from the cache, else from the store in one round trip, segments in another. One that has
+   * none is decoded when its turn comes: what is not kept in memory then dies young, and costs the garbage collector nothing.
+   */
+  async load(keys: readonly string[]): Promise<Iterable<readonly [string, S]>> {
+    const states = keys.map((key) => this.cache.get(key))
+    const missing = keys.filter((_, i) => states[i] === undefined)
     const topology = this.flow.name
     this.context.metrics.cacheHits.inc({ topology }, keys.length - missing.length)
     this.context.metrics.cacheMisses.inc({ topology }, missing.length)
-    const segments: { key: string; name: string; state: S }[] = []
     const found = await this.read(missing)
+    const segmented = new Map<string, S>()
     this.limited(() => {
-      for (const [key, bytes] of found) {
-        const keyState = bytes === undefined ? this.reducer.create() : this.decode(bytes)
-        into.set(key, keyState)
-        this.cache.set(key, keyState)
-        for (const name of this.reducer.missing(keyState))
-          segments.push({ key: segmentKey(key, name), name, state: keyState })
+      for (const [i, bytes] of found.entries()) {
+        if (bytes === undefined || readable(this.id, () => this.reducer.isWhole(bytes))) continue
+        const key = missing[i] as string
+        segmented.set(key, this.make(key, bytes))
       }
     })
-    await this.attach(segments)
+    await this.attach(segmented)
+    return this.inTurns(keys, states, found, segmented)
   }
 
-  private async attach(segments: readonly { key: string; name: string; state: S }[]): Promise<void> {
+  /** `states`: those that were in memory; `found`: the bytes of the others, of which `made` is what was decoded already. */
+  private *inTurns(
+    keys: readonly string[],
+    states: readonly (S | undefined)[],
+    found: readonly (Uint8Array | undefined)[],
+    made: ReadonlyMap<string, S>,
+  ): Generator<readonly [string, S]> {
+    let at = 0
+    for (const [i, key] of keys.entries()) {
+      const state = states[i]
+      if (state !== undefined) yield [key, state]
+      else {
+        const bytes = found[at++]
+        yield [key, made.get(key) ?? this.make(key, bytes)]
+      }
+    }
+  }
+
+  private make(key: string, bytes: Uint8Array | undefined): S {
+    const state = bytes === undefined ? this.reducer.create() : this.decode(bytes)
+    if (this.cache.admits(key)) this.cache.set(key, state)
+    return state
+  }
+
+  /** What they lack. */
+  private async attach(states: ReadonlyMap<string, S>): Promise<void> {
+    const segments = [...states].flatMap(([key, state]) =>
+      this.reducer.missing(state).map((name) => ({ key: segmentKey(key, name), name, state })),
+    )
     if (segments.length === 0) return
     const found = await this.segments(segments.map(({ key }) => key))
     this.limited(() => {
@@ -93,7 +119,7 @@ export class KeyStates<S> {
   /** All of these have to be there: where the store went back since their keys were read, the task opens again. */
   private async segments(names: readonly string[]): Promise<readonly Uint8Array[]> {
     const found = await this.read(names)
-    if (found.every(([, bytes]) => bytes)) return found.map(([, bytes]) => bytes as Uint8Array)
+    if (found.every((bytes) => bytes)) return found as readonly Uint8Array[]
     await this.patiently('checking the state', () => this.context.state.check(this.claim))
     throw new ClearStop('state-unreadable', `${this.id}: a segment of a key is missing`)
   }
@@ -102,12 +128,12 @@ export class KeyStates<S> {
     return readable(this.id, () => this.reducer.decode(bytes))
   }
 
-  private async read(keys: readonly string[]): Promise<(readonly [string, Uint8Array | undefined])[]> {
-    const found: (readonly [string, Uint8Array | undefined])[] = []
-    for (let at = 0; at < keys.length; at += READ_KEYS) {
-      const page = keys.slice(at, at + READ_KEYS)
-      const bytes = await this.patiently('reading the state', () => this.context.state.read(this.claim, page))
-      for (const [i, key] of page.entries()) found.push([key, bytes[i]])
+  /** Committed bytes, in the order of the names. */
+  private async read(names: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+    const found: (Uint8Array | undefined)[] = []
+    for (let at = 0; at < names.length; at += READ_KEYS) {
+      const page = names.slice(at, at + READ_KEYS)
+      found.push(...(await this.patiently('reading the state', () => this.context.state.read(this.claim, page))))
     }
     return found
   }
@@ -115,7 +141,8 @@ export class KeyStates<S> {
   /** Committed bytes of the keys. */
   async images(keys: readonly string[]): Promise<Map<string, Image>> {
     const images = new Map<string, Image>()
-    for (const [key, main] of await this.read(keys)) {
+    for (const [i, main] of (await this.read(keys)).entries()) {
+      const key = keys[i] as string
       const names = main ? this.limited(() => this.reducer.missing(this.decode(main))) : []
       const found = await this.segments(names.map((name) => segmentKey(key, name)))
       images.set(key, { main, segments: new Map(names.map((name, i) => [name, found[i] as Uint8Array])) })
@@ -130,11 +157,9 @@ export class KeyStates<S> {
       for (const [key, bytes] of page) {
         if (isSegment(key)) continue
         const keyState = this.limited(() => this.decode(bytes))
-        await this.attach(
-          this.reducer.missing(keyState).map((name) => ({ key: segmentKey(key, name), name, state: keyState })),
-        )
         states.set(key, keyState)
       }
+      await this.attach(states)
       yield states
     }
   }

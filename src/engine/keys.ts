@@ -1,7 +1,16 @@
-/** The bounded cache of one task's key states, least recently used first out. Counts keys, whatever their size. */
+import { hashOf } from '../core/key.ts'
+
+/**
+ * The bounded cache of one task's key states, least recently used first out. Counts keys, whatever their size. Of more keys than it
+ * holds, most are hardly met again, and to keep them costs more than to read them: once it is half full it takes those alone that were
+ * met not long ago.
+ */
 export class KeyCache<S> {
   private readonly entries = new Map<string, S>()
   private readonly limit: number
+  /** Hashes of keys that were met and not taken: the last ones, and those before them. */
+  private met = new Set<number>()
+  private metBefore = new Set<number>()
 
   constructor(limit: number) {
     this.limit = limit
@@ -17,6 +26,19 @@ export class KeyCache<S> {
 
   set(key: string, state: S): void {
     this.entries.set(key, state)
+  }
+
+  /** Is the key worth its place? Asked once each time that it was not there. */
+  admits(key: string): boolean {
+    if (this.entries.size < this.limit / 2) return true
+    const hash = hashOf(key)
+    if (this.met.has(hash) || this.metBefore.has(hash)) return true
+    this.met.add(hash)
+    if (this.met.size >= this.limit / 2) {
+      this.metBefore = this.met
+      this.met = new Set()
+    }
+    return false
   }
 
   delete(key: string): void {

@@ -5,7 +5,7 @@
 import { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { Fenced } from '../core/errors.ts'
 import type { Emission, FeatureFlow, Millis, Position, TaskId } from '../core/model.ts'
-import { computeCarefully } from './careful.ts'
+import { type CarefulWork, computeCarefully } from './careful.ts'
 import { type Computed, compute } from './compute.ts'
 import { Inbox, type Slice } from './inbox.ts'
 import type { Intake } from './intake.ts'
@@ -27,12 +27,11 @@ const QUIET = 0.3
 /** Rows of a step where code of one's own takes part: what it may take for a batch is the same as for a row. */
 const OWN_ROWS = 1_000
 
-interface Batch<S> {
+interface Batch {
   readonly position: Position
   readonly rows: RowsByKey
   /** Newest record timestamp behind the frames; NaN: none. */
   readonly stamp: Millis
-  readonly states: Map<string, S>
   readonly each: boolean
 }
 
@@ -127,13 +126,12 @@ export class ReduceTask<S = unknown> implements Task {
   }
 
   /** Takes frames until enough rows or keys are touched, or none are left that are worth waiting for. */
-  private async gather(started: Millis): Promise<Batch<S>> {
+  private async gather(started: Millis): Promise<Batch> {
     const { settings, metrics } = this.context
     const batch = {
       position: this.done,
       rows: new RowsByKey(),
       stamp: Number.NaN,
-      states: new Map<string, S>(),
       each: this.flow.emitsEach ?? false,
     }
     const behind = this.inbox.waiting > 1 || !this.isLive
@@ -173,19 +171,19 @@ export class ReduceTask<S = unknown> implements Task {
   }
 
   /** Applies, says, commits. Without rows and without due timers only the position and the clock move on. */
-  private async run(batch: Batch<S>): Promise<void> {
+  private async run(batch: Batch): Promise<void> {
     const { clock, metrics } = this.context
     const time = this.sources.clock
     const due = this.ledger.claim.nextDue <= time ? await this.due(time) : []
     this.ledger.done = batch.position
     if (batch.rows.length === 0 && due.length === 0) return this.ledger.commitEvery(QUIET_COMMIT_EVERY)
-    await this.keys.load([...new Set([...batch.rows.keys.keys(), ...due])], batch.states)
-    const { bytes, timers, emissions, letters } = await this.compute(batch, due, time)
+    const keys = [...new Set([...batch.rows.keys.keys(), ...due])]
+    const { bytes, timers, emissions, letters } = await this.compute(batch, keys, due, time)
     if (letters.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))
     const version = await this.outputs.write(emissions)
     this.outputs.said = version
     await this.ledger.commit({ keys: bytes, timers })
-    this.keys.cache.settle(batch.states.keys())
+    this.keys.cache.settle(keys)
     const topology = this.flow.name
     if (this.isLive && !Number.isNaN(batch.stamp))
       metrics.delay.observe({ topology }, Math.max(0, clock.now() - batch.stamp) / 1000)
@@ -200,38 +198,37 @@ export class ReduceTask<S = unknown> implements Task {
     return due
   }
 
-  /** Applies and evaluates, in memory. */
-  private async compute(batch: Batch<S>, due: readonly string[], time: Millis): Promise<Computed> {
-    const { name } = this.flow
-    const computed = this.calls
-      ? await this.computeOwn(this.calls, batch, due, time)
-      : compute(name, this.keys.reducer, batch, time)
+  /** Applies and evaluates, in memory. `keys`: all that have rows or are due. */
+  private async compute(
+    { rows, each }: Batch,
+    keys: readonly string[],
+    due: readonly string[],
+    clock: Millis,
+  ): Promise<Computed> {
+    const { name: topology } = this.flow
+    const states = await this.keys.load(keys)
+    const whole = () => compute(topology, this.keys.reducer, { rows, states, each }, clock)
+    const parts = { topology, frames: rows.frames, due: new Set(due), each, clock }
+    const computed = this.calls ? await this.computeOwn(this.calls, whole, keys, parts) : whole()
     for (const key of computed.spent) this.keys.cache.delete(key)
-    if (batch.rows.length > 0) this.context.metrics.rowsApplied.inc({ topology: name }, batch.rows.length)
-    if (computed.late > 0) this.context.metrics.rowsLate.inc({ topology: name }, computed.late)
+    if (rows.length > 0) this.context.metrics.rowsApplied.inc({ topology }, rows.length)
+    if (computed.late > 0) this.context.metrics.rowsLate.inc({ topology }, computed.late)
     return computed
   }
 
   /** As one piece, since nearly always nothing fails; else what is in memory is half done, and the rows are taken one by one. */
-  private async computeOwn(calls: OwnCalls, batch: Batch<S>, due: readonly string[], clock: Millis): Promise<Computed> {
-    const whole = calls.attempt(() => compute(this.flow.name, this.keys.reducer, batch, clock))
-    if ('answer' in whole) return whole.answer
+  private async computeOwn(
+    calls: OwnCalls,
+    whole: () => Computed,
+    keys: readonly string[],
+    parts: Omit<CarefulWork, 'images'>,
+  ): Promise<Computed> {
+    const attempt = calls.attempt(whole)
+    if ('answer' in attempt) return attempt.answer
     this.keys.renew()
-    const images = await this.keys.images([...batch.states.keys()])
-    const work = {
-      topology: this.flow.name,
-      frames: batch.rows.frames,
-      images,
-      due: new Set(due),
-      each: batch.each,
-      clock,
-    }
-    const careful = await computeCarefully(() => this.keys.renew(), calls, work)
-    batch.states.clear()
-    for (const [key, state] of careful.states) {
-      batch.states.set(key, state)
-      this.keys.cache.set(key, state)
-    }
+    const images = await this.keys.images(keys)
+    const careful = await computeCarefully(() => this.keys.renew(), calls, { ...parts, images })
+    for (const [key, state] of careful.states) this.keys.cache.set(key, state)
     return careful.computed
   }
 
@@ -270,9 +267,8 @@ export class ReduceTask<S = unknown> implements Task {
     await this.tellLive()
   }
 
-  private nothing(): Batch<S> {
-    const none = { rows: new RowsByKey(), stamp: Number.NaN, states: new Map() }
-    return { position: this.done, each: this.flow.emitsEach ?? false, ...none }
+  private nothing(): Batch {
+    return { position: this.done, rows: new RowsByKey(), stamp: Number.NaN, each: this.flow.emitsEach ?? false }
   }
 
   async settle(): Promise<void> {

@@ -210,6 +210,18 @@ class FeatureReducer implements Reducer<KeyState> {
     return state
   }
 
+  isWhole(main: Uint8Array): boolean {
+    const from = new ByteReader(main)
+    from.byte()
+    from.double()
+    while (from.left > 0) {
+      from.varint()
+      from.block()
+      if (from.varint() > 0) return false
+    }
+    return true
+  }
+
   missing(state: KeyState): readonly string[] {
     return [...state.missing]
   }

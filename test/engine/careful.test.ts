@@ -42,6 +42,7 @@ const counting = (evaluate: () => void = () => undefined): Reducer<Counts> => ({
     const [main, stored] = JSON.parse(String(Buffer.from(bytes)))
     return { main, parts: new Map(), changed: new Set(), stored }
   },
+  isWhole: () => false,
   missing: ({ stored, parts }) => stored.filter((name) => !parts.has(name)),
   attach: ({ parts }, name, bytes) => void parts.set(name, Number(String(Buffer.from(bytes)))),
 })

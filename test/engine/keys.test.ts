@@ -40,3 +40,36 @@ it('a key that is deleted, and all when it is cleared, are gone', () => {
   cache.clear()
   expect([kept(cache), cache.size]).toEqual(['', 0])
 })
+
+/** Of so many keys, one after the other and again and again: how many the cache admits of those that it has not. */
+function admitted(cache: KeyCache<string>, keys: number, turns: number): number {
+  let count = 0
+  for (let i = 0; i < keys * turns; i++) {
+    const key = `key-${i % keys}`
+    if (cache.get(key) !== undefined || !cache.admits(key)) continue
+    count++
+    cache.set(key, key)
+  }
+  return count
+}
+
+it('every key is worth its place until the cache is half full, then those that are met again', () => {
+  const cache = cacheOf(8)
+  expect(admitted(cache, 4, 1)).toBe(4)
+  expect([...'abab'].map((key) => cache.admits(key))).toEqual([false, false, true, true])
+})
+
+it('of many more keys than it holds, those that come again after all the others have no place', () => {
+  expect(admitted(cacheOf(64), 10_000, 3)).toBe(32)
+})
+
+it('how many keys were met since is what tells whether one is met again', () => {
+  const after = (others: number) => {
+    const cache = cacheOf(64)
+    admitted(cache, 32, 1)
+    cache.admits('a')
+    for (let i = 0; i < others; i++) cache.admits(`other-${i}`)
+    return cache.admits('a')
+  }
+  expect([0, 32, 62, 63, 1_000].map(after)).toEqual([true, true, true, false, false])
+})

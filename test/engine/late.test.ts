@@ -44,6 +44,7 @@ function ledgerReducer(): Reducer<Ledger> {
       const from = new ByteReader(bytes)
       return { newest: from.double(), count: from.double(), sum: from.double() }
     },
+    isWhole: () => true,
     missing: () => [],
     attach: () => undefined,
   }

@@ -50,6 +50,7 @@ const listed = (slots: readonly string[]): Reducer<Lists> => ({
     const { names, newest } = JSON.parse(Buffer.from(main).toString())
     return { lists: new Map(names.map((name: string) => [name, []])), stored: new Set(names), newest }
   },
+  isWhole: (main) => JSON.parse(Buffer.from(main).toString()).names.length === 0,
   missing: ({ stored }) => [...stored],
   attach: ({ lists }, name, bytes) => void lists.set(name, JSON.parse(Buffer.from(bytes).toString())),
 })

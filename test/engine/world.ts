@@ -82,6 +82,7 @@ export function windowReducer(slots: readonly string[]): Reducer<KeyEvents> {
         window: Array.from({ length: from.varint() }, () => [from.double(), from.double()]),
       }
     },
+    isWhole: () => true,
     missing: () => [],
     attach: () => undefined,
   }

@@ -69,6 +69,7 @@ function moved<S, T>(reducer: Reducer<S>, state: S, store: Map<string, Uint8Arra
     else store.delete(name)
   }
   const next = to.decode(main)
+  if (to.isWhole(main)) expect(to.missing(next)).toEqual([])
   for (const name of to.missing(next)) to.attach(next, name, store.get(name) as Uint8Array)
   expect(to.missing(next)).toEqual([])
   return next

@@ -327,9 +327,9 @@ export const BUGS: readonly PlantedBug[] = [
     name: 'keys that are not committed may leave the cache',
     like: kafka(7737),
     file: 'engine/reduce.ts',
-    find: `    const { bytes, timers, emissions, letters } = await this.compute(batch, due, time)
+    find: `    const { bytes, timers, emissions, letters } = await this.compute(batch, keys, due, time)
 `,
-    replace: `    const { bytes, timers, emissions, letters } = await this.compute(batch, due, time)
+    replace: `    const { bytes, timers, emissions, letters } = await this.compute(batch, keys, due, time)
     for (const name of [...bytes.keys()].slice(1)) if (bytes.size > 2) bytes.delete(name)
 `,
     by: { worlds: STORM },
