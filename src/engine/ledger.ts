@@ -1,4 +1,5 @@
 import type { Millis, OpenState, Position, StateChange } from '../core/model.ts'
+import { committedEvery } from './pace.ts'
 import { CHECK_EVERY, type Patience, type Task, type TaskContext } from './task.ts'
 
 /** A task's claim on its state: how far it has come, and how much of that is committed. */
@@ -15,13 +16,13 @@ export class Ledger {
   /** When it was last committed, or found to be still this task's. */
   private knownAt: Millis = 0
   private readonly task: Pick<Task, 'id' | 'flow' | 'role'>
-  private readonly context: Pick<TaskContext, 'state' | 'clock' | 'metrics'>
+  private readonly context: Pick<TaskContext, 'state' | 'clock' | 'metrics' | 'load'>
   /** What is committed beside the position. */
   private readonly meta: () => Uint8Array
 
   constructor(
     task: Pick<Task, 'id' | 'flow' | 'role'>,
-    context: Pick<TaskContext, 'state' | 'clock' | 'metrics'>,
+    context: Pick<TaskContext, 'state' | 'clock' | 'metrics' | 'load'>,
     meta: () => Uint8Array,
   ) {
     this.task = task
@@ -61,9 +62,14 @@ export class Ledger {
     metrics.commitSeconds.observe({ topology: flow.name, role }, (this.knownAt - started) / 1000)
   }
 
-  /** Commits what was done, when the last commit is `every` old. */
+  /** Commits what was done. */
+  async settle(): Promise<void> {
+    if (this.position !== this.done) await this.commit()
+  }
+
+  /** `settle`, when the last commit is `every` old; in a worker of many tasks, older. */
   async commitEvery(every: Millis): Promise<void> {
-    if (this.position !== this.done && this.age >= every) await this.commit()
+    if (this.age >= committedEvery(every, this.context.load)) await this.settle()
   }
 
   /** `commitEvery`; an idle task looks now and then whether it was taken over. Throws `Fenced` then. */

@@ -11,6 +11,7 @@ import { Inbox, type Slice } from './inbox.ts'
 import { Ledger } from './ledger.ts'
 import { RecordMapper, type Take } from './mapper.ts'
 import { mapTask } from './names.ts'
+import { toldEvery } from './pace.ts'
 import { beginning, placeIn, rangeOf } from './place.ts'
 import { RowBuffer } from './rows.ts'
 import { encodeFrame, encodeLayout, FRAME_BYTES, FRAME_ROWS, type FrameHead, type Source } from './shuffle.ts'
@@ -189,8 +190,9 @@ export class MapTask implements Task {
 
   private finishFrames(frames: Draft[], upto: Position, stamp: Millis, now: Millis): void {
     const watermark = this.mapper.highest === Number.NEGATIVE_INFINITY ? Number.NaN : this.mapper.highest
+    const every = toldEvery(WATERMARK_EVERY, this.context.load)
     for (const [target, rows] of this.targets.entries()) {
-      if (rows.length === 0 && now - (this.saidAt[target] as number) < WATERMARK_EVERY) continue
+      if (rows.length === 0 && now - (this.saidAt[target] as number) < every) continue
       this.saidAt[target] = now
       frames.push(this.frame(target, { upto, watermark, stamp }))
     }
@@ -219,7 +221,9 @@ export class MapTask implements Task {
     if (this.inbox.waiting === 0) {
       const silent = await this.silence.after(this.done)
       this.live ||= silent !== undefined
-      if (silent?.isLong) await this.beat(this.ledger.wall(silent.at))
+      const since = this.context.clock.monotonic() - Math.min(...this.saidAt)
+      const isDue = since >= toldEvery(0, this.context.load)
+      if (silent?.isLong && isDue) await this.beat(this.ledger.wall(silent.at))
     }
     await this.ledger.tick(COMMIT_EVERY)
   }
@@ -237,7 +241,7 @@ export class MapTask implements Task {
   }
 
   settle(): Promise<void> {
-    return this.ledger.commitEvery(0)
+    return this.ledger.settle()
   }
 
   private encodeMeta(): Buffer {

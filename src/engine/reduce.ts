@@ -250,7 +250,7 @@ export class ReduceTask<S = unknown> implements Task {
 
   private async tellLive(): Promise<void> {
     if (this.outputs.toldLive || !this.isLive || this.inbox.waiting > 0) return
-    await this.ledger.commitEvery(0)
+    await this.ledger.settle()
     await this.outputs.tellLive(this.all)
   }
 
@@ -272,7 +272,7 @@ export class ReduceTask<S = unknown> implements Task {
   }
 
   async settle(): Promise<void> {
-    await this.ledger.commitEvery(0)
+    await this.ledger.settle()
     await this.outputs.flush()
   }
 

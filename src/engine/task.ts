@@ -10,6 +10,7 @@ import type { Log } from '../core/part.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Inbox } from './inbox.ts'
 import type { Metrics } from './metrics.ts'
+import type { Load } from './pace.ts'
 import type { Tables } from './tables.ts'
 
 export interface EngineSettings {
@@ -59,6 +60,7 @@ export interface TaskContext {
   readonly log: Log
   readonly settings: EngineSettings
   readonly tables: Pick<Tables, 'ready' | 'lookup'>
+  readonly load: Load
   /** The ends of a topic, at most half a heartbeat old. Rejects when they can't be read. */
   ends(topic: string): Promise<Attested>
   /** Asked by a task whose state has no position: had it one that was lost? Otherwise it is new, and begins. */

@@ -210,7 +210,7 @@ export class TransformTask implements Task {
   }
 
   settle(): Promise<void> {
-    return this.ledger.commitEvery(0)
+    return this.ledger.settle()
   }
 
   private encodeMeta(): Buffer {

@@ -77,6 +77,7 @@ export class Worker {
   private readonly stopping = new AbortController()
   private background: Promise<void> = Promise.resolve()
   private updates: Promise<void> = Promise.resolve()
+  private readonly load = { tasks: 0, targets: 0 }
   private readonly ends = new Map<string, { askedAt: Millis; answer: Promise<Attested> }>()
 
   constructor(options: WorkerOptions) {
@@ -96,6 +97,7 @@ export class Worker {
       deadLetters: new DeadLetters(transport, metrics, deadLetters.topic),
       ends: (topic) => this.endsOf(topic),
       tables: this.tables,
+      load: this.load,
       wasLost: (topic, partition) => this.deployment.wasLost(topic, partition, this.isShuffle(topic)),
       rank: (flow) => this.deployment.rank(flow),
     }
@@ -298,6 +300,7 @@ export class Worker {
     const { clock } = this.options
     while (!this.stopping.signal.aborted) {
       await clock.wait(GROUP_COMMIT_EVERY, this.stopping.signal)
+      this.weigh()
       this.countTasks()
       await this.tellPositions()
     }
@@ -310,6 +313,12 @@ export class Worker {
     } catch (error) {
       this.options.log.warn({ reason: String(error) }, 'the group could not be told the positions')
     }
+  }
+
+  private weigh(): void {
+    const { runners, load } = this
+    load.tasks = runners.length
+    load.targets = runners.reduce((sum, { role, flow }) => sum + (role === 'map' ? (flow.shuffle as number) : 0), 0)
   }
 
   private countTasks(): void {

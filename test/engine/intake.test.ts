@@ -10,7 +10,7 @@ import type { Frame } from '../../src/engine/shuffle.ts'
 import type { Patience, TaskContext } from '../../src/engine/task.ts'
 import { VirtualClock } from '../../src/testing/clock.ts'
 import { MemoryState } from '../../src/testing/memory-state.ts'
-import { SETTINGS } from './settings.ts'
+import { ALONE, SETTINGS } from './settings.ts'
 
 const { idle } = SETTINGS
 const patiently: Patience = (_, call) => call()
@@ -42,6 +42,7 @@ function start() {
     state,
     metrics: createMetrics(),
     settings: SETTINGS,
+    load: ALONE,
     log: { warn: () => undefined },
     deadLetters: { write: async (dead: readonly unknown[]) => void letters.push(dead.length) },
     transport: {

@@ -10,7 +10,7 @@ import { type Frame, FrameReader } from '../../src/engine/shuffle.ts'
 import type { EngineSettings, Patience, TaskContext } from '../../src/engine/task.ts'
 import { VirtualClock } from '../../src/testing/clock.ts'
 import { MemoryState } from '../../src/testing/memory-state.ts'
-import { SETTINGS } from './settings.ts'
+import { ALONE, SETTINGS } from './settings.ts'
 
 /** A key for each of the two targets. */
 const [LEFT, RIGHT] = [0, 1].map(
@@ -21,7 +21,7 @@ type Given = readonly [key: string | null, at: number, timestamp?: number]
 
 const patiently: Patience = (_, call) => call()
 
-async function start(settings: Partial<EngineSettings> = {}) {
+async function start(settings: Partial<EngineSettings> = {}, load = ALONE) {
   const clock = new VirtualClock()
   const state = new MemoryState(() => clock.now())
   const metrics = createMetrics()
@@ -53,6 +53,7 @@ async function start(settings: Partial<EngineSettings> = {}) {
     state,
     metrics,
     settings: { ...SETTINGS, ...settings },
+    load,
     log: { warn: () => undefined },
     deadLetters: { write: async (dead: readonly DeadLetter[]) => void letters.push(dead.length) },
     transport: {
@@ -155,6 +156,15 @@ describe('a step', () => {
       { rows: 0, after: -1, upto: 5 },
     ])
     expect(await tick()).toEqual([])
+  })
+
+  it('tells them less often in a worker of many targets', async () => {
+    const { clock, step } = await start({}, { tasks: 1_600, targets: 6_400 })
+    await step([[LEFT, 900]])
+    clock.move(3_199)
+    expect((await step([[LEFT, 901]])).map(shown)).toMatchObject([{ rows: 1 }])
+    clock.move(1)
+    expect((await step([[LEFT, 902]])).map(shown)).toMatchObject([{ rows: 1 }, { rows: 0, watermark: 902 }])
   })
 
   it('says nothing of time and delay where no event has come', async () => {
@@ -273,6 +283,18 @@ describe('silence', () => {
     expect((await step([[LEFT, 950]])).map(({ rows }) => rows.length)).toEqual([1])
     expect(await tick()).toEqual([])
     clock.move(SETTINGS.idle)
+    expect(await tick()).toHaveLength(2)
+  })
+
+  it('is told less often in a worker of many targets', async () => {
+    const { clock, step, tick } = await start({}, { tasks: 1_600, targets: 6_400 })
+    await step([[LEFT, 900]])
+    await tick()
+    clock.move(3_200)
+    expect(await tick()).toHaveLength(2)
+    clock.move(3_199)
+    expect(await tick()).toEqual([])
+    clock.move(1)
     expect(await tick()).toHaveLength(2)
   })
 

@@ -71,12 +71,12 @@ describe('the gauges of a worker', () => {
     const world = await World.create({ shuffle: undefined, topics: { events: 2 } })
     const worker = world.worker()
     await worker.start()
-    for (const key of ['a', 'b', 'c']) await world.send('events', 0, event(world, key))
+    for (const key of ['a', 'b']) await world.send('events', 0, event(world, key))
     expect(await world.settle(worker)).toBe(true)
     await world.clock.advance(2_000)
     const { metrics, flow } = world
     expect(await values(metrics.lag)).toEqual([`${flow.name} events 0: 0`, `${flow.name} events 1: 0`])
-    expect(await values(metrics.cacheKeys)).toEqual([`${flow.name}: 3`])
+    expect(await values(metrics.cacheKeys)).toEqual([`${flow.name}: 2`])
     expect(await values(metrics.partitions)).toEqual(['events: 2'])
     expect((await values(metrics.clock)).some((text) => text.startsWith(`${flow.name} 0: `))).toBe(true)
     expect(await values(metrics.blocked)).toEqual([])
@@ -164,6 +164,24 @@ describe('the group', () => {
     await world.clock.advance(1_000)
     expect(await world.transport.committed(worker.group, 'events')).toEqual([1])
     await worker.stop()
+  })
+})
+
+describe('a worker of many targets', () => {
+  it('tells all of them the time less often than one of few', async () => {
+    const rounds = async (shuffle: number) => {
+      const world = await World.create({ shuffle, topics: { events: 3 }, settings: { heartbeat: 100, idle: 200 } })
+      const worker = world.worker()
+      await worker.start()
+      await world.send('events', 0, event(world))
+      await world.clock.advance(2_000)
+      const frames = () => world.transport.records(worker.shuffleTopic(world.flow)).length
+      const before = frames()
+      await world.clock.advance(3_000)
+      await worker.stop()
+      return (frames() - before) / (3 * shuffle)
+    }
+    expect([await rounds(2), await rounds(200)]).toEqual([30, 10])
   })
 })
 

@@ -9,7 +9,7 @@ import type { Frame } from '../../src/engine/shuffle.ts'
 import type { EngineSettings, Patience, TaskContext } from '../../src/engine/task.ts'
 import { VirtualClock } from '../../src/testing/clock.ts'
 import { MemoryState } from '../../src/testing/memory-state.ts'
-import { SETTINGS } from './settings.ts'
+import { ALONE, SETTINGS } from './settings.ts'
 import { WINDOW, windowReducer } from './world.ts'
 
 const { maxKeys, maxKeysBehind, maxRows } = SETTINGS
@@ -83,6 +83,7 @@ async function start({ settings = {}, flow: changes = {}, takes = 0 }: Given = {
     state,
     metrics,
     settings: { ...SETTINGS, ...settings },
+    load: ALONE,
     log: { warn: () => undefined },
     deadLetters: {
       write: async (given: readonly DeadLetter[]) => {

@@ -1,4 +1,8 @@
+import type { Load } from '../../src/engine/pace.ts'
 import type { EngineSettings } from '../../src/engine/task.ts'
+
+/** A worker of one task. */
+export const ALONE: Load = { tasks: 1, targets: 1 }
 
 /** Small bounds, so that few events reach each of them. */
 export const SETTINGS: EngineSettings = {

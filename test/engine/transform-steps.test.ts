@@ -8,7 +8,7 @@ import type { Patience, TaskContext } from '../../src/engine/task.ts'
 import { TransformTask } from '../../src/engine/transform.ts'
 import { VirtualClock } from '../../src/testing/clock.ts'
 import { MemoryState } from '../../src/testing/memory-state.ts'
-import { SETTINGS } from './settings.ts'
+import { ALONE, SETTINGS } from './settings.ts'
 
 const patiently: Patience = (_, call) => call()
 /** What is made of a record, text by text; null: a record without a value; an error: it cannot be decoded. */
@@ -49,6 +49,7 @@ async function start({ flow: changes = {}, named = false, making }: Options = {}
     metrics,
     state: new MemoryState(() => clock.now()),
     settings: { ...SETTINGS, maxRecords: 100_000 },
+    load: ALONE,
     deadLetters: {
       write: async (given: readonly DeadLetter[]) => {
         if (given.length > 0) letters.push(given)
