@@ -294,14 +294,17 @@ function recordFrom({ bytes, count, spans }: Texts): FeatureRecord | undefined {
 /** What is not of `names` is passed over. Fields mostly stand in the order of `names`, some of which may be missing. */
 function jsonFrom({ bytes, count, spans }: Texts, names: readonly string[]): FeatureJson | undefined {
   let at: Millis | undefined
+  const { texts, places } = knownOf(names)
   const found = new Array<number>(2 * names.length).fill(0)
   for (let i = 0, place = 0; i < 2 * count; i += 4) {
     const [from, to] = [spans[i + 2] as number, spans[i + 3] as number]
-    const known = names[place]
-    if (known === undefined || !isText(bytes, spans[i] as number, spans[i + 1] as number, known)) {
+    if (
+      place >= names.length ||
+      !isText(bytes, spans[i] as number, spans[i + 1] as number, texts[place] as Uint8Array)
+    ) {
       const name = bytes.toString('utf8', spans[i], spans[i + 1])
       if (name === '@at') at = Number(bytes.toString('latin1', from, to))
-      const other = placesOf(names).get(name)
+      const other = places.get(name)
       if (other === undefined) continue
       place = other
     }
@@ -312,13 +315,19 @@ function jsonFrom({ bytes, count, spans }: Texts, names: readonly string[]): Fea
   return at === undefined ? undefined : { at, bytes, spans: found }
 }
 
-const places = new WeakMap<readonly string[], ReadonlyMap<string, number>>()
+/** Names as bytes, and where they stand. */
+interface Names {
+  readonly texts: readonly Uint8Array[]
+  readonly places: ReadonlyMap<string, number>
+}
+const knownNames = new WeakMap<readonly string[], Names>()
 
-function placesOf(names: readonly string[]): ReadonlyMap<string, number> {
-  let known = places.get(names)
+function knownOf(names: readonly string[]): Names {
+  let known = knownNames.get(names)
   if (!known) {
-    known = new Map(names.map((name, place) => [name, place]))
-    places.set(names, known)
+    const places = new Map(names.map((name, place) => [name, place]))
+    known = { texts: names.map((name) => Buffer.from(name)), places }
+    knownNames.set(names, known)
   }
   return known
 }
@@ -329,12 +338,8 @@ function isMinusZero(bytes: Buffer, from: number, to: number): boolean {
   return to - from === 2 && bytes[from] === MINUS && bytes[from + 1] === ZERO
 }
 
-/** Told of ASCII alone. */
-function isText(bytes: Buffer, from: number, to: number, text: string): boolean {
+function isText(bytes: Uint8Array, from: number, to: number, text: Uint8Array): boolean {
   if (to - from !== text.length) return false
-  for (let i = 0; i < text.length; i++) {
-    const byte = bytes[from + i] as number
-    if (byte > 127 || byte !== text.charCodeAt(i)) return false
-  }
+  for (let i = 0; i < text.length; i++) if (bytes[from + i] !== text[i]) return false
   return true
 }

@@ -21,7 +21,11 @@ const value: fc.Arbitrary<FeatureValue> = fc.oneof(
 )
 const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 })
 const features = fc.uniqueArray(fc.record({ name, default: value }), { selector: ({ name }) => name, maxLength: 6 })
-const time = fc.oneof(fc.integer({ min: Date.UTC(1960, 0), max: Date.UTC(2100, 0) }), fc.constant(8.64e15 + 1))
+const time = fc.oneof(
+  fc.integer({ min: Date.UTC(1960, 0), max: Date.UTC(2100, 0) }),
+  fc.double({ min: 0, max: Date.UTC(2100, 0), noNaN: true }),
+  fc.constantFrom(0, -1, -86_400_000, 8.64e15, 8.64e15 + 1, -8.64e15, Number.MAX_VALUE),
+)
 const entity = fc
   .record({
     entity: name,
