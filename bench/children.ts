@@ -25,9 +25,14 @@ export async function cpuSeconds(pid: number | undefined): Promise<number> {
 }
 
 /** Peak resident memory of a process so far, in MB; undefined when it has ended. */
-export async function peakMb(pid: number): Promise<number | undefined> {
+export const peakMb = (pid: number): Promise<number | undefined> => memoryMb(pid, 'VmHWM')
+
+/** Its resident memory now. */
+export const residentMb = (pid: number): Promise<number | undefined> => memoryMb(pid, 'VmRSS')
+
+async function memoryMb(pid: number, what: string): Promise<number | undefined> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
-  const [, kb] = /VmHWM:\s+(\d+)/.exec(status) ?? []
+  const [, kb] = new RegExp(`${what}:\\s+(\\d+)`).exec(status) ?? []
   return kb === undefined ? undefined : Number(kb) / 1024
 }
 

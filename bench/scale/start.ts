@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { cpuSeconds, endsWithUs, peakMb } from '../children.ts'
+import { cpuSeconds, endsWithUs, peakMb, residentMb } from '../children.ts'
 import { configOf } from '../millrace.ts'
 import { openSetup } from '../setup.ts'
 import { startWorker, writeProject } from '../w1.ts'
@@ -13,6 +13,8 @@ const CHECKS = 10
 const STARTS = 5
 const IDLE_SECONDS = 60
 const MAINS = ['../../src/main.ts', '../../dist/main.js'].map((path) => fileURLToPath(new URL(path, import.meta.url)))
+
+const nameOf = (main: string): string => (main.endsWith('.ts') ? 'from sources' : 'as built')
 
 /** Lowest and median. */
 const shown = (values: readonly number[]): string => {
@@ -38,13 +40,27 @@ async function checked(main: string, home: string): Promise<{ wall: number; cpu:
   return { wall, cpu: ((user as number) + (system as number)) * 1_000 }
 }
 
+async function idle(main: string, home: string): Promise<void> {
+  const worker = await startWorker(home, { main })
+  endsWithUs(worker.process)
+  await sleep(10_000)
+  const before = await cpuSeconds(worker.pid)
+  await sleep(IDLE_SECONDS * 1_000)
+  const share = ((await cpuSeconds(worker.pid)) - before) / IDLE_SECONDS
+  const [now, peak] = [await residentMb(worker.pid), await peakMb(worker.pid)]
+  console.log(
+    `idle, ${nameOf(main)}: ${(share * 100).toFixed(1)} % of a core, ${Math.round(now ?? 0)} MB, ${Math.round(peak ?? 0)} MB at most`,
+  )
+  await worker.stop()
+}
+
 export async function measure(): Promise<void> {
   const setup = await openSetup(0)
   try {
     const home = homeOf(setup, 'start')
     await writeProject(home, configOf(setup, 'start'))
     for (const main of MAINS) {
-      const name = main.endsWith('.ts') ? 'from sources' : 'as built'
+      const name = nameOf(main)
       if (!(await stat(main).catch(() => undefined))) {
         console.log(`${name}: left out, run npm run build`)
         continue
@@ -66,17 +82,8 @@ export async function measure(): Promise<void> {
         await worker.stop()
       }
       console.log(`run until ready, ${name}: ${shown(ready)}; CPU ${shown(cpu)}`)
+      await idle(main, home)
     }
-    const worker = await startWorker(home)
-    endsWithUs(worker.process)
-    await sleep(10_000)
-    const before = await cpuSeconds(worker.pid)
-    await sleep(IDLE_SECONDS * 1_000)
-    const share = ((await cpuSeconds(worker.pid)) - before) / IDLE_SECONDS
-    console.log(
-      `idle: ${(share * 100).toFixed(1)} % of a core, ${Math.round((await peakMb(worker.pid)) ?? 0)} MB at most`,
-    )
-    await worker.stop()
   } finally {
     await setup.close()
   }

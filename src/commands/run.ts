@@ -14,6 +14,7 @@ import { loadProject } from './project.ts'
 import { reachServices, requireTopics } from './reach.ts'
 import { reloading } from './reload.ts'
 import { supervise, WORKER_NUMBER } from './supervise.ts'
+import { shrinkYoung } from './young.ts'
 
 /** Requests in flight at a stop are given this long; all of a stop stays below 10 s. */
 const GRACE_MS = 3_000
@@ -140,6 +141,8 @@ async function work(
   const runtime = await createRuntime(project, services, log, { only, role, authenticate })
   const stop = new AbortController()
   let reloads: Promise<void> | undefined
+  // all is loaded, and nothing has to be kept up with yet
+  shrinkYoung()
   try {
     const url = await runtime.start()
     log.info({ url, topologies: runtime.topologies.map(({ name }) => name) }, 'serving')
