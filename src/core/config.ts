@@ -68,7 +68,11 @@ const positive = (most: number) => z.int().min(1).max(most)
 
 const engine = z.strictObject({
   idle: duration.default(2_000).describe('A source read to its end counts as silent after this long.'),
-  heartbeat: duration.default(1_000).describe('How often mappers say how far time has gone when there are no rows; less often in a worker where this would be over 2,000 frames a second.'),
+  heartbeat: duration
+    .default(1_000)
+    .describe(
+      'How often mappers say how far time has gone when there are no rows; less often in a worker where this would be over 2,000 frames a second.',
+    ),
   skew: duration.default(300_000).describe('An event this far after its record timestamp goes to the dead letters.'),
   shufflePartitions: positive(1024)
     .default(8)

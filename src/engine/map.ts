@@ -221,8 +221,10 @@ export class MapTask implements Task {
     if (this.inbox.waiting === 0) {
       const silent = await this.silence.after(this.done)
       this.live ||= silent !== undefined
-      const since = this.context.clock.monotonic() - Math.min(...this.saidAt)
-      const isDue = since >= toldEvery(0, this.context.load)
+      const every = toldEvery(1, this.context.load)
+      const now = this.context.clock.monotonic()
+      // not each in its own rhythm
+      const isDue = Math.floor(now / every) > Math.floor(Math.min(...this.saidAt) / every)
       if (silent?.isLong && isDue) await this.beat(this.ledger.wall(silent.at))
     }
     await this.ledger.tick(COMMIT_EVERY)

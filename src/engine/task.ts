@@ -246,7 +246,9 @@ export class TaskRunner {
 
   private async work(onProgress: () => void): Promise<void> {
     const { clock, settings } = this.context
-    let tickAt = clock.monotonic() + settings.heartbeat
+    // all tasks at the same moments, so that what they write and commit then goes out together
+    const nextTick = () => (Math.floor(clock.monotonic() / settings.heartbeat) + 1) * settings.heartbeat
+    let tickAt = nextTick()
     while (!this.draining) {
       const { inbox } = this.task
       const left = tickAt - clock.monotonic()
@@ -262,7 +264,7 @@ export class TaskRunner {
       if (clock.monotonic() >= tickAt) {
         await this.task.tick()
         this.look()
-        tickAt = clock.monotonic() + settings.heartbeat
+        tickAt = nextTick()
       }
       if (this.ended.signal.aborted) throw new Stopped()
       onProgress()

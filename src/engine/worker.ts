@@ -78,6 +78,8 @@ export class Worker {
   private background: Promise<void> = Promise.resolve()
   private updates: Promise<void> = Promise.resolve()
   private readonly load = { tasks: 0, targets: 0 }
+  /** What the group knows. */
+  private readonly told = new WeakMap<Feed, Position>()
   private readonly ends = new Map<string, { askedAt: Millis; answer: Promise<Attested> }>()
 
   constructor(options: WorkerOptions) {
@@ -340,15 +342,19 @@ export class Worker {
 
   /** The group is told the lowest position of a partition's tasks, after the state has it. */
   private async commitPositions(): Promise<void> {
-    const positions = [...this.feeds.values()].flatMap(({ partition, runners }) => {
+    const positions = [...this.feeds.values()].flatMap((feed) => {
+      const { partition, runners } = feed
       const known = [...runners].map((runner) => runner.position)
       const lowest = known.reduce<number | undefined>(
         (low, p) => (low === undefined || p === undefined ? undefined : Math.min(low, p)),
         Number.POSITIVE_INFINITY,
       )
-      return lowest === undefined || lowest === Number.POSITIVE_INFINITY ? [] : [{ partition, position: lowest }]
+      const isNews = lowest !== Number.POSITIVE_INFINITY && lowest !== this.told.get(feed)
+      return lowest !== undefined && isNews ? [{ feed, partition, position: lowest }] : []
     })
-    if (positions.length > 0) await this.membership?.commit(positions)
+    if (positions.length === 0) return
+    await this.membership?.commit(positions)
+    for (const { feed, position } of positions) this.told.set(feed, position)
   }
 
   private endsOf(topic: string): Promise<Attested> {

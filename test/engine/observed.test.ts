@@ -131,9 +131,10 @@ describe('the group', () => {
     await worker.stop()
   })
 
-  it('is told again when it could not be, and nobody is held up', async () => {
+  it('is told again when it could not be, and nobody is held up; what it knows it is not told again', async () => {
     const { log, kept } = lines()
     let isDown = true
+    let tellings = 0
     const world = await World.create({
       log,
       shuffle: undefined,
@@ -144,8 +145,10 @@ describe('the group', () => {
           const membership = await join(...args)
           const commit = membership.commit.bind(membership)
           return Object.assign(membership, {
-            commit: (positions: Parameters<typeof commit>[0]) =>
-              isDown ? Promise.reject(new Error('no coordinator')) : commit(positions),
+            commit: (positions: Parameters<typeof commit>[0]) => {
+              tellings++
+              return isDown ? Promise.reject(new Error('no coordinator')) : commit(positions)
+            },
           })
         }
         return Object.assign(real, { join: joined })
@@ -163,6 +166,9 @@ describe('the group', () => {
     isDown = false
     await world.clock.advance(1_000)
     expect(await world.transport.committed(worker.group, 'events')).toEqual([1])
+    tellings = 0
+    await world.clock.advance(5_000)
+    expect(tellings).toBe(0)
     await worker.stop()
   })
 })

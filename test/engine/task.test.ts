@@ -290,7 +290,7 @@ it('a task that never rests still ticks about once per heartbeat', async () => {
   await clock.rest()
   task.inbox.offer(batch)
   await clock.advance(4 * SETTINGS.heartbeat)
-  expect(asked.join()).toMatch(/^open(,step,step,step,step,tick){3}/)
+  expect(asked.join()).toMatch(/^open(,step,step,step,step,tick)(,step,step,step,tick|,step,step,step,step,tick){2}/)
   isBusy = false
   await clock.advance(300)
   await runner.close()
