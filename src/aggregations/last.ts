@@ -37,7 +37,7 @@ class Newest {
   /** Results per feature, until the next event. */
   results: FeatureValue[] | undefined
   /** By number of the feature: what its operator has taken, as long as those events stand where they stood. */
-  taken: (Taken | undefined)[] = []
+  taken: (Taken | undefined)[] | undefined
 
   constructor(capacity: number, values: Selection['values']) {
     this.times = new Float64Array(capacity)
@@ -54,7 +54,7 @@ class Newest {
     let at = this.to
     while (at > this.from && this.isOlder(time, tie, at - 1)) at--
     if (at < this.to) {
-      this.taken = []
+      this.taken = undefined
       this.times.copyWithin(at + 1, at, this.to)
       this.ties.copyWithin(at + 1, at, this.to)
       this.values?.copyWithin(at + 1, at, this.to)
@@ -79,7 +79,7 @@ class Newest {
     this.values &&= moved(this.values, this.from, this.to, capacity)
     this.from = 0
     this.to = count
-    this.taken = []
+    this.taken = undefined
   }
 }
 
@@ -131,7 +131,9 @@ class LastSlot implements Slot<Newest> {
   }
 
   results(newest: Newest, _now: Millis, out: FeatureValue[], at: number): void {
-    newest.results ??= this.specs.map((spec, number) => resultOf(spec, number, newest))
+    newest.taken ??= new Array(this.specs.length)
+    const { taken } = newest
+    newest.results ??= this.specs.map((spec, number) => resultOf(spec, number, newest, taken))
     for (const result of newest.results) out[at++] = result
   }
 
@@ -158,15 +160,20 @@ class LastSlot implements Slot<Newest> {
   }
 }
 
-function resultOf(spec: FeatureSpec<Config>, number: number, newest: Newest): FeatureValue {
+function resultOf(
+  spec: FeatureSpec<Config>,
+  number: number,
+  newest: Newest,
+  taken: (Taken | undefined)[],
+): FeatureValue {
   const { operator, config } = spec
   const start = Math.max(newest.from, newest.to - config.last)
-  const known = newest.taken[number]
+  const known = taken[number]
   if (known && start - known.from + newest.to - known.to < newest.to - start && slide(operator, known, start, newest))
     return operator.result(known.acc, Number.NaN)
   const acc = operator.create()
   const areWhole = take(operator, acc, newest, start)
-  newest.taken[number] = operator.remove && areWhole ? { acc, from: start, to: newest.to } : undefined
+  taken[number] = operator.remove && areWhole ? { acc, from: start, to: newest.to } : undefined
   return operator.result(acc, Number.NaN)
 }
 

@@ -1,6 +1,8 @@
 import { ByteWriter } from './bytes.ts'
 
 const scratch = new ByteWriter(4096)
+/** Of nearly all accumulators no part is stored: nothing is ever put into it. */
+const NONE = new Set<number>()
 
 /** A part of a large accumulator, stored beside its main bytes under its name. */
 export interface StoredPart {
@@ -11,11 +13,16 @@ export interface StoredPart {
 
 /** Knows which parts of one accumulator stand in the store, so that only what changed is written. */
 export class StoredParts {
-  private readonly names = new Set<number>()
+  private names = NONE
 
   /** A part of this name is in the store, as the main bytes say. */
   know(name: number): void {
-    this.names.add(name)
+    this.own().add(name)
+  }
+
+  private own(): Set<number> {
+    if (this.names === NONE) this.names = new Set()
+    return this.names
   }
 
   /** What to write so that exactly these parts stand in the store; they count as stored from then on. */
@@ -32,7 +39,7 @@ export class StoredParts {
       encode(part, scratch)
       changes.push([String(part.name), scratch.take()])
       part.changed = false
-      this.names.add(part.name)
+      this.own().add(part.name)
     }
     if (this.names.size === kept.size) return changes
     for (const name of this.names) {

@@ -5,15 +5,18 @@ import { ratioOf } from './ratio.ts'
 /** Version of a key's encoding. */
 const VERSION = 1
 const DAY = 86_400_000
+/** Nearly all keys have none of these: nothing is ever put into them. */
+const NO_SEGMENTS = new Map<number, Set<string>>()
+const NONE_MISSING = new Set<string>()
 
 /** State of one key: an accumulator per slot. */
 interface KeyState {
   newest: Millis
   readonly accs: unknown[]
   /** By slot number: segments that stand in the store, also of slots that this definition does not know. */
-  readonly segments: Map<number, Set<string>>
+  segments: Map<number, Set<string>>
   /** Segments still to be attached, as the engine names them. */
-  readonly missing: Set<string>
+  missing: Set<string>
 }
 
 /**
@@ -85,8 +88,8 @@ class FeatureReducer implements Reducer<KeyState> {
     return {
       newest: Number.NEGATIVE_INFINITY,
       accs: this.own.map((slot) => slot.create()),
-      segments: new Map(),
-      missing: new Set(),
+      segments: NO_SEGMENTS,
+      missing: NONE_MISSING,
     }
   }
 
@@ -182,7 +185,7 @@ class FeatureReducer implements Reducer<KeyState> {
     for (const [name, bytes] of slot.segments?.changed(acc) ?? []) {
       to.push([`${number}.${name}`, bytes])
       const names = state.segments.get(number) ?? new Set()
-      state.segments.set(number, names)
+      segmentsOf(state).set(number, names)
       if (bytes) names.add(name)
       else names.delete(name)
     }
@@ -199,13 +202,14 @@ class FeatureReducer implements Reducer<KeyState> {
       const number = from.varint()
       const block = from.block()
       const names = Array.from({ length: from.count() }, () => from.text())
-      if (names.length > 0) state.segments.set(number, new Set(names))
+      if (names.length > 0) segmentsOf(state).set(number, new Set(names))
       const i = this.numbers.indexOf(number)
       const slot = this.own[i]
       if (!slot) continue
       const acc = slot.decode(new ByteReader(block))
       state.accs[i] = acc
-      for (const name of slot.segments?.missing(acc) ?? []) state.missing.add(`${number}.${name}`)
+      const lacks = slot.segments?.missing(acc) ?? []
+      if (lacks.length > 0) state.missing = new Set([...state.missing, ...lacks.map((name) => `${number}.${name}`)])
     }
     return state
   }
@@ -232,4 +236,9 @@ class FeatureReducer implements Reducer<KeyState> {
     this.own[i]?.segments?.attach(state.accs[i], name.slice(dot + 1), bytes)
     state.missing.delete(name)
   }
+}
+
+function segmentsOf(state: KeyState): Map<number, Set<string>> {
+  if (state.segments === NO_SEGMENTS) state.segments = new Map()
+  return state.segments
 }

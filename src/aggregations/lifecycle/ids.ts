@@ -44,7 +44,7 @@ export class Ids {
   private nextName = 0
   /** Chunks that stand in the store as segments. */
   private readonly stored = new StoredParts()
-  private readonly lacking = new Set<string>()
+  private lacking = NONE
   private readonly maxAge: Millis
   private readonly values: Values
   private readonly pairs: boolean
@@ -132,7 +132,8 @@ export class Ids {
       bytes: undefined,
       changed: true,
     }
-    this.chunks.push(chunk)
+    if (this.chunks.length === 0) this.chunks = [chunk]
+    else this.chunks.push(chunk)
     return chunk
   }
 
@@ -169,6 +170,7 @@ export class Ids {
       }
     } else if (form === SEGMENTS) {
       this.nextName = from.varint()
+      this.lacking = new Set()
       for (let left = from.varint(); left > 0; left--) {
         const { name } = this.addChunk(from.varint(), from.double())
         this.stored.know(name)
@@ -224,6 +226,8 @@ export const SEGMENTS_OF_IDS: Segments<Ids> = {
 }
 
 const scratch = new ByteWriter(4096)
+/** What nearly all keys lack: nothing is ever put into it. */
+const NONE = new Set<string>()
 const INLINE = 0
 const SEGMENTS = 1
 
@@ -234,7 +238,8 @@ function members(chunk: Chunk): Entry[] {
 /** Entries only ever move on to the last chunk, so each stands in the list of any chunk once at most. */
 function join(entry: Entry, chunk: Chunk): void {
   entry.chunk = chunk
-  chunk.entries.push(entry)
+  if (chunk.entries.length === 0) chunk.entries = [entry]
+  else chunk.entries.push(entry)
   chunk.size++
   touch(chunk, entry.time)
 }

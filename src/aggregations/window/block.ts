@@ -32,7 +32,7 @@ export class Block implements StoredPart {
   readonly name: number
   private readonly kept: Kept
   /** Accumulators over everything between `from` and `to`, by number of the operator, as far as they were asked for. */
-  private partials: unknown[] = []
+  private partials: unknown[] | undefined
 
   constructor(name: number, capacity: number, kept: Kept) {
     this.name = name
@@ -81,8 +81,9 @@ export class Block implements StoredPart {
     if (this.ties) this.ties[at] = tie
     this.to++
     this.changed = true
-    for (let i = 0; i < this.partials.length; i++) {
-      const acc = this.partials[i]
+    const { partials = NONE } = this
+    for (let i = 0; i < partials.length; i++) {
+      const acc = partials[i]
       if (acc !== undefined) (operators[i] as Operator).add(acc, value, time, tie)
     }
   }
@@ -118,7 +119,7 @@ export class Block implements StoredPart {
     const newer = this.copy(name, middle, BLOCK)
     this.to = middle
     this.changed = true
-    this.partials = []
+    this.partials = undefined
     return newer
   }
 
@@ -126,7 +127,7 @@ export class Block implements StoredPart {
   drop(time: Millis): void {
     if (this.from === this.to || this.first > time) return
     this.from = this.after(time)
-    this.partials = []
+    this.partials = undefined
   }
 
   /** Adds the events from index `from` on. */
@@ -138,6 +139,8 @@ export class Block implements StoredPart {
 
   /** Accumulator of operator `number` over all events; not to be changed. */
   partial(operator: Operator, number: number): unknown {
+    // exactly as long as it must be: an array that is pushed to has room for sixteen more
+    this.partials ??= new Array(number + 1)
     let acc = this.partials[number]
     if (acc === undefined) {
       acc = operator.create()
@@ -167,3 +170,5 @@ export class Block implements StoredPart {
     return block
   }
 }
+
+const NONE: readonly unknown[] = []

@@ -18,6 +18,9 @@ interface Run {
   readonly acc: unknown
 }
 
+/** What nearly all keys lack: nothing is ever put into it. */
+const NONE = new Map<string, number>()
+
 /** Events of one key in order of time, as blocks like the leaves of a B+ tree. No block is empty. */
 export class Events {
   blocks: Block[] = []
@@ -27,7 +30,7 @@ export class Events {
   /** Blocks that stand in the store as segments. */
   private readonly stored = new StoredParts()
   /** Segments still to be attached, and the index of their block. */
-  private readonly lacking = new Map<string, number>()
+  private lacking = NONE
   private readonly kept: Kept
 
   constructor(kept: Kept) {
@@ -35,8 +38,8 @@ export class Events {
   }
 
   insert(time: Millis, tie: number, value: Value, operators: readonly Operator[]): void {
-    const { blocks } = this
-    if (blocks.length === 0) blocks.push(new Block(this.nextName++, 8, this.kept))
+    let { blocks } = this
+    if (blocks.length === 0) blocks = this.blocks = [new Block(this.nextName++, 8, this.kept)]
     const at = this.blockFor(time)
     let block = blocks[at] as Block
     if (at < blocks.length - 1) this.runs = []
@@ -141,9 +144,10 @@ export class Events {
     const form = from.byte()
     if (form === INLINE) {
       const only = Block.decode(from, events.nextName++, kept)
-      if (only.to > 0) events.blocks.push(only)
+      if (only.to > 0) events.blocks = [only]
     } else if (form === SEGMENTS) {
       events.nextName = from.varint()
+      events.lacking = new Map()
       const names = Array.from({ length: from.count() }, () => from.varint())
       for (const [at, name] of names.entries()) {
         events.blocks.push(new Block(name, 0, kept))
