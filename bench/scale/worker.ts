@@ -45,14 +45,18 @@ export async function measureWorkers(
   const running: RunningWorker[] = []
   const sum = async (of: (worker: RunningWorker) => Promise<number>) =>
     (await Promise.all(running.map(of))).reduce((total, part) => total + part, 0)
-  const count = (name: string, label?: string) => sum(async (worker) => (await counters(worker))(name, label))
-  const look = async () => ({
-    applied: await count('batch_records_sum', 'role="reduce"'),
-    lag: await count('task_lag_records'),
-    at: performance.now(),
-    cpu: await sum(({ pid }) => cpuSeconds(pid)),
-    services: (await cpuSeconds(pids.broker)) + (await cpuSeconds(pids.redis)),
-  })
+  const look = async () => {
+    const counts = await Promise.all(running.map((worker) => counters(worker)))
+    const total = (name: string, label?: string) => counts.reduce((all, count) => all + count(name, label), 0)
+    return {
+      read: total('records_in_total'),
+      applied: total('batch_records_sum', 'role="reduce"'),
+      lag: total('task_lag_records'),
+      at: performance.now(),
+      cpu: await sum(({ pid }) => cpuSeconds(pid)),
+      services: (await cpuSeconds(pids.broker)) + (await cpuSeconds(pids.redis)),
+    }
+  }
   try {
     const deadline = Date.now() + PATIENCE_MS
     for (let i = 0; i < workers; i++) {
@@ -60,8 +64,8 @@ export async function measureWorkers(
       endsWithUs(worker.process)
       running.push(worker)
     }
-    while ((await count('records_in_total')) === 0) await sleep(20)
-    const began = await look()
+    let began = await look()
+    for (; began.read === 0; began = await look()) await sleep(20)
     let seen = began
     // what was applied by a commit whose answer did not come is not counted, so that no lag for a while is the end, too
     for (let quiet = 0; seen.applied < rows && quiet < QUIET_LOOKS; ) {
