@@ -8,6 +8,7 @@ import {
   redisConfig,
   type Texts,
 } from '../connections/redis/index.ts'
+import { MillraceError } from '../core/errors.ts'
 import type {
   FeatureJson,
   FeatureRecord,
@@ -308,6 +309,7 @@ function jsonFrom({ bytes, count, spans }: Texts, names: readonly string[]): Fea
       if (other === undefined) continue
       place = other
     }
+    if (!isPlainNumber(bytes, from, to)) requireJson(bytes, from, to)
     found[2 * place] = isMinusZero(bytes, from, to) ? from + 1 : from
     found[2 * place + 1] = to
     place++
@@ -332,7 +334,29 @@ function knownOf(names: readonly string[]): Names {
   return known
 }
 
-const [MINUS, ZERO] = [0x2d, 0x30]
+const [MINUS, DOT, ZERO, NINE] = [0x2d, 0x2e, 0x30, 0x39]
+
+/** A JSON number without an exponent. */
+function isPlainNumber(bytes: Buffer, from: number, to: number): boolean {
+  const start = bytes[from] === MINUS ? from + 1 : from
+  if (bytes[start] === ZERO && start + 1 < to && bytes[start + 1] !== DOT) return false
+  let dots = 0
+  for (let i = start; i < to; i++) {
+    const byte = bytes[i] as number
+    const isDigit = byte >= ZERO && byte <= NINE
+    if (!isDigit && !(byte === DOT && ++dots === 1 && i > start && i + 1 < to)) return false
+  }
+  return to > start
+}
+
+/** It goes into answers as it is, and somebody else may have written it. Empty: null. */
+function requireJson(bytes: Buffer, from: number, to: number): void {
+  try {
+    if (to > from) JSON.parse(bytes.toString('utf8', from, to))
+  } catch {
+    throw new MillraceError('store-failed', 'Redis: a value of a feature is no JSON')
+  }
+}
 
 function isMinusZero(bytes: Buffer, from: number, to: number): boolean {
   return to - from === 2 && bytes[from] === MINUS && bytes[from + 1] === ZERO

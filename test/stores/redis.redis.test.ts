@@ -115,6 +115,31 @@ describeWith(['redis'], 'features on Redis', ({ redis: { url } }) => {
     }
   })
 
+  it('what is read as JSON is JSON, whoever wrote it', async () => {
+    const prefix = uniqueName('features')
+    const { Redis } = await import('ioredis')
+    const client = new Redis(url)
+    const store = await open(url, prefix)
+    const reads = async (json: string) => {
+      await client.hset(`${prefix}:features:n@1:a`, '@v', '1.1.1', '@at', '1', 'f', json)
+      const [found] = await store.readJson('n@1', ['a'], ['f'])
+      return found?.bytes.subarray(found.spans[0], found.spans[1]).toString()
+    }
+    try {
+      for (const json of ['', '0', '7', '-7', '0.5', '12.25', '1e-7', '-1E+30', 'null', 'true', '"é"', '[1,"x",null]'])
+        expect(await reads(json)).toBe(json)
+      expect(await reads('-0')).toBe('0')
+      for (const json of ['{', '-', '01', '-01', '1.', '.5', '-.5', '1.2.3', '1-2', '+1', '1 2', 'nul', '"a', '"a"b"'])
+        await expect(reads(json)).rejects.toMatchObject({
+          code: 'store-failed',
+          message: 'Redis: a value of a feature is no JSON',
+        })
+    } finally {
+      client.disconnect()
+      await store.close()
+    }
+  })
+
   describe('a Redis that fails', () => {
     it('fails calls in bounded time while it is down, and serves again by itself', async () => {
       const own = await start({ appendonly: true, settings: { appendfsync: 'always' } })
