@@ -141,7 +141,10 @@ export class Running {
     }
     this.gone.push(...(await this.superseded()))
     await worker.update(this.announce())
-    for (const run of this.gone.splice(0)) await run.close()
+    for (const run of [...this.gone]) {
+      await run.close()
+      this.gone.splice(this.gone.indexOf(run), 1)
+    }
   }
 
   /** A topology that is seen to change here was declared later than what it replaces, whatever its file's time says. */

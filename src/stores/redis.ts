@@ -309,12 +309,14 @@ function jsonFrom({ bytes, count, spans }: Texts, names: readonly string[]): Fea
       if (other === undefined) continue
       place = other
     }
-    if (!isPlainNumber(bytes, from, to)) requireJson(bytes, from, to)
+    if (!isPlainNumber(bytes, from, to)) requireOwn(bytes, from, to)
     found[2 * place] = isMinusZero(bytes, from, to) ? from + 1 : from
     found[2 * place + 1] = to
     place++
   }
-  return at === undefined ? undefined : { at, bytes, spans: found }
+  if (at === undefined) return undefined
+  if (!Number.isFinite(at)) throw foreign()
+  return { at, bytes, spans: found }
 }
 
 /** Names as bytes, and where they stand. */
@@ -349,14 +351,19 @@ function isPlainNumber(bytes: Buffer, from: number, to: number): boolean {
   return to > start
 }
 
-/** It goes into answers as it is, and somebody else may have written it. Empty: null. */
-function requireJson(bytes: Buffer, from: number, to: number): void {
+/** It goes into answers as it is: one line of JSON, as `jsonOf` makes it. Empty: null. Throws for what somebody else has written otherwise. */
+function requireOwn(bytes: Buffer, from: number, to: number): void {
+  if (to === from) return
+  const written = bytes.subarray(from, to)
   try {
-    if (to > from) JSON.parse(bytes.toString('utf8', from, to))
+    if (Buffer.from(JSON.stringify(JSON.parse(written.toString()))).equals(written)) return
   } catch {
-    throw new MillraceError('store-failed', 'Redis: a value of a feature is no JSON')
+    // said below
   }
+  throw foreign()
 }
+
+const foreign = () => new MillraceError('store-failed', 'Redis: features of an entity are not as Millrace writes them')
 
 function isMinusZero(bytes: Buffer, from: number, to: number): boolean {
   return to - from === 2 && bytes[from] === MINUS && bytes[from + 1] === ZERO

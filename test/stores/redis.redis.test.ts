@@ -115,25 +115,26 @@ describeWith(['redis'], 'features on Redis', ({ redis: { url } }) => {
     }
   })
 
-  it('what is read as JSON is JSON, whoever wrote it', async () => {
+  it('what is read as JSON is one line of it, as it was written; what somebody else wrote otherwise is refused', async () => {
     const prefix = uniqueName('features')
     const { Redis } = await import('ioredis')
     const client = new Redis(url)
     const store = await open(url, prefix)
-    const reads = async (json: string) => {
-      await client.hset(`${prefix}:features:n@1:a`, '@v', '1.1.1', '@at', '1', 'f', json)
+    const reads = async (json: string | Buffer, at = '1') => {
+      await client.hset(`${prefix}:features:n@1:a`, '@v', '1.1.1', '@at', at, 'f', json)
       const [found] = await store.readJson('n@1', ['a'], ['f'])
       return found?.bytes.subarray(found.spans[0], found.spans[1]).toString()
     }
     try {
-      for (const json of ['', '0', '7', '-7', '0.5', '12.25', '1e-7', '-1E+30', 'null', 'true', '"é"', '[1,"x",null]'])
+      for (const json of ['', '0', '7', '-7', '0.5', '12.25', '1e-7', '-1e+30', 'null', 'true', '"é"', '[1,"x",null]'])
         expect(await reads(json)).toBe(json)
       expect(await reads('-0')).toBe('0')
+      const refused = { code: 'store-failed', message: 'Redis: features of an entity are not as Millrace writes them' }
       for (const json of ['{', '-', '01', '-01', '1.', '.5', '-.5', '1.2.3', '1-2', '+1', '1 2', 'nul', '"a', '"a"b"'])
-        await expect(reads(json)).rejects.toMatchObject({
-          code: 'store-failed',
-          message: 'Redis: a value of a feature is no JSON',
-        })
+        await expect(reads(json)).rejects.toMatchObject(refused)
+      for (const json of ['[1,\n2]', '"a" ', Buffer.from([0x22, 0xff, 0x22])])
+        await expect(reads(json)).rejects.toMatchObject(refused)
+      for (const at of ['soon', '-1e999']) await expect(reads('7', at)).rejects.toMatchObject(refused)
     } finally {
       client.disconnect()
       await store.close()
