@@ -9,13 +9,21 @@ export type Known = readonly (FeatureJson | undefined)[]
 const SHORT = 32
 const [COMMA, OPEN_LIST, CLOSE_LIST, CLOSE] = [0x2c, 0x5b, 0x5d, 0x7d]
 
-/** Of whatever is rendered now, up to `at`: nothing is kept from one turn of the event loop to the next. */
-let bytes = Buffer.allocUnsafe(64 * 1024)
+const ROOM = 64 * 1024
+/** What one large answer made room for is given back with the next. */
+const MOST_ROOM = 1024 * 1024
+/** Of whatever is rendered now, up to `at`; rendering is done within one turn of the event loop. */
+let bytes = Buffer.allocUnsafe(ROOM)
 let at = 0
+
+function begin(): void {
+  at = 0
+  if (bytes.length > MOST_ROOM) bytes = Buffer.allocUnsafe(ROOM)
+}
 
 /** The answer of one entity. `now` is wall time; values as of longer ago than `maxAge` are answered by their defaults. */
 export function render(view: View, id: string, known: Known, now: Millis, maxAge = Number.POSITIVE_INFINITY): string {
-  at = 0
+  begin()
   entity(view, id, known, now, maxAge)
   return bytes.toString('utf8', 0, at)
 }
@@ -28,7 +36,7 @@ export function renderList(
   now: Millis,
   maxAge = Number.POSITIVE_INFINITY,
 ): Buffer {
-  at = 0
+  begin()
   text(before)
   byte(OPEN_LIST)
   for (const [i, { view, id }] of asked.entries()) {
@@ -43,7 +51,7 @@ export function renderList(
 
 /** Equal exactly where the values of one entity are, whatever their as-of times. */
 export function valuesText(view: View, known: Known): string {
-  at = 0
+  begin()
   for (const [t, { features }] of view.topologies.entries())
     for (const feature of features) {
       value(known[t], feature)

@@ -96,7 +96,9 @@ const engine = z.strictObject({
     .prefault({}),
   cacheKeys: positive(100_000_000)
     .default(200_000)
-    .describe('Keys a worker keeps in memory over all its tasks: a few kB each, more with many features.'),
+    .describe(
+      'Most keys a worker keeps in memory over all its tasks: a few kB each, more with many features. Above half of it only those that are met again soon.',
+    ),
   tableBytes: positive(2 ** 40)
     .default(256 * 1024 * 1024)
     .describe(

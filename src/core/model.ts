@@ -671,7 +671,7 @@ export interface Reducer<S = unknown> {
   encode(state: S): { readonly main: Uint8Array; readonly segments: readonly (readonly [string, Uint8Array | null])[] }
   /** Throws for bytes that it did not write: the task stops with `state-unreadable`. */
   decode(main: Uint8Array): S
-  /** Have these bytes no segments beside them? Throws for bytes that it did not write, or answers anything. */
+  /** Have these bytes no segments beside them? For bytes that it did not write any answer, or an error. */
   isWhole(main: Uint8Array): boolean
   /** Names of the segments that a freshly decoded state lacks. */
   missing(state: S): readonly string[]

@@ -28,7 +28,7 @@ export class KeyCache<S> {
     this.entries.set(key, state)
   }
 
-  /** Is the key worth its place? Asked once each time that it was not there. */
+  /** Is the key worth its place? Remembers that it was met: to be asked once each time that it was not there. */
   admits(key: string): boolean {
     if (this.entries.size < this.limit / 2) return true
     const hash = hashOf(key)

@@ -1,5 +1,4 @@
 import type { Millis, OpenState, Position, StateChange } from '../core/model.ts'
-import { committedEvery } from './pace.ts'
 import { CHECK_EVERY, type Patience, type Task, type TaskContext } from './task.ts'
 
 /** A task's claim on its state: how far it has come, and how much of that is committed. */
@@ -16,13 +15,13 @@ export class Ledger {
   /** When it was last committed, or found to be still this task's. */
   private knownAt: Millis = 0
   private readonly task: Pick<Task, 'id' | 'flow' | 'role'>
-  private readonly context: Pick<TaskContext, 'state' | 'clock' | 'metrics' | 'load'>
+  private readonly context: Pick<TaskContext, 'state' | 'clock' | 'metrics'>
   /** What is committed beside the position. */
   private readonly meta: () => Uint8Array
 
   constructor(
     task: Pick<Task, 'id' | 'flow' | 'role'>,
-    context: Pick<TaskContext, 'state' | 'clock' | 'metrics' | 'load'>,
+    context: Pick<TaskContext, 'state' | 'clock' | 'metrics'>,
     meta: () => Uint8Array,
   ) {
     this.task = task
@@ -67,9 +66,9 @@ export class Ledger {
     if (this.position !== this.done) await this.commit()
   }
 
-  /** `settle`, when the last commit is `every` old; in a worker of many tasks, older. */
+  /** `settle`, when the last commit is `every` old. */
   async commitEvery(every: Millis): Promise<void> {
-    if (this.age >= committedEvery(every, this.context.load)) await this.settle()
+    if (this.age >= every) await this.settle()
   }
 
   /** `commitEvery`; an idle task looks now and then whether it was taken over. Throws `Fenced` then. */

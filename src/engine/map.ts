@@ -11,7 +11,7 @@ import { Inbox, type Slice } from './inbox.ts'
 import { Ledger } from './ledger.ts'
 import { RecordMapper, type Take } from './mapper.ts'
 import { mapTask } from './names.ts'
-import { toldEvery } from './pace.ts'
+import { commitInterval, nextRound, watermarkInterval } from './pace.ts'
 import { beginning, placeIn, rangeOf } from './place.ts'
 import { RowBuffer } from './rows.ts'
 import { encodeFrame, encodeLayout, FRAME_BYTES, FRAME_ROWS, type FrameHead, type Source } from './shuffle.ts'
@@ -24,9 +24,9 @@ const ROW_BYTES = 26
 const FIRST_ROWS = 16
 /** Room for what stands before the rows. */
 const HEAD_BYTES = 1_024
-/** A target that gets no rows is told the time this often. */
+/** A target that gets no rows is told the time this often, in a worker of few tasks. */
 const WATERMARK_EVERY: Millis = 250
-/** A mapper's position is committed this often: what it repeats after a crash is dropped by the reducers. */
+/** A mapper's position is committed this often, in a worker of few tasks: what it repeats after a crash is dropped by the reducers. */
 const COMMIT_EVERY: Millis = 1_000
 
 /** Rows for a target, on the average, from which on its frame is worth what a frame costs. */
@@ -151,7 +151,7 @@ export class MapTask implements Task {
     const role = this.role
     const topology = this.flow.name
     metrics.batchRecords.observe({ topology, role }, records)
-    await this.ledger.commitEvery(COMMIT_EVERY)
+    await this.ledger.commitEvery(commitInterval(COMMIT_EVERY, this.context.load))
     metrics.batchSeconds.observe({ topology, role }, (clock.monotonic() - started) / 1000)
   }
 
@@ -190,7 +190,7 @@ export class MapTask implements Task {
 
   private finishFrames(frames: Draft[], upto: Position, stamp: Millis, now: Millis): void {
     const watermark = this.mapper.highest === Number.NEGATIVE_INFINITY ? Number.NaN : this.mapper.highest
-    const every = toldEvery(WATERMARK_EVERY, this.context.load)
+    const every = watermarkInterval(WATERMARK_EVERY, this.context.load)
     for (const [target, rows] of this.targets.entries()) {
       if (rows.length === 0 && now - (this.saidAt[target] as number) < every) continue
       this.saidAt[target] = now
@@ -221,13 +221,12 @@ export class MapTask implements Task {
     if (this.inbox.waiting === 0) {
       const silent = await this.silence.after(this.done)
       this.live ||= silent !== undefined
-      const every = toldEvery(1, this.context.load)
-      const now = this.context.clock.monotonic()
-      // not each in its own rhythm
-      const isDue = Math.floor(now / every) > Math.floor(Math.min(...this.saidAt) / every)
+      const { clock, load, settings } = this.context
+      const every = watermarkInterval(settings.heartbeat, load)
+      const isDue = clock.monotonic() >= nextRound(Math.min(...this.saidAt), every)
       if (silent?.isLong && isDue) await this.beat(this.ledger.wall(silent.at))
     }
-    await this.ledger.tick(COMMIT_EVERY)
+    await this.ledger.tick(commitInterval(COMMIT_EVERY, this.context.load))
   }
 
   private async beat(at: Millis): Promise<void> {

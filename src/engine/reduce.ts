@@ -14,6 +14,7 @@ import { Ledger } from './ledger.ts'
 import { reduceTask } from './names.ts'
 import { Outputs } from './outputs.ts'
 import { OwnCalls } from './own-code.ts'
+import { commitInterval } from './pace.ts'
 import { RowsByKey } from './rows-by-key.ts'
 import { Sources } from './sources.ts'
 import { type Patience, readable, refuseOlder, type Task, type TaskContext } from './task.ts'
@@ -176,7 +177,8 @@ export class ReduceTask<S = unknown> implements Task {
     const time = this.sources.clock
     const due = this.ledger.claim.nextDue <= time ? await this.due(time) : []
     this.ledger.done = batch.position
-    if (batch.rows.length === 0 && due.length === 0) return this.ledger.commitEvery(QUIET_COMMIT_EVERY)
+    if (batch.rows.length === 0 && due.length === 0)
+      return this.ledger.commitEvery(commitInterval(QUIET_COMMIT_EVERY, this.context.load))
     const keys = [...new Set([...batch.rows.keys.keys(), ...due])]
     const { bytes, timers, emissions, letters } = await this.compute(batch, keys, due, time)
     if (letters.length > 0) await this.patiently('writing dead letters', () => this.context.deadLetters.write(letters))
@@ -262,7 +264,7 @@ export class ReduceTask<S = unknown> implements Task {
       await this.ledger.commit()
     }
     while (this.ledger.claim.nextDue <= this.sources.clock) await this.run(this.nothing())
-    await this.ledger.tick(0)
+    await this.ledger.tick(commitInterval(0, this.context.load))
     await this.outputs.tick()
     await this.tellLive()
   }

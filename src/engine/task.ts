@@ -10,7 +10,7 @@ import type { Log } from '../core/part.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Inbox } from './inbox.ts'
 import type { Metrics } from './metrics.ts'
-import type { Load } from './pace.ts'
+import { type Load, nextRound } from './pace.ts'
 import type { Tables } from './tables.ts'
 
 export interface EngineSettings {
@@ -246,9 +246,7 @@ export class TaskRunner {
 
   private async work(onProgress: () => void): Promise<void> {
     const { clock, settings } = this.context
-    // all tasks at the same moments, so that what they write and commit then goes out together
-    const nextTick = () => (Math.floor(clock.monotonic() / settings.heartbeat) + 1) * settings.heartbeat
-    let tickAt = nextTick()
+    let tickAt = nextRound(clock.monotonic(), settings.heartbeat)
     while (!this.draining) {
       const { inbox } = this.task
       const left = tickAt - clock.monotonic()
@@ -264,7 +262,7 @@ export class TaskRunner {
       if (clock.monotonic() >= tickAt) {
         await this.task.tick()
         this.look()
-        tickAt = nextTick()
+        tickAt = nextRound(clock.monotonic(), settings.heartbeat)
       }
       if (this.ended.signal.aborted) throw new Stopped()
       onProgress()

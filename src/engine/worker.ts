@@ -78,8 +78,8 @@ export class Worker {
   private background: Promise<void> = Promise.resolve()
   private updates: Promise<void> = Promise.resolve()
   private readonly load = { tasks: 0, targets: 0 }
-  /** What the group knows. */
-  private readonly told = new WeakMap<Feed, Position>()
+  /** Positions that the group was told. */
+  private readonly groupKnows = new WeakMap<Feed, Position>()
   private readonly ends = new Map<string, { askedAt: Millis; answer: Promise<Attested> }>()
 
   constructor(options: WorkerOptions) {
@@ -302,7 +302,7 @@ export class Worker {
     const { clock } = this.options
     while (!this.stopping.signal.aborted) {
       await clock.wait(GROUP_COMMIT_EVERY, this.stopping.signal)
-      this.weigh()
+      this.measureLoad()
       this.countTasks()
       await this.tellPositions()
     }
@@ -317,7 +317,7 @@ export class Worker {
     }
   }
 
-  private weigh(): void {
+  private measureLoad(): void {
     const { runners, load } = this
     load.tasks = runners.length
     load.targets = runners.reduce((sum, { role, flow }) => sum + (role === 'map' ? (flow.shuffle as number) : 0), 0)
@@ -349,12 +349,12 @@ export class Worker {
         (low, p) => (low === undefined || p === undefined ? undefined : Math.min(low, p)),
         Number.POSITIVE_INFINITY,
       )
-      const isNews = lowest !== Number.POSITIVE_INFINITY && lowest !== this.told.get(feed)
+      const isNews = lowest !== Number.POSITIVE_INFINITY && lowest !== this.groupKnows.get(feed)
       return lowest !== undefined && isNews ? [{ feed, partition, position: lowest }] : []
     })
     if (positions.length === 0) return
     await this.membership?.commit(positions)
-    for (const { feed, position } of positions) this.told.set(feed, position)
+    for (const { feed, position } of positions) this.groupKnows.set(feed, position)
   }
 
   private endsOf(topic: string): Promise<Attested> {

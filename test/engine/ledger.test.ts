@@ -5,7 +5,6 @@ import { Ledger } from '../../src/engine/ledger.ts'
 import { createMetrics } from '../../src/engine/metrics.ts'
 import { CHECK_EVERY, type Patience, type Task } from '../../src/engine/task.ts'
 import { MemoryState } from '../../src/testing/memory-state.ts'
-import { ALONE } from './settings.ts'
 
 const TASK = 'map/a@1/orders/0'
 const atOnce: Patience = (_, call) => call()
@@ -28,17 +27,17 @@ function world(start = 0) {
       clock.elapsed += 250
     },
   } as MemoryState
-  const owner = (load = ALONE) =>
-    new Ledger({ id: TASK, role: 'map', flow: { name: 'a' } } as Task, { state: told, clock, metrics, load }, () =>
+  const owner = () =>
+    new Ledger({ id: TASK, role: 'map', flow: { name: 'a' } } as Task, { state: told, clock, metrics }, () =>
       Buffer.from('what is known'),
     )
   return { clock, state, calls, metrics, owner }
 }
 
 /** An open ledger whose task stands at `position`, committed at that moment. */
-async function begun(position: Position, load = ALONE) {
+async function begun(position: Position) {
   const made = world()
-  const ledger = made.owner(load)
+  const ledger = made.owner()
   await ledger.open(atOnce)
   await ledger.begin(position)
   made.calls.length = 0
@@ -138,19 +137,6 @@ describe('what was done', () => {
     expect(calls).toEqual(['commit 8'])
     clock.elapsed += 1
     await ledger.commitEvery(1_000)
-    expect(calls).toEqual(['commit 8', 'commit 9'])
-  })
-
-  it('is committed less often in a worker of many tasks, and at once where the task ends', async () => {
-    const { ledger, clock, calls } = await begun(7, { tasks: 1_600, targets: 0 })
-    ledger.done = 8
-    clock.elapsed += 3_199
-    await ledger.tick(0)
-    expect(calls).toEqual([])
-    clock.elapsed += 1
-    await ledger.tick(0)
-    ledger.done = 9
-    await ledger.settle()
     expect(calls).toEqual(['commit 8', 'commit 9'])
   })
 })

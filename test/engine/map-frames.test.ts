@@ -243,6 +243,20 @@ describe('a step', () => {
     expect(task.position).toBe(2)
   })
 
+  it('is committed less often in a worker of many tasks, and at once where the task ends', async () => {
+    const { clock, step, tick, task } = await start({}, { tasks: 1_600, targets: 0 })
+    await step([[LEFT, 1]])
+    clock.move(3_199)
+    await tick()
+    expect(task.position).toBe(0)
+    clock.move(1)
+    await tick()
+    expect(task.position).toBe(1)
+    await step([[LEFT, 1]])
+    await task.settle()
+    expect(task.position).toBe(2)
+  })
+
   it('is a clear stop where the log takes no frame of that size, and repeated where it fails otherwise', async () => {
     const { task, offer, log } = await start()
     for (const [error, stop] of [

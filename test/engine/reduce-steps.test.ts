@@ -4,6 +4,7 @@ import type { EmissionBatch, FeatureFlow, InputRecord, Millis, Sink, TaskId, Ver
 import type { DeadLetter } from '../../src/engine/dead-letters.ts'
 import type { Intake } from '../../src/engine/intake.ts'
 import { createMetrics } from '../../src/engine/metrics.ts'
+import type { Load } from '../../src/engine/pace.ts'
 import { ReduceTask } from '../../src/engine/reduce.ts'
 import type { Frame } from '../../src/engine/shuffle.ts'
 import type { EngineSettings, Patience, TaskContext } from '../../src/engine/task.ts'
@@ -22,9 +23,10 @@ interface Given {
   readonly flow?: Partial<FeatureFlow>
   /** Wall time that a sink takes. */
   readonly takes?: Millis
+  readonly load?: Load
 }
 
-async function start({ settings = {}, flow: changes = {}, takes = 0 }: Given = {}) {
+async function start({ settings = {}, flow: changes = {}, takes = 0, load = ALONE }: Given = {}) {
   const clock = new VirtualClock()
   const state = new MemoryState(() => clock.now())
   const metrics = createMetrics()
@@ -83,7 +85,7 @@ async function start({ settings = {}, flow: changes = {}, takes = 0 }: Given = {
     state,
     metrics,
     settings: { ...SETTINGS, ...settings },
-    load: ALONE,
+    load,
     log: { warn: () => undefined },
     deadLetters: {
       write: async (given: readonly DeadLetter[]) => {
@@ -232,6 +234,18 @@ describe('a step', () => {
     expect([first?.said, letters]).toEqual([undefined, []])
     const [second] = await step(frameOf([['a', T - 1]]))
     expect([second?.said, letters.map(({ length }) => length)]).toEqual([first?.version, [1]])
+  })
+
+  it('without rows is committed less often in a worker of many tasks', async () => {
+    const { clock, task, frameOf, step } = await start({ load: { tasks: 1_600, targets: 0 } })
+    await step(frameOf(rows(1, 'a')))
+    clock.move(3_199)
+    await step(frameOf([], { watermark: T + 1 }))
+    await task.tick()
+    expect([task.done, task.position]).toEqual([2, 1])
+    clock.move(1)
+    await task.tick()
+    expect(task.position).toBe(2)
   })
 
   it('without rows is committed once a second, with rows at once', async () => {

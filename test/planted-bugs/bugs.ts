@@ -324,7 +324,7 @@ export const BUGS: readonly PlantedBug[] = [
     by: { worlds: STORM },
   },
   {
-    name: 'keys that are not committed may leave the cache',
+    name: 'a commit leaves out keys that have changed',
     like: kafka(7737),
     file: 'engine/reduce.ts',
     find: `    const { bytes, timers, emissions, letters } = await this.compute(batch, keys, due, time)
