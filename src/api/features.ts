@@ -1,4 +1,5 @@
 /** Reads feature values: which namespaces to ask for which ids, in as few calls of the store as there are topologies. */
+import { MillraceError } from '../core/errors.ts'
 import type { FeatureJson, FeatureStore, Millis } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
 import type { EntityCatalog } from './catalog.ts'
@@ -53,7 +54,8 @@ export function createFeatures(options: FeaturesOptions): Features {
     if (now - complainedAt >= 1000) {
       complainedAt = now
       const name = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : 'unknown'
-      options.log.warn({ error: name }, 'the feature store does not answer; reads get 503')
+      const reason = error instanceof MillraceError ? error.message : undefined
+      options.log.warn({ error: name, reason }, 'the feature store does not answer; reads get 503')
     }
     return new Problem('store-unavailable', 'The feature store did not answer. Try again shortly.', {
       headers: { 'retry-after': '1' },

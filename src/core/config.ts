@@ -97,7 +97,7 @@ const engine = z.strictObject({
   cacheKeys: positive(100_000_000)
     .default(200_000)
     .describe(
-      'Most keys a worker keeps in memory over all its tasks: a few kB each, more with many features. Above half of it only those that are met again soon.',
+      'Most keys that a worker with all tasks of all topologies keeps in memory, a few kB each; one with some of the tasks keeps their share. Above half of it only those that are met again soon.',
     ),
   tableBytes: positive(2 ** 40)
     .default(256 * 1024 * 1024)
