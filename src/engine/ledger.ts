@@ -12,6 +12,7 @@ export class Ledger {
   private askedAt: Millis = 0
   private openedAt: Millis = 0
   private patiently!: Patience
+  private committedAt: Millis = 0
   /** When it was last committed, or found to be still this task's. */
   private knownAt: Millis = 0
   private readonly task: Pick<Task, 'id' | 'flow' | 'role'>
@@ -47,6 +48,7 @@ export class Ledger {
     if (isNew) await this.commit()
     this.position = position
     this.knownAt = this.context.clock.monotonic()
+    this.committedAt = this.knownAt
     return position
   }
 
@@ -58,6 +60,7 @@ export class Ledger {
     await state.commit(this.claim, { position: this.done, meta: this.meta(), ...change })
     this.position = this.done
     this.knownAt = clock.monotonic()
+    this.committedAt = this.knownAt
     metrics.commitSeconds.observe({ topology: flow.name, role }, (this.knownAt - started) / 1000)
   }
 
@@ -68,13 +71,13 @@ export class Ledger {
 
   /** `settle`, when the last commit is `every` old. */
   async commitEvery(every: Millis): Promise<void> {
-    if (this.age >= every) await this.settle()
+    if (this.context.clock.monotonic() - this.committedAt >= every) await this.settle()
   }
 
   /** `commitEvery`; an idle task looks now and then whether it was taken over. Throws `Fenced` then. */
   async tick(every: Millis): Promise<void> {
     await this.commitEvery(every)
-    if (this.age < CHECK_EVERY) return
+    if (this.context.clock.monotonic() - this.knownAt < CHECK_EVERY) return
     await this.patiently('checking the state', () => this.context.state.check(this.claim))
     this.knownAt = this.context.clock.monotonic()
   }
@@ -90,9 +93,5 @@ export class Ledger {
   /** Now, as late as it can be. From here to a later `wall`, by whomever, is never longer than it was. */
   latestWall(): Millis {
     return this.claim.epoch + Math.ceil(this.context.clock.monotonic() - this.askedAt)
-  }
-
-  private get age(): Millis {
-    return this.context.clock.monotonic() - this.knownAt
   }
 }

@@ -59,6 +59,8 @@ export interface TaskStatus {
 }
 
 const GROUP_COMMIT_EVERY: Millis = 1_000
+/** So often the group is told all positions, also those that it was told. */
+const ROUNDS_TO_ALL = 60
 /** A stopping worker waits so long for the group to take its last positions. */
 const TELL_WITHIN: Millis = 2_000
 /** A task whose topology goes is given this long to finish and commit. */
@@ -78,8 +80,8 @@ export class Worker {
   private background: Promise<void> = Promise.resolve()
   private updates: Promise<void> = Promise.resolve()
   private readonly load = { tasks: 0, targets: 0 }
-  /** Positions that the group was told. */
-  private readonly groupKnows = new WeakMap<Feed, Position>()
+  /** Positions that the group was told; forgotten now and then, since a group may lose them, too. */
+  private groupKnows = new WeakMap<Feed, Position>()
   private readonly ends = new Map<string, { askedAt: Millis; answer: Promise<Attested> }>()
 
   constructor(options: WorkerOptions) {
@@ -300,8 +302,9 @@ export class Worker {
 
   private async report(): Promise<void> {
     const { clock } = this.options
-    while (!this.stopping.signal.aborted) {
+    for (let round = 1; !this.stopping.signal.aborted; round++) {
       await clock.wait(GROUP_COMMIT_EVERY, this.stopping.signal)
+      if (round % ROUNDS_TO_ALL === 0) this.groupKnows = new WeakMap()
       this.measureLoad()
       this.countTasks()
       await this.tellPositions()

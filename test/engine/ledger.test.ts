@@ -139,6 +139,16 @@ describe('what was done', () => {
     await ledger.commitEvery(1_000)
     expect(calls).toEqual(['commit 8', 'commit 9'])
   })
+
+  it('is committed also where that is to be done less often than the state is looked at', async () => {
+    const { ledger, clock, calls } = await begun(7)
+    for (let tick = 0; tick < 2 * CHECK_EVERY; tick += 500) {
+      ledger.done = 8
+      clock.elapsed += 500
+      await ledger.tick(1.5 * CHECK_EVERY)
+    }
+    expect(calls).toEqual(['check', 'commit 8'])
+  })
 })
 
 describe('an idle task', () => {

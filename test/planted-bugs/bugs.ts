@@ -529,8 +529,8 @@ export const BUGS: readonly PlantedBug[] = [
     name: 'an idle task never looks whether it still has its state',
     like: 'https://github.com/awslabs/amazon-kinesis-client/issues/136',
     file: 'engine/ledger.ts',
-    find: 'if (this.age < CHECK_EVERY) return',
-    replace: 'if (this.age < Number.POSITIVE_INFINITY) return',
+    find: 'if (this.context.clock.monotonic() - this.knownAt < CHECK_EVERY) return',
+    replace: 'if (this.knownAt < Number.POSITIVE_INFINITY) return',
     by: { worlds: { ...STORM, rollback: true, lose: false } },
   },
   {

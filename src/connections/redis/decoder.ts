@@ -82,8 +82,13 @@ export class Decoder implements Reader {
   private held = 0
   /** So many bytes have to be held before it is worth looking again. */
   private needed = 1
+  /** Where pieces are joined, and how much of it is taken. What was read stays as it is. */
+  private room: Buffer = NOTHING
+  private filled = 0
   private bytes: Buffer = NOTHING
   private at = 0
+  /** Of an answer of many texts that has not come as a whole: how many it has, those read, and where they end, from its beginning. */
+  private begun: { readonly count: number; readonly read: number; readonly end: number } | undefined
   /** Arrays that are not complete, the outermost first. */
   private readonly open: { readonly items: unknown[]; readonly count: number }[] = []
   /** What came was no answer, or whoever was told threw: what follows means nothing. */
@@ -111,14 +116,35 @@ export class Decoder implements Reader {
 
   private read(): void {
     this.isBroken = true
-    this.bytes = this.pieces.length === 1 ? (this.pieces[0] as Buffer) : Buffer.concat(this.pieces)
+    this.bytes = this.pieces.length === 1 ? (this.pieces[0] as Buffer) : this.joined()
     this.at = 0
     while (this.answer());
     const rest = this.bytes.subarray(this.at)
     this.held = rest.length
     this.pieces = rest.length > 0 ? [rest] : []
+    if (rest.length === 0) this.room = NOTHING
     this.bytes = NOTHING
     this.isBroken = false
+  }
+
+  /** The pieces as one, with room for as much again: so a long answer in many pieces is not copied as a whole with each. */
+  private joined(): Buffer {
+    const [first, ...others] = this.pieces as [Buffer, ...Buffer[]]
+    const start = first.byteOffset - this.room.byteOffset
+    const isLast = first.buffer === this.room.buffer && start + first.length === this.filled
+    if (isLast && start + this.held <= this.room.length) {
+      for (const piece of others) this.append(piece)
+      return this.room.subarray(start, this.filled)
+    }
+    this.room = Buffer.allocUnsafe(2 * this.held)
+    this.filled = 0
+    for (const piece of this.pieces) this.append(piece)
+    return this.room.subarray(0, this.filled)
+  }
+
+  private append(piece: Buffer): void {
+    this.room.set(piece, this.filled)
+    this.filled += piece.length
   }
 
   /** False when the next has not come. */
@@ -138,22 +164,28 @@ export class Decoder implements Reader {
 
   /** The next answer, to a command with several. */
   private texts(): Texts | Error | typeof LATER {
-    const start = this.at
-    const { bytes } = this
+    const { at: start, bytes, begun } = this
     if (bytes[start] === ERROR) return this.next() as Error | typeof LATER
-    const count = this.numberOf(ARRAY)
+    const count = begun?.count ?? this.numberOf(ARRAY)
     if (count === undefined) return this.later(start, 1)
     if (this.spans.length < 2 * count) this.spans = new Int32Array(2 * count)
     const { spans } = this
-    for (let i = 0; i < count; i++) {
+    if (begun) this.at = start + begun.end
+    for (let i = begun?.read ?? 0; i < count; i++) {
+      const at = this.at
       const length = this.numberOf(TEXT)
-      if (length === undefined) return this.later(start, 1)
-      const end = this.at + length
-      if (end + 2 > bytes.length) return this.later(start, end + 2 - bytes.length)
+      const missing = length === undefined ? 1 : this.at + length + 2 - bytes.length
+      if (length === undefined || missing > 0) {
+        // the next time, the answer stands at the beginning
+        for (let k = 0; start > 0 && k < 2 * i; k++) spans[k] = (spans[k] as number) - start
+        this.begun = { count, read: i, end: at - start }
+        return this.later(start, missing)
+      }
       spans[2 * i] = this.at
-      spans[2 * i + 1] = end
-      this.at = end + 2
+      spans[2 * i + 1] = this.at + length
+      this.at += length + 2
     }
+    this.begun = undefined
     return { bytes, count, spans }
   }
 

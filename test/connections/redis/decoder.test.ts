@@ -101,16 +101,20 @@ describe('answers of Redis', () => {
     expect(told).toEqual(['one', 'two'])
   })
 
-  test('a text that comes in many pieces is put together once', () => {
-    const concat = vi.spyOn(Buffer, 'concat')
+  test('a long one that comes in many pieces is copied a few times, not with each piece', () => {
     const text = Buffer.alloc(1 << 20, 'x')
-    const bytes = Buffer.concat([Buffer.from(`*2\r\n:1\r\n$${text.length}\r\n`), text, Buffer.from('\r\n')])
-    concat.mockClear()
-    const chunks = Array.from({ length: 64 }, (_, i) => bytes.subarray(i << 14, (i + 1) << 14))
-    const [answer] = answersOf(Decoder, [...chunks, bytes.subarray(64 << 14)]) as [[number, Buffer]]
-    expect(concat).toHaveBeenCalledTimes(1)
+    const long = Buffer.concat([Buffer.from(`*2\r\n:1\r\n$${text.length}\r\n`), text, Buffer.from('\r\n')])
+    const short = 'y'.repeat(1_000)
+    const many = Buffer.from(`:1\r\n*1000\r\n${`$1000\r\n${short}\r\n`.repeat(1_000)}:2\r\n`)
+    const pieces = (bytes: Buffer) => Array.from({ length: 65 }, (_, i) => bytes.subarray(i << 14, (i + 1) << 14))
+    const set = vi.spyOn(Uint8Array.prototype, 'set')
+    const [answer] = answersOf(Decoder, pieces(long)) as [[number, Buffer]]
+    const several = severalOf(pieces(many), 1)
+    const copied = set.mock.calls.reduce((sum, [piece]) => sum + piece.length, 0)
+    set.mockRestore()
     expect(answer[1].equals(text)).toBe(true)
-    concat.mockRestore()
+    expect(several).toEqual([1, new Array(1_000).fill(short), 'last', 2])
+    expect(copied).toBeLessThan(4 * (long.length + many.length))
   })
 
   test('to a command with several are arrays of texts, wherever they are cut, and others are answered as ever', () => {
