@@ -118,12 +118,14 @@ class Table {
     const { clock, log, transport } = this.options
     while (!this.closing.signal.aborted && !this.fault) {
       try {
-        const incarnation = (await transport.topics([this.topic])).get(this.topic)?.incarnation
+        const incarnation = await this.incarnationNow()
         if (incarnation !== undefined && incarnation !== this.incarnation) this.begin()
         this.incarnation = incarnation ?? this.incarnation
         const ranges = await transport.ranges(this.topic)
         for (const [partition, range] of ranges.entries()) await this.readTo(partition, range)
-        if (!this.closing.signal.aborted && !this.fault) {
+        // of one that was made again just now, there may be values from before that are older than any that was ever the newest here
+        const isWhole = this.read.signal.aborted || (await this.incarnationNow()) === this.incarnation
+        if (isWhole && !this.closing.signal.aborted && !this.fault) {
           this.entries = this.filling
           this.read.abort()
         }
@@ -133,6 +135,10 @@ class Table {
       }
       await clock.wait(LOOK_EVERY, this.closing.signal)
     }
+  }
+
+  private async incarnationNow(): Promise<string | undefined> {
+    return (await this.options.transport.topics([this.topic])).get(this.topic)?.incarnation
   }
 
   private async readTo(partition: number, { start, end }: Range): Promise<void> {

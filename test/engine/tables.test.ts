@@ -58,7 +58,14 @@ it('is read to the end once it holds what its topic does, or has stopped its tas
 /** A table over a log of one partition: its records by position, what it holds, and what a read gives. */
 function tableOver(records: readonly (readonly [key: string | null, value: string | null])[], limit = 1_000) {
   const clock = new VirtualClock()
-  const log = { start: 0, end: records.length, isDeaf: false, isAway: false, incarnation: 'a' as string | undefined }
+  const log = {
+    start: 0,
+    end: records.length,
+    isDeaf: false,
+    isAway: false,
+    incarnation: 'a' as string | undefined,
+    onRead: undefined as (() => void) | undefined,
+  }
   const reads: number[] = []
   const warned: unknown[] = []
   const tables = new Tables({
@@ -78,6 +85,7 @@ function tableOver(records: readonly (readonly [key: string | null, value: strin
         if (log.isDeaf) return { ...partition, records: [], next: from, end: log.end }
         const [key, value] = (records[from] ?? [null, null]).map((text) => text && Buffer.from(text))
         const record = { position: from, timestamp: 0, key: key || null, value: value || null, headers: {} }
+        log.onRead?.()
         return { ...partition, records: [record], next: from + 1, end: log.end }
       },
     },
@@ -164,6 +172,23 @@ it('a topic that was made again takes the place of the one before once it has be
   await clock.advance(500)
   expect(reads).toEqual([0, 1, 2])
   expect(['a', 'b'].map((key) => tables.lookup('stores', key))).toEqual([{ is: '3' }, null])
+  await tables.close()
+})
+
+it('a topic that is made again while it is first read is read as it is now, without what had been read before', async () => {
+  const { clock, log, tables } = tableOver([
+    ['a', '1'],
+    ['b', '2'],
+    ['b', '3'],
+  ])
+  Object.assign(log, { end: 1 })
+  log.onRead = () => {
+    log.onRead = undefined
+    Object.assign(log, { incarnation: 'b', start: 1, end: 3 })
+  }
+  const first = tables.ready(['stores']).then(() => ['a', 'b'].map((key) => tables.lookup('stores', key)))
+  await clock.advance(2_000)
+  expect(await first).toEqual([null, { is: '3' }])
   await tables.close()
 })
 
