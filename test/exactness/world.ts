@@ -157,8 +157,8 @@ export class Deployment {
     return `w1@${await generationIn(this.directory)}`
   }
 
-  /** Waits until all is computed, and holds every store against the oracle. `others`: records of the topic that are no events of the oracle's. */
-  async expectExact(others = 0): Promise<void> {
+  /** Waits until all is computed, and holds every store against the oracle. */
+  async expectExact(): Promise<void> {
     const generation = await generationIn(this.directory)
     try {
       const { name, read, transport } = this
@@ -169,11 +169,11 @@ export class Deployment {
         cause: error,
       })
     }
-    const ranges = await this.transport.ranges(this.name)
-    const written = ranges.reduce((sum, { start, end }) => sum + end - start, -others)
-    // the broker was too slow for the request that wrote some, which was then made again: nothing can be told by that
-    if (written !== this.produced) throw new Error(`the test wrote ${written} events instead of ${this.produced}`)
     const found = await differences(this.store, `w1@${generation}`, this.oracle)
-    expect(found.slice(0, 10)).toEqual([])
+    if (found.length === 0) return
+    // a request of the test's own that the broker was too slow for is made again: then there are more events than the oracle knows
+    const ranges = await this.transport.ranges(this.name)
+    const records = ranges.reduce((sum, { start, end }) => sum + end - start, 0)
+    expect({ wrong: found.slice(0, 10), records }).toEqual({ wrong: [], records: this.produced })
   }
 }
