@@ -1,6 +1,6 @@
 /** Reads feature values: which namespaces to ask for which ids, in as few calls of the store as there are topologies. */
 import { MillraceError } from '../core/errors.ts'
-import type { FeatureJson, FeatureStore, Millis } from '../core/model.ts'
+import type { FeatureStore, Millis } from '../core/model.ts'
 import type { Log } from '../core/part.ts'
 import type { EntityCatalog } from './catalog.ts'
 import { Problem } from './problem.ts'
@@ -100,14 +100,8 @@ export function createFeatures(options: FeaturesOptions): Features {
       const chosen = view(entity, names)
       checkId(id, 'The id')
       const ids = [id]
-      let answers: Awaited<ReturnType<typeof read>>[]
-      try {
-        answers = await within(options.storeMs, Promise.all(chosen.topologies.map((topology) => read(topology, ids))))
-      } catch (error) {
-        throw unavailable(error)
-      }
-      const known: (FeatureJson | undefined)[] = []
-      for (let t = 0; t < answers.length; t++) known.push(answers[t]?.[0])
+      const answers = await inTime(Promise.all(chosen.topologies.map((topology) => read(topology, ids))))
+      const known = answers.map((found) => found[0])
       return render(chosen, id, known, Date.now(), maxAge)
     },
     async many(before, reads, maxAge) {

@@ -124,7 +124,8 @@ class Table {
         const ranges = await transport.ranges(this.topic)
         for (const [partition, range] of ranges.entries()) await this.readTo(partition, range)
         // of one that was made again just now, there may be values from before that are older than any that was ever the newest here
-        const isWhole = this.read.signal.aborted || (await this.incarnationNow()) === this.incarnation
+        const isFollowed = this.read.signal.aborted && this.entries === this.filling
+        const isWhole = isFollowed || (await this.incarnationNow()) === this.incarnation
         if (isWhole && !this.closing.signal.aborted && !this.fault) {
           this.entries = this.filling
           this.read.abort()

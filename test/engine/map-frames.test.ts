@@ -228,25 +228,14 @@ describe('a step', () => {
     ])
   })
 
-  it('is committed after a second, or before the task ends', async () => {
-    const { clock, step, tick, task } = await start()
+  it.each([
+    ['a second', ALONE, 1_000],
+    ['more in a worker of many tasks', { tasks: 1_600, targets: 0 }, 3_200],
+  ])('is committed after %s, or before the task ends', async (_, load, every) => {
+    const { clock, step, tick, task } = await start({}, load)
     await step([[LEFT, 1]])
     expect([task.done, task.position]).toEqual([1, 0])
-    clock.move(999)
-    await tick()
-    expect(task.position).toBe(0)
-    clock.move(1)
-    await tick()
-    expect(task.position).toBe(1)
-    await step([[LEFT, 1]])
-    await task.settle()
-    expect(task.position).toBe(2)
-  })
-
-  it('is committed less often in a worker of many tasks, and at once where the task ends', async () => {
-    const { clock, step, tick, task } = await start({}, { tasks: 1_600, targets: 0 })
-    await step([[LEFT, 1]])
-    clock.move(3_199)
+    clock.move(every - 1)
     await tick()
     expect(task.position).toBe(0)
     clock.move(1)
