@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { INLINE_IDS } from '../../src/aggregations/lifecycle/ids.ts'
+import { Ids, INLINE_IDS } from '../../src/aggregations/lifecycle/ids.ts'
+import { shrinkYoung } from '../../src/commands/young.ts'
 import { ByteWriter } from '../../src/core/bytes.ts'
 import type { FeatureSpec, Slot } from '../../src/core/model.ts'
 import { loadPart } from '../../src/core/part.ts'
@@ -241,4 +242,21 @@ it('bytes of a lifecycle that has not changed are the same, and of one that has 
   memory.add(opening('id50', 50), 0)
   expect(written(memory)).not.toEqual(before)
   expect(openAt(memory.moved(), 50)).toBe(41)
+})
+
+it('what is kept of encoded ids does not hold the pools that bytes are made in', () => {
+  shrinkYoung()
+  const before = process.memoryUsage().arrayBuffers
+  const writer = new ByteWriter()
+  const keys = Array.from({ length: 200 }, () => {
+    const ids = new Ids(10_000, undefined)
+    for (let i = 0; i < 50; i++) ids.see(`order-${i}`, i, i, false, null)
+    ids.encode(writer)
+    writer.take()
+    Buffer.from('x'.repeat(Buffer.poolSize / 3))
+    return ids
+  })
+  shrinkYoung()
+  const held = (process.memoryUsage().arrayBuffers - before) / keys.length
+  expect(held).toBeLessThan(4_096)
 })

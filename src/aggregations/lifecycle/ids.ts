@@ -31,8 +31,8 @@ interface Chunk extends StoredPart {
   size: number
   /** No entry is newer. */
   newest: Millis
-  /** What the entries are encoded to, as long as none of them changes. */
-  bytes: Buffer | undefined
+  /** What the entries are encoded to, as long as none of them changes and newer chunks follow; memory of its own. */
+  bytes: Uint8Array | undefined
 }
 
 /** The newest event of every id of one key. */
@@ -207,14 +207,19 @@ export class Ids {
   }
 
   changed(): [string, Uint8Array | null][] {
-    return this.stored.changes(this.isInline ? [] : this.chunks, (chunk, to) => to.bytes(this.bytesOf(chunk)))
+    return this.stored.changes(this.isInline ? [] : this.chunks, (chunk, to) =>
+      encodeEntries(members(chunk), to, this.values),
+    )
   }
 
-  private bytesOf(chunk: Chunk): Buffer {
+  /** The last chunk is the one that changes: only what older ones hold is worth keeping. */
+  private bytesOf(chunk: Chunk): Uint8Array {
     if (chunk.bytes) return chunk.bytes
     encodeEntries(members(chunk), scratch, this.values)
-    chunk.bytes = scratch.take()
-    return chunk.bytes
+    const bytes = scratch.take()
+    // a copy: a small buffer holds all of the pool that it is a part of
+    if (chunk !== this.chunks.at(-1)) chunk.bytes = new Uint8Array(bytes)
+    return bytes
   }
 }
 
