@@ -250,7 +250,7 @@ it('what is kept of encoded ids does not hold the pools that bytes are made in',
   const writer = new ByteWriter()
   const keys = Array.from({ length: 200 }, () => {
     const ids = new Ids(10_000, undefined)
-    for (let i = 0; i < 50; i++) ids.see(`order-${i}`, i, i, false, null)
+    for (let i = 0; i < 50; i++) ids.see(`order-${i}`, i, i, false, 1)
     ids.encode(writer)
     writer.take()
     Buffer.from('x'.repeat(Buffer.poolSize / 3))
