@@ -6,7 +6,7 @@ import { type StoredPart, StoredParts } from '../../core/segments.ts'
 /** Ids in a chunk. */
 const CHUNK = 32
 /** Up to so many ids are kept in the main bytes; of more, each chunk is a segment. */
-export const INLINE_IDS = 512
+export const INLINE_IDS = 128
 /** Chunks that the ids of a `maxAge` are spread over at least: by so much too long an id may be remembered. */
 const SPREAD = 8
 
@@ -231,6 +231,7 @@ export const SEGMENTS_OF_IDS: Segments<Ids> = {
 }
 
 const scratch = new ByteWriter(4096)
+let numbers = new Float64Array(2 * CHUNK)
 /** What nearly all keys lack: nothing is ever put into it. */
 const NONE = new Set<string>()
 const INLINE = 0
@@ -287,7 +288,7 @@ function encodeEntries(entries: readonly Entry[], to: ByteWriter, values: Values
 }
 
 function encodeColumn(entries: readonly Entry[], column: 'time' | 'tie' | 'value', to: ByteWriter): void {
-  const numbers = new Float64Array(entries.length)
+  if (numbers.length < entries.length) numbers = new Float64Array(entries.length * 2)
   for (let i = 0; i < entries.length; i++) numbers[i] = (entries[i] as Entry)[column] as number
   pack(numbers, 0, entries.length, to)
 }
