@@ -1,7 +1,7 @@
 /**
  * How long from an event to its feature, at a fixed rate of events: from just before a batch is sent to the broker, and from the broker's
  * acknowledgement, until the value can be read from Redis. The append lies between the two. Sampled: one event of each batch is the
- * first of a store of its own, which is looked for all the time.
+ * first of a store of its own, which is looked for all the time. What comes while programs are still being compiled is left out.
  *
  * `npm run bench -- --work delay [--rate N] [--seconds N]`: that alone, with the times when features stood still, said on the terminal.
  */
@@ -18,7 +18,8 @@ import { openPart, openSetup, PARTITIONS, type Setup, STORES } from './setup.ts'
 import { orderEncoder, orderNumber, startWorker, writeProject } from './w1.ts'
 
 const EVERY_MS = 10
-const WARM_UP_MS = 5_000
+/** So long the compilers of the broker and the worker take much of the cores. */
+export const WARM_UP_MS = 30_000
 const PATIENCE_MS = 30_000
 const PAUSE_MS = 100
 
@@ -175,7 +176,7 @@ export async function measure({ rate, seconds }: Pick<Scale, 'rate' | 'seconds'>
       [0.5, 0.99, 0.999, 1].map((share) => percentile(sorted, share).toFixed(1)).join(', ')
     const pausesAt = pauses.map(({ at, ms }) => [ms, `at ${at.toFixed(0)} s`] as const)
     const kinds = collections.map(({ kind, ms }) => [ms, kind] as const)
-    console.log(`${rate} events/s (${reached.toFixed(0)} reached) for ${seconds} s, worker ${(cpu * 100).toFixed(0)} % of a core
+    console.log(`${rate} events/s (${reached.toFixed(0)} reached) for ${seconds} s after ${WARM_UP_MS / 1_000} s, worker ${(cpu * 100).toFixed(0)} % of a core
 p50, p99, p99.9, max: ${quantiles(samples)} ms from before an event is sent; ${quantiles(acknowledged)} ms from its acknowledgement
 ${pauses.length} pauses over ${PAUSE_MS} ms, the longest: ${longest(pausesAt)}
 ${collections.length} garbage collections, the longest: ${longest(kinds)}`)

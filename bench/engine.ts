@@ -3,6 +3,9 @@ export type Work = 'w0' | 'w1'
 /** One result per changed store and step (or commit interval), or one per event. W0 has one per event that it takes. */
 export type Output = 'coalesced' | 'each'
 
+/** The engine that the others are peers of. */
+export const MILLRACE = 'Millrace'
+
 export interface Figures {
   readonly eventsPerSecond: number
   /** Of the engine's process, user and system, in µs. */

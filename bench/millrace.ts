@@ -8,7 +8,7 @@ import { stringify } from 'yaml'
 import type { FeatureRecord } from '../src/core/model.ts'
 import { checkProject } from '../src/project/check.ts'
 import { cpuSeconds, endsWithUs, peakMb } from './children.ts'
-import type { Engine, Figures, Output, Work } from './engine.ts'
+import { type Engine, type Figures, MILLRACE, type Output, type Work } from './engine.ts'
 import { PARTITIONS, recordsOf, type Setup, TOPIC } from './setup.ts'
 import { Taken } from './w0.ts'
 import { differences, type RunningWorker, startWorker, writeProject } from './w1.ts'
@@ -20,7 +20,7 @@ const PATIENCE_MS = 300_000
 /** `profile`: folder for CPU profiles. */
 export function millrace(setup: Setup, profile?: string): Engine {
   return {
-    name: 'Millrace',
+    name: MILLRACE,
     about: (work) =>
       work === 'w0'
         ? 'transform, at least once with names'

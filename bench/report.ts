@@ -1,8 +1,8 @@
 /** Figures → bench/RESULTS.md and bench/results.svg. */
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus, totalmem } from 'node:os'
-import { type Delays, percentile } from './delay.ts'
-import type { Engine, Figures, Output, Work } from './engine.ts'
+import { type Delays, percentile, WARM_UP_MS } from './delay.ts'
+import { type Engine, type Figures, MILLRACE, type Output, type Work } from './engine.ts'
 import { barChart } from './plot.ts'
 import { PARTITIONS, STORES } from './setup.ts'
 
@@ -20,7 +20,7 @@ export interface Report {
   readonly runs: number
   readonly series: readonly Series[]
   readonly delays: Delays | undefined
-  /** Engines that could not run here, and why. */
+  /** Engines that could not run here, or failed, and why. */
   readonly skipped: readonly string[]
 }
 
@@ -45,7 +45,7 @@ CPU per event holds better than events per second on shared machines.
 ![Events per second and CPU per event](results.svg)
 
 ${groups.map(([title, all]) => table(title, all)).join('\n\n')}
-${skipped.length === 0 ? '' : `\nNot run: ${skipped.join('; ')}.\n`}${delays ? delayText(delays) : ''}
+${skipped.length === 0 ? '' : `\nLeft out: ${skipped.join('; ')}.\n`}${delays ? delayText(delays) : ''}
 ## What is measured
 
 Input: ${events.toLocaleString('en')} Avro events of 138 bytes in ${PARTITIONS} partitions keyed by order, over ${STORES.toLocaleString('en')} stores of skewed popularity.
@@ -84,7 +84,7 @@ Input: ${events.toLocaleString('en')} Avro events of 138 bytes in ${PARTITIONS} 
 }
 
 function table(title: string, all: readonly Series[]): string {
-  const own = all.find(({ engine }) => engine.name === 'Millrace')
+  const own = all.find(({ engine }) => engine.name === MILLRACE)
   const rows = all.map(({ engine, work, output, runs }) => {
     const of = (pick: (figures: Figures) => number, digits = 0) => range(runs.map(pick), digits)
     const ratio = own && own.engine !== engine ? ratios(own.runs, runs) : '–'
@@ -118,7 +118,7 @@ function delayText({ rate, reached, samples, acknowledged, cpu }: Delays): strin
   return `
 ## Delay from event to feature
 
-W1 with features to Redis, at ${rate.toLocaleString('en')} events/s (${Math.round(reached).toLocaleString('en')} reached), ${samples.length.toLocaleString('en')} samples, until an event's value can be read from
+W1 with features to Redis, at ${rate.toLocaleString('en')} events/s (${Math.round(reached).toLocaleString('en')} reached), after ${WARM_UP_MS / 1_000} s of the same load, ${samples.length.toLocaleString('en')} samples, until an event's value can be read from
 Redis. The broker appends the event between the two beginnings. The reader looks about each millisecond. The worker used ${(cpu * 100).toFixed(0)} % of a core.
 
 | from | p50 | p99 | p99.9 | max |
