@@ -26,6 +26,8 @@ export interface Measured {
   readonly seconds: number
   /** Of all workers, user and system. */
   readonly cpuSeconds: number
+  /** Of one row in the second half, by when programs are compiled. */
+  readonly warmCpuSeconds: number
   readonly servicesCpuSeconds: number
   /** Of the largest. */
   readonly peakMb: number
@@ -67,6 +69,7 @@ export async function measureWorkers(
     let began = await look()
     for (; began.read === 0; began = await look()) await sleep(20)
     let seen = began
+    let middle = began
     // what was applied by a commit whose answer did not come is not counted, so that no lag for a while is the end, too
     for (let quiet = 0; seen.applied < rows && quiet < QUIET_LOOKS; ) {
       if (Date.now() > deadline)
@@ -75,11 +78,13 @@ export async function measureWorkers(
       const now = await look()
       quiet = now.applied === seen.applied && now.lag === 0 && seen.applied > 0 ? quiet + 1 : 0
       if (quiet === 0) seen = now
+      if (middle.applied < rows / 2) middle = now
     }
     const peaks = await Promise.all(running.map(async ({ pid }) => (await peakMb(pid)) ?? 0))
     return {
       seconds: (seen.at - began.at) / 1000,
       cpuSeconds: seen.cpu - began.cpu,
+      warmCpuSeconds: (seen.cpu - middle.cpu) / (seen.applied - middle.applied),
       servicesCpuSeconds: seen.services - began.services,
       peakMb: Math.max(...peaks),
     }
