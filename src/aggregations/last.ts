@@ -45,16 +45,16 @@ class Newest {
     this.values = values && newValues(values, capacity)
   }
 
-  insert(time: Millis, tie: number, value: Value, most: number): void {
+  /** Answers where it stands; undefined where it is older than all of as many as are kept. */
+  insert(time: Millis, tie: number, value: Value, most: number): number | undefined {
     const full = this.to - this.from === most
-    if (full && this.isOlder(time, tie, this.from)) return
+    if (full && this.isOlder(time, tie, this.from)) return undefined
     this.results = undefined
-    if (full) this.from++
     if (this.to === this.times.length) this.makeRoom()
+    if (full) this.from++
     let at = this.to
     while (at > this.from && this.isOlder(time, tie, at - 1)) at--
     if (at < this.to) {
-      this.taken = undefined
       this.times.copyWithin(at + 1, at, this.to)
       this.ties.copyWithin(at + 1, at, this.to)
       this.values?.copyWithin(at + 1, at, this.to)
@@ -63,6 +63,7 @@ class Newest {
     this.times[at] = time
     this.ties[at] = tie
     if (this.values) this.values[at] = value
+    return at
   }
 
   private isOlder(time: Millis, tie: number, than: number): boolean {
@@ -77,9 +78,15 @@ class Newest {
     this.times = moved(this.times, this.from, this.to, capacity) as Float64Array
     this.ties = moved(this.ties, this.from, this.to, capacity) as Float64Array
     this.values &&= moved(this.values, this.from, this.to, capacity)
+    for (const [number, known] of this.taken?.entries() ?? []) {
+      if (!known) continue
+      // what was pushed out and not yet taken back is gone
+      if (known.from < this.from) (this.taken as (Taken | undefined)[])[number] = undefined
+      known.from -= this.from
+      known.to -= this.from
+    }
     this.from = 0
     this.to = count
-    this.taken = undefined
   }
 }
 
@@ -115,7 +122,13 @@ class LastSlot implements Slot<Newest> {
   add(newest: Newest, columns: readonly (Column | undefined)[], row: number, time: Millis, tie: number): void {
     if (!this.selected.takes(columns, row)) return
     const value = this.selected.value(columns, row)
-    if (!Number.isNaN(value)) newest.insert(time, tie, value, this.most)
+    if (Number.isNaN(value)) return
+    const at = newest.insert(time, tie, value, this.most)
+    if (at === undefined || at === newest.to - 1 || !newest.taken) return
+    for (const [i, { operator }] of this.specs.entries()) {
+      const known = newest.taken[i]
+      if (known && !squeeze(operator, known, at, value, time, tie)) newest.taken[i] = undefined
+    }
   }
 
   expire(): void {
@@ -186,12 +199,23 @@ function slide(operator: Operator, known: Taken, start: number, newest: Newest):
   return take(operator, known.acc, newest, from)
 }
 
+/** An event came in at `at`, before others. False where it could not be taken back. */
+function squeeze(operator: Operator, known: Taken, at: number, value: Value, time: Millis, tie: number): boolean {
+  if (at >= known.to) return true
+  known.to++
+  if (at < known.from) known.from++
+  else operator.add(known.acc, value, time, tie)
+  return isWhole(value)
+}
+
+const isWhole = (value: Value): boolean => Number.isInteger(value) && Math.abs(value as number) <= MOST_WHOLE
+
 /** Gives the operator the events from `from` on; answers whether all of their values may be taken back. */
 function take(operator: Operator, acc: unknown, { to, times, ties, values }: Newest, from: number): boolean {
   let areWhole = true
   for (let i = from; i < to; i++) {
     const value = values ? (values[i] as Value) : 1
-    areWhole &&= Number.isInteger(value) && Math.abs(value as number) <= MOST_WHOLE
+    areWhole &&= isWhole(value)
     operator.add(acc, value, times[i] as number, ties[i] as number)
   }
   return areWhole

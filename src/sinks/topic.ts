@@ -76,23 +76,27 @@ function drafter(
 ): (emission: Emission) => Draft {
   const from = `${namespace}/${task.slice(task.lastIndexOf('/') + 1)}`
   const version = `${generation}.${epoch}.${step}`
+  // one for all: each has the same fields, and what is encoded is not kept
+  const record: Record<string, unknown> = {}
   return (emission) => ({
     topic,
     key: emission.key,
-    value: emission.values === null ? null : encoder.encode(record(emission, emission.values, context)),
+    value: emission.values === null ? null : encoder.encode(fill(record, emission, emission.values, context)),
     headers: { 'millrace-id': `${from}/${emission.key}@${emission.cause}`, 'millrace-version': version },
   })
 }
 
-function record(
+function fill(
+  record: Record<string, unknown>,
   { key, at }: Emission,
   values: readonly FeatureValue[],
   { keyFields, features }: SinkContext,
 ): Record<string, unknown> {
-  const value: Record<string, unknown> = { at }
-  for (const [i, part] of entityParts(key, keyFields.length).entries()) value[keyFields[i] as string] = part
-  for (const [i, name] of features.entries()) value[name] = values[i]
-  return value
+  record.at = at
+  const parts = entityParts(key, keyFields.length)
+  for (let i = 0; i < keyFields.length; i++) record[keyFields[i] as string] = parts[i]
+  for (let i = 0; i < features.length; i++) record[features[i] as string] = values[i]
+  return record
 }
 
 const part: Part<Config, (context: SinkContext) => Promise<Sink>> = {

@@ -155,12 +155,33 @@ describe('a result that is asked for after every event', () => {
     expect(costs.slice(100, 110)).toEqual(times(10).map(() => [1, 1]))
   })
 
-  it('looks at all that stay after an event that came out of order', async () => {
-    const { costs } = await cost(times(110), (i) => (i === 105 ? 50.5 : i))
+  it('takes in an event that came out of order as any other', async () => {
+    const { costs } = await cost(times(300), (i) => (i % 3 === 2 ? i - 50.5 : i))
+    expect(costs.slice(100)).toEqual(times(200).map(() => [1, 1]))
+  })
+
+  it('is right for any N, whatever order they come in', async () => {
+    const counts = [1, 7, 40, 100]
+    const memory = new Memory(await slotOf(...counts))
+    const events: { time: number; v: number }[] = []
+    for (let i = 0; i < 1_500; i++) {
+      const event = { time: i - ((i * 7_919) % 130), v: i % 97 }
+      events.push(event)
+      add(memory, event.time, event.v, i)
+      const newest = events.map((one, tie) => ({ ...one, tie })).sort((a, b) => b.time - a.time || b.tie - a.tie)
+      const sums = counts.map((n) => [`sum_${n}`, newest.slice(0, n).reduce((sum, { v }) => sum + v, 0)])
+      expect([...memory.results(0)]).toEqual(sums)
+    }
+  })
+
+  it('looks at all that stay after an event out of order that could not be taken back exactly', async () => {
+    const values = times(110)
+    values[105] = 0.5
+    const { costs } = await cost(values, (i) => (i === 105 ? 50.5 : i))
     expect([costs[104], costs[105], costs[106]]).toEqual([
       [1, 1],
+      [101, 0],
       [100, 0],
-      [1, 1],
     ])
   })
 
