@@ -9,22 +9,34 @@ const SHORT = 32
 
 /** A buffer that grows. What is written is read in the same order by `ByteReader`. */
 export class ByteWriter {
+  private readonly capacity: number
   private buffer: Buffer
+  /** Of the same memory. */
+  private view: DataView
+  /** What was not taken stands at `from` to `at - 1`. */
+  private from = 0
   private at = 0
 
+  /** `capacity`: bytes of memory that are allocated at once, for as much as is taken of them. */
   constructor(capacity = 1024) {
+    this.capacity = capacity
     this.buffer = Buffer.allocUnsafe(capacity)
+    this.view = viewOf(this.buffer)
   }
 
   get length(): number {
-    return this.at
+    return this.at - this.from
   }
 
   private room(bytes: number): void {
     if (this.at + bytes <= this.buffer.length) return
-    const grown = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, this.at + bytes))
-    this.buffer.copy(grown, 0, 0, this.at)
-    this.buffer = grown
+    const { length } = this
+    const larger = Buffer.allocUnsafe(Math.max(this.capacity, (length + bytes) * 2))
+    this.buffer.copy(larger, 0, this.from, this.at)
+    this.buffer = larger
+    this.view = viewOf(larger)
+    this.from = 0
+    this.at = length
   }
 
   /** Whole number from 0 to 255. */
@@ -54,6 +66,17 @@ export class ByteWriter {
     this.room(count * 8)
     this.buffer.set(new Uint8Array(values.buffer, values.byteOffset + from * 8, count * 8), this.at)
     this.at += count * 8
+  }
+
+  /** `values[from]` to `values[to - 1]`, whole numbers from `low` to less than 2^(8 · width) above it, in `width` bytes each: 1, 2 or 4. */
+  offsets(values: Float64Array, from: number, to: number, low: number, width: number): void {
+    this.room((to - from) * width)
+    const { buffer, view } = this
+    let { at } = this
+    if (width === 1) for (let i = from; i < to; i++) buffer[at++] = (values[i] as number) - low
+    else if (width === 2) for (let i = from; i < to; i++, at += 2) view.setUint16(at, (values[i] as number) - low, true)
+    else for (let i = from; i < to; i++, at += 4) view.setUint32(at, (values[i] as number) - low, true)
+    this.at = at
   }
 
   /** Length-prefixed UTF-8. */
@@ -93,14 +116,26 @@ export class ByteWriter {
     this.at += value.length
   }
 
-  /** A copy of what was written; the writer is empty afterwards. */
-  take(): Buffer {
-    if (this.at === 0) return EMPTY
-    const taken = Buffer.allocUnsafe(this.at)
-    this.buffer.copy(taken, 0, 0, this.at)
-    this.at = 0
-    return taken
+  /** Length-prefixed: what the other one holds, which is empty afterwards. */
+  drain(other: ByteWriter): void {
+    const { length } = other
+    this.varint(length)
+    this.room(length)
+    this.at += other.buffer.copy(this.buffer, this.at, other.from, other.at)
+    other.at = other.from
   }
+
+  /** What was written; the writer is empty afterwards. Kept for long, it keeps what is allocated at once. */
+  take(): Buffer {
+    const { from, at } = this
+    if (at === from) return EMPTY
+    this.from = at
+    return this.buffer.subarray(from, at)
+  }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, byteLength)
 }
 
 /** Reads what `ByteWriter` wrote. Throws RangeError past the end, never reads beyond it. */
@@ -178,6 +213,21 @@ export class ByteReader {
     const from = this.need(count * 8)
     const target = new Uint8Array(to.buffer, to.byteOffset + at * 8, count * 8)
     target.set(this.buffer.subarray(from, from + count * 8))
+  }
+
+  /** What the writer's `offsets` wrote of `count` numbers, into `to` from its start. */
+  offsets(to: Float64Array, count: number, low: number, width: number): void {
+    let at = this.need(count * width)
+    const { buffer } = this
+    for (let i = 0; i < count; i++) {
+      let offset = buffer[at++] as number
+      if (width > 1) offset += (buffer[at++] as number) << 8
+      if (width > 2) {
+        offset += (buffer[at++] as number) << 16
+        offset += (buffer[at++] as number) * 2 ** 24
+      }
+      to[i] = offset + low
+    }
   }
 
   /** Length-prefixed UTF-8. */

@@ -4,20 +4,6 @@
  */
 import type { ByteReader, ByteWriter } from './bytes.ts'
 
-type Whole = Uint8Array | Uint16Array | Uint32Array
-let bytes = new Uint8Array(0)
-let offsets: Readonly<Record<number, Whole>> = {}
-
-/** Where numbers of that width are put together; its bytes are `bytes`. */
-function room(width: number, count: number): Whole {
-  if (bytes.length < width * count) {
-    const buffer = new ArrayBuffer(Math.max(4096, width * count * 2))
-    bytes = new Uint8Array(buffer)
-    offsets = { 1: bytes, 2: new Uint16Array(buffer), 4: new Uint32Array(buffer) }
-  }
-  return offsets[width] as Whole
-}
-
 /** Writes `values[from]` to `values[to - 1]`, at least one; none of them -0. */
 export function pack(values: Float64Array, from: number, to: number, writer: ByteWriter): void {
   let low = values[from] as number
@@ -36,10 +22,7 @@ export function pack(values: Float64Array, from: number, to: number, writer: Byt
     return
   }
   writer.double(low)
-  if (width === 0) return
-  const put = room(width, to - from)
-  for (let i = from; i < to; i++) put[i - from] = (values[i] as number) - low
-  writer.bytes(bytes.subarray(0, width * (to - from)))
+  if (width > 0) writer.offsets(values, from, to, low, width)
 }
 
 function widthOf(span: number): number {
@@ -71,8 +54,5 @@ export function unpack(reader: ByteReader, into: Float64Array, count: number): v
     return
   }
   if (width !== 1 && width !== 2 && width !== 4) throw new RangeError(`no column has numbers of ${width} bytes`)
-  const given = reader.bytes(width * count)
-  const got = room(width, count)
-  bytes.set(given)
-  for (let i = 0; i < count; i++) into[i] = (got[i] as number) + base
+  reader.offsets(into, count, base, width)
 }

@@ -5,6 +5,8 @@ import { ratioOf } from './ratio.ts'
 /** Version of a key's encoding. */
 const VERSION = 1
 const DAY = 86_400_000
+/** Memory that the bytes of several keys share. */
+const SLAB = 16_384
 /** Nearly all keys have none of these: nothing is ever put into them. */
 const NO_SEGMENTS = new Map<number, Set<string>>()
 const NONE_MISSING = new Set<string>()
@@ -53,7 +55,7 @@ class FeatureReducer implements Reducer<KeyState> {
   private readonly forgetAfter: Millis
   /** Places in the order. */
   private readonly ratios: readonly { readonly at: number; readonly over: number; readonly under: number }[]
-  private readonly main = new ByteWriter()
+  private readonly main = new ByteWriter(SLAB)
   private readonly part = new ByteWriter()
 
   constructor(
@@ -162,12 +164,12 @@ class FeatureReducer implements Reducer<KeyState> {
     for (const [i, slot] of this.own.entries()) {
       const number = this.numbers[i] as number
       const acc = state.accs[i]
-      slot.encode(acc, part)
-      const bytes = part.take()
+      const isEmpty = slot.isEmpty(acc)
+      if (!isEmpty) slot.encode(acc, part)
       const names = this.changed(state, slot, acc, number, segments)
-      if (slot.isEmpty(acc)) continue
+      if (isEmpty) continue
       main.varint(number)
-      main.block(bytes)
+      main.drain(part)
       main.varint(names?.size ?? 0)
       for (const name of names ?? []) main.text(name)
     }

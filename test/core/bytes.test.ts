@@ -29,6 +29,40 @@ describe('what a writer wrote', () => {
     expect([...to.take()]).toEqual([1])
     expect([...to.take()]).toEqual([])
   })
+
+  it('stays as it was taken, whatever is written after it', () => {
+    const sizes = fc.array(fc.nat(30), { minLength: 1 })
+    fc.assert(
+      fc.property(sizes, fc.nat(40), (sizes, capacity) => {
+        const to = new ByteWriter(capacity)
+        const taken = sizes.map((size, n) => {
+          for (let i = 0; i < size; i++) to.byte(n % 256)
+          expect(to.length).toBe(size)
+          return to.take()
+        })
+        expect(taken.map((bytes) => [...bytes])).toEqual(sizes.map((size, n) => Array<number>(size).fill(n % 256)))
+      }),
+    )
+  })
+
+  it('is a block of another writer, and no longer its own', () => {
+    const sizes = fc.array(fc.nat(300), { minLength: 1 })
+    fc.assert(
+      fc.property(sizes, fc.nat(40), (sizes, capacity) => {
+        const part = new ByteWriter(capacity)
+        part.byte(255)
+        part.take()
+        const to = new ByteWriter(capacity)
+        for (const [n, size] of sizes.entries()) {
+          for (let i = 0; i < size; i++) part.byte(n % 256)
+          to.drain(part)
+          expect(part.length).toBe(0)
+        }
+        const from = new ByteReader(to.take())
+        expect(sizes.map(() => [...from.block()])).toEqual(sizes.map((size, n) => Array<number>(size).fill(n % 256)))
+      }),
+    )
+  })
 })
 
 describe('bytes of another program are refused', () => {
