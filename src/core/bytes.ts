@@ -3,6 +3,8 @@
  * Both are reused across calls, so neither is safe to keep across an `await`.
  */
 
+import { textOf } from './text.ts'
+
 const EMPTY = Buffer.alloc(0)
 /** Longest text written unit by unit. */
 const SHORT = 32
@@ -234,7 +236,7 @@ export class ByteReader {
   text(): string {
     const length = this.varint()
     const from = this.need(length)
-    return this.buffer.toString('utf8', from, from + length)
+    return textOf(this.buffer, from, from + length)
   }
 
   /** A view, valid as long as the bytes given to the constructor. */

@@ -1,4 +1,5 @@
 import { type ErrorCode, RecordError } from '../../core/errors.ts'
+import { textOf } from '../../core/text.ts'
 
 /** What one record may cost, whoever wrote it. */
 export interface Limits {
@@ -154,7 +155,7 @@ export class Cursor {
   text(): string {
     const length = this.length()
     const from = this.take(length)
-    return this.bytes.toString('utf8', from, from + length)
+    return textOf(this.bytes, from, from + length)
   }
 
   /** A copy, so that it does not keep a whole fetch in memory. */

@@ -1,3 +1,4 @@
+import { textOf } from '../../core/text.ts'
 import type { Cursor } from './cursor.ts'
 
 /** Of ten thousand ids of skewed popularity, nine in ten are found again. */
@@ -39,7 +40,7 @@ export function repeatedText(): (cursor: Cursor) => string {
       found++
       return texts[slot] as string
     }
-    const text = bytes.toString('utf8', from, at)
+    const text = textOf(bytes, from, at)
     texts[slot] = text
     lengths[slot] = length
     for (let i = 0; i < length; i++) known[slot * LONGEST + i] = bytes[from + i] as number
