@@ -34,8 +34,10 @@ class Newest {
   ties: Float64Array
   /** Undefined where events have no value of their own. */
   values: Values | undefined
-  /** Results per feature, until the next event. */
+  /** Results per feature; the same array for as long as the key is in memory. */
   results: FeatureValue[] | undefined
+  /** Are they of all events that are here? */
+  isTold = false
   /** By number of the feature: what its operator has taken, as long as those events stand where they stood. */
   taken: (Taken | undefined)[] | undefined
 
@@ -49,7 +51,7 @@ class Newest {
   insert(time: Millis, tie: number, value: Value, most: number): number | undefined {
     const full = this.to - this.from === most
     if (full && this.isOlder(time, tie, this.from)) return undefined
-    this.results = undefined
+    this.isTold = false
     if (this.to === this.times.length) this.makeRoom()
     if (full) this.from++
     let at = this.to
@@ -144,10 +146,15 @@ class LastSlot implements Slot<Newest> {
   }
 
   results(newest: Newest, _now: Millis, out: FeatureValue[], at: number): void {
-    newest.taken ??= new Array(this.specs.length)
-    const { taken } = newest
-    newest.results ??= this.specs.map((spec, number) => resultOf(spec, number, newest, taken))
-    for (const result of newest.results) out[at++] = result
+    const { specs } = this
+    newest.results ??= new Array(specs.length)
+    newest.taken ??= new Array(specs.length)
+    const { results, taken } = newest
+    for (let i = 0; i < specs.length; i++) {
+      if (!newest.isTold) results[i] = resultOf(specs[i] as FeatureSpec<Config>, i, newest, taken)
+      out[at++] = results[i] as FeatureValue
+    }
+    newest.isTold = true
   }
 
   encode({ from, to, times, ties, values }: Newest, writer: ByteWriter): void {
