@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
-import { connectRedis, luaScript, type RedisConnection, redisConfig } from '../connections/redis/index.ts'
+import {
+  type Argument,
+  connectRedis,
+  luaScript,
+  type RedisConnection,
+  redisConfig,
+  send,
+} from '../connections/redis/index.ts'
 import { ClearStop, Fenced } from '../core/errors.ts'
 import type { Millis, OpenState, State, StateChange, TaskId } from '../core/model.ts'
 import type { Log, Part } from '../core/part.ts'
@@ -103,7 +110,8 @@ class RedisState implements State {
     if (keys.length === 0) return []
     const at = this.keysOf(open.task)
     const values = await this.redis.run(at.meta, async (client) => {
-      const [found, token] = await Promise.all([client.hmgetBuffer(at.keys, ...keys), client.hget(at.meta, 'token')])
+      const asked = send(client, ['hmget', at.keys], keys) as Promise<(Buffer | null)[]>
+      const [found, token] = await Promise.all([asked, client.hget(at.meta, 'token')])
       return held(open, token, found)
     })
     return values.map((value) => value ?? undefined)
@@ -178,11 +186,11 @@ function held<T>(open: OpenState, token: string | null, data: T): T {
 }
 
 /** In the order in which the script takes them: eight of its own, then pairs to set, keys to delete, timers. */
-function commitArguments(open: OpenState, change: StateChange): (string | Buffer)[] {
-  const set: (string | Buffer)[] = []
+function commitArguments(open: OpenState, change: StateChange): Argument[] {
+  const set: Argument[] = []
   const deleted: string[] = []
   for (const [key, value] of change.keys ?? []) {
-    if (value) set.push(key, bytes(value))
+    if (value) set.push(key, value)
     else deleted.push(key)
   }
   const due: string[] = []
@@ -192,12 +200,8 @@ function commitArguments(open: OpenState, change: StateChange): (string | Buffer
     else due.push(String(at), key)
   }
   const lists = [set, deleted, due, undue]
-  const own = [open.token, String(open.commits), String(change.position), bytes(change.meta)]
+  const own = [open.token, String(open.commits), String(change.position), change.meta]
   return [...own, ...lists.map((list) => String(list.length)), ...lists.flat()]
-}
-
-function bytes(value: Uint8Array): Buffer {
-  return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
 }
 
 function inPairs(flat: readonly Buffer[]): [string, Buffer][] {

@@ -1,6 +1,5 @@
 import type { z } from 'zod'
 import {
-  type Argument,
   connectRedis,
   luaScript,
   type Primary,
@@ -219,7 +218,7 @@ class RedisFeatureStore implements FeatureStore {
 
 type Pipeline = ReturnType<Primary['client']['pipeline']>
 
-function add(pipeline: Pipeline, keys: readonly string[], args: readonly Argument[]): void {
+function add(pipeline: Pipeline, keys: readonly string[], args: readonly string[]): void {
   pipeline.call('EVALSHA', WRITE.digest, keys.length, ...keys, ...args)
 }
 

@@ -11,7 +11,8 @@ import { clusterServers, oneServer, type Primary, type Servers } from './servers
 
 export { type RedisConfig, redisConfig } from './config.ts'
 export type { Texts } from './decoder.ts'
-export { type Argument, luaScript } from './script.ts'
+export { type Argument, send } from './request.ts'
+export { luaScript } from './script.ts'
 export type { Primary } from './servers.ts'
 
 export interface RedisConnection {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Redis } from 'ioredis'
+import { type Argument, send } from './request.ts'
 
 /** Arguments and answers are bytes. */
 export interface LuaScript {
@@ -8,17 +9,16 @@ export interface LuaScript {
   /** What a pipeline sends to a server that has it. */
   readonly digest: string
 }
-export type Argument = string | Buffer | number
 
 export function luaScript(source: string): LuaScript {
   const digest = createHash('sha1').update(source).digest('hex')
   const call = async (client: Redis, keys: readonly string[], args: readonly Argument[]) => {
     try {
-      return await client.callBuffer('EVALSHA', [digest, keys.length, ...keys, ...args])
+      return await send(client, ['evalsha', digest, keys.length], keys, args)
     } catch (error) {
       // the server has not run it, so sending it again repeats nothing
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-      return await client.callBuffer('EVAL', [source, keys.length, ...keys, ...args])
+      return await send(client, ['eval', source, keys.length], keys, args)
     }
   }
   return Object.assign(call, { digest })
