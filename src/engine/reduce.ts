@@ -139,23 +139,17 @@ export class ReduceTask<S = unknown> implements Task {
     const maxKeys = behind ? settings.maxKeysBehind : settings.maxKeys
     let repeated = 0
     let isNear = false
-    let atEnds = false
     const maxRows = this.flow.own ? OWN_ROWS : settings.maxRows
     while (batch.rows.length < maxRows && batch.rows.keys.size < maxKeys) {
       const slice: Slice | undefined =
-        this.inbox.take(this.intake.take) ?? (isNear ? undefined : await this.more(batch.rows, started, atEnds))
+        this.inbox.take(this.intake.take) ?? (isNear ? undefined : await this.more(batch.rows, started))
       if (!slice) break
       for (const frame of await this.intake.frames(slice)) {
         const { rows } = frame
         const before = this.sources.clock
-        const wasLive = this.sources.isLive(frame.source)
         const from = this.sources.take(frame)
         repeated += from
-        if (frame.live && from < rows.length) {
-          isNear ||= wasLive
-          atEnds = true
-        }
-        isNear ||= atEnds && this.isLive
+        isNear ||= frame.live && from < rows.length
         if (!(frame.stamp <= batch.stamp) && !Number.isNaN(frame.stamp)) batch.stamp = frame.stamp
         if (from < rows.length) batch.rows.add({ ...frame, from, clock: before })
       }
@@ -168,16 +162,12 @@ export class ReduceTask<S = unknown> implements Task {
   /**
    * As long as all that a step has taken comes from sources that were not read to their ends yet, it waits for more frames, so that
    * a key is read, evaluated and written once for many rows: until there are many for each key, or none have come for a while.
-   * With what a source had up to its end (`atEnds`) it waits only for the ends of the others, and a short while: in a worker of many
-   * tasks they come one after the other, and a step for each would be as many commits as there are tasks and sources.
    */
-  private async more(rows: RowsByKey, started: Millis, atEnds: boolean): Promise<Slice | undefined> {
-    const { clock, settings, load } = this.context
-    const quiet = settings.linger * QUIET
-    const wait = atEnds ? Math.min(quiet, commitInterval(0, load)) : quiet
+  private async more(rows: RowsByKey, started: Millis): Promise<Slice | undefined> {
+    const { clock, settings } = this.context
     const left = started + settings.linger - clock.monotonic()
     if (left <= 0 || rows.length >= rows.keys.size * MANY) return undefined
-    await this.inbox.ready((arrival) => clock.wait(Math.min(left, wait), arrival))
+    await this.inbox.ready((arrival) => clock.wait(Math.min(left, settings.linger * QUIET), arrival))
     return this.inbox.take(this.intake.take)
   }
 

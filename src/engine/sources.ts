@@ -5,7 +5,7 @@
 import type { ByteReader, ByteWriter } from '../core/bytes.ts'
 import { ClearStop } from '../core/errors.ts'
 import type { Millis, Position } from '../core/model.ts'
-import { type Frame, type Source, sourceName } from './shuffle.ts'
+import { type Frame, sourceName } from './shuffle.ts'
 
 interface SourceState {
   readonly topic: string
@@ -66,11 +66,6 @@ export class Sources {
   /** True once every source has been heard and has been at the end of its log, since the task opened. */
   get live(): boolean {
     return this.allHeard() && [...this.known.values()].every((source) => source.finished || source.live)
-  }
-
-  /** Has this source said, since the task opened, that it was read to its end? */
-  isLive(source: Source): boolean {
-    return this.known.get(sourceName(source))?.live ?? false
   }
 
   /** Sets the clock by hand: a task that reads its source directly moves it itself. */

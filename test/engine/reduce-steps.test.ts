@@ -260,52 +260,6 @@ describe('a step', () => {
   })
 })
 
-describe('a step with the end of what one source had, while others have not come to theirs', () => {
-  const of = (partition: number) => ({ partitions: 2, source: { topic: 'events', partition, incarnation: 'a' } })
-  /** Waits 100 ms for a frame, since there are so many tasks. */
-  const many = { settings: { linger: 10_000 }, load: { tasks: 50, targets: 0 } }
-
-  it('waits for theirs, the longer the more tasks there are', async () => {
-    const { clock, frameOf, offer, task, told } = await start(many)
-    offer(frameOf(rows(1, 'a'), of(0)))
-    const stepped = task.step()
-    await clock.advance(99)
-    expect(told).toHaveLength(0)
-    await clock.advance(1)
-    await stepped
-    expect(keysOf(told)).toEqual(['a0'])
-  })
-
-  it('waits no longer once all have come', async () => {
-    const { clock, frameOf, offer, task, told } = await start(many)
-    offer(frameOf(rows(1, 'a'), of(0)))
-    const stepped = task.step()
-    await clock.advance(60)
-    offer(frameOf(rows(1, 'b'), of(1)))
-    await clock.advance(0)
-    await stepped
-    expect(keysOf(told)).toEqual(['a0', 'b0'])
-  })
-
-  it('waits once for each source: what one that was at its end says later is said at once', async () => {
-    const { clock, frameOf, offer, step, task } = await start(many)
-    offer(frameOf(rows(1, 'a'), of(0)))
-    const stepped = task.step()
-    await clock.advance(100)
-    await stepped
-    expect(keysOf((await step(frameOf(rows(1, 'b'), of(0)))).slice(1))).toEqual(['b0'])
-  })
-
-  it('waits no longer than where no source has come to its end', async () => {
-    const { clock, frameOf, offer, task, told } = await start({ ...many, settings: { linger: 200 } })
-    offer(frameOf(rows(1, 'a'), of(0)))
-    const stepped = task.step()
-    await clock.advance(60)
-    await stepped
-    expect(keysOf(told)).toEqual(['a0'])
-  })
-})
-
 describe('who reads', () => {
   it('hears once that all was read to the end, for all tasks, when nothing waits', async () => {
     const { task, frameOf, offer, step, alive } = await start()
