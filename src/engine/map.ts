@@ -127,6 +127,7 @@ export class MapTask implements Task {
   async step(): Promise<void> {
     const { metrics, settings, clock } = this.context
     const first = this.inbox.take(settings.maxRecords) as Slice
+    let { waiting } = this.inbox
     const started = clock.monotonic()
     const frames: Draft[] = []
     let { next } = first
@@ -142,7 +143,9 @@ export class MapTask implements Task {
       if (!(newest <= stamp) && !Number.isNaN(newest)) stamp = newest
       records += slice.to - slice.from
       next = slice.next
-      slice = rows < this.targets.length * WORTH_A_FRAME ? await this.more(started) : undefined
+      if (rows >= this.targets.length * WORTH_A_FRAME) break
+      const isHere = waiting-- > 0 && records < settings.maxRecords
+      slice = isHere ? this.inbox.take(settings.maxRecords - records) : await this.more(started)
     }
     this.finishFrames(frames, next, stamp, started)
     if (frames.length > 0) await this.write('writing frames', frames)
@@ -155,7 +158,10 @@ export class MapTask implements Task {
     metrics.batchSeconds.observe({ topology, role }, (clock.monotonic() - started) / 1000)
   }
 
-  /** Small frames cost as much as large ones: as long as it is far from the end of its source, a step waits for more records. */
+  /**
+   * Small frames cost as much as large ones. So a step takes all that waits when it begins, and as long as it is far from the end of its
+   * source, it waits for more records.
+   */
   private async more(started: Millis): Promise<Slice | undefined> {
     const { clock, settings } = this.context
     const left = started + settings.linger - clock.monotonic()

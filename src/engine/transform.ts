@@ -94,17 +94,24 @@ export class TransformTask implements Task {
     return this.ledger.begin(first)
   }
 
+  /** Takes what waits when it begins, so that small batches do not each wait for the log. */
   async step(): Promise<void> {
     const { clock, metrics, settings, tables } = this.context
-    const slice = this.inbox.take(settings.maxRecords) as Slice
     const started = clock.monotonic()
     const { name: topology } = this.flow
-    await this.patiently('fetching schemas', () => slice.batch.ready())
-    if (this.tables.length > 0) await this.patiently('reading tables', () => tables.ready(this.tables))
-    await this.make(slice)
+    let next = this.ledger.done
+    let records = 0
+    for (let { waiting } = this.inbox; waiting > 0 && records < settings.maxRecords; waiting--) {
+      const slice = this.inbox.take(settings.maxRecords - records) as Slice
+      await this.patiently('fetching schemas', () => slice.batch.ready())
+      if (this.tables.length > 0) await this.patiently('reading tables', () => tables.ready(this.tables))
+      await this.make(slice)
+      records += slice.to - slice.from
+      next = slice.next
+    }
     await this.flush()
-    this.ledger.done = slice.next
-    metrics.batchRecords.observe({ topology, role: this.role }, slice.to - slice.from)
+    this.ledger.done = next
+    metrics.batchRecords.observe({ topology, role: this.role }, records)
     await this.ledger.commitEvery(COMMIT_EVERY)
     metrics.batchSeconds.observe({ topology, role: this.role }, (clock.monotonic() - started) / 1000)
   }

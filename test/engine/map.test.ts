@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { ColumnKind, FlowSource } from '../../src/core/model.ts'
+import type { ColumnKind, Draft, FlowSource } from '../../src/core/model.ts'
 import { FRAME_BYTES, FrameReader } from '../../src/engine/shuffle.ts'
 import type { Worker } from '../../src/engine/worker.ts'
 import { World } from './world.ts'
@@ -65,4 +65,35 @@ it.each<[ColumnKind, number]>([
   const frames = framesIn(world, worker).filter(({ rows }) => rows.length > 0)
   expect(frames).toHaveLength(count)
   for (const { bytes } of frames) expect(bytes).toBeLessThan(FRAME_BYTES)
+})
+
+it('what came while frames were written goes into one step', async () => {
+  let written = Promise.withResolvers<void>()
+  written.resolve()
+  const world = await World.create({
+    topics: { events: 1 },
+    shuffle: 1,
+    transport: (real) =>
+      Object.assign(Object.create(real), {
+        write: async (drafts: readonly Draft[]) => {
+          await written.promise
+          await real.write(drafts)
+        },
+      }),
+  })
+  const worker = world.worker()
+  await worker.start()
+  const send = async (value: number) => {
+    await world.send('events', 0, { key: 'a', at: world.clock.now(), value })
+    await world.clock.rest()
+  }
+  await send(1)
+  written = Promise.withResolvers()
+  for (let i = 2; i <= 12; i++) await send(i)
+  written.resolve()
+  expect(await world.settle(worker)).toBe(true)
+  await worker.stop()
+  await world.expectExact()
+  const rows = framesIn(world, worker).map((frame) => frame.rows.length)
+  expect(rows.filter((count) => count > 0)).toEqual([1, 1, 10])
 })

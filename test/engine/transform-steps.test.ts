@@ -74,7 +74,7 @@ async function start({ flow: changes = {}, named = false, making }: Options = {}
   } as unknown as TaskContext
   const task = new TransformTask(flow, 'source', 1, context)
   task.inbox.reset(await task.open(patiently))
-  const step = async (given: readonly Given[], headers: readonly (string | undefined)[] = [], of = task) => {
+  const offer = (given: readonly Given[], headers: readonly (string | undefined)[] = [], of = task) => {
     const from = of.inbox.want
     const records = given.map((each, i): InputRecord => {
       const name = headers[i]
@@ -90,6 +90,9 @@ async function start({ flow: changes = {}, named = false, making }: Options = {}
     log.end = Math.max(log.end, next)
     const event = (i: number) => (given[i] instanceof RecordError ? (given[i] as RecordError) : { texts: given[i] })
     of.inbox.offer({ topic: 'source', partition: 1, records, next, end: next, ready: async () => undefined, event })
+  }
+  const step = async (given: readonly Given[], headers: readonly (string | undefined)[] = [], of = task) => {
+    offer(given, headers, of)
     await of.step()
     return wrote.splice(0)
   }
@@ -99,7 +102,7 @@ async function start({ flow: changes = {}, named = false, making }: Options = {}
     (await metrics[name].get()).values.flatMap(({ metricName, labels, value }) =>
       metricName?.endsWith('_sum') ? [[labels, value]] : [],
     )
-  return { clock, task, flow, context, step, letters, asked, log, counted, sum }
+  return { clock, task, flow, context, offer, step, letters, asked, log, counted, sum }
 }
 
 const texts = (drafts: readonly Draft[]) => drafts.map(({ value }) => String(value))
@@ -120,6 +123,17 @@ describe('a step of a transform', () => {
     expect(task.done).toBe(3)
     await task.settle()
     expect(task.position).toBe(3)
+  })
+
+  it('takes all that waits, up to so many records', async () => {
+    const { offer, step, context, task } = await start()
+    for (const text of ['a', 'b', 'c']) offer([[text], []])
+    expect((await step([['d']])).map(texts)).toEqual([['a', 'b', 'c', 'd']])
+    expect(task.done).toBe(7)
+    Object.assign(context.settings, { maxRecords: 3 })
+    for (const text of ['e', 'f', 'g']) offer([[text], []])
+    expect((await step([['h']])).map(texts)).toEqual([['e', 'f']])
+    expect(task.done).toBe(10)
   })
 
   it('counts what it read, what it skipped and why, what it wrote, and what it took', async () => {

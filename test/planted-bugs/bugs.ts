@@ -256,12 +256,10 @@ export const BUGS: readonly PlantedBug[] = [
     name: 'a transform commits before its records are written',
     like: 'https://github.com/apache/iggy/issues/3847',
     file: 'engine/transform.ts',
-    find: `    await this.make(slice)
-    await this.flush()
-    this.ledger.done = slice.next
+    find: `    await this.flush()
+    this.ledger.done = next
 `,
-    replace: `    await this.make(slice)
-    this.ledger.done = slice.next
+    replace: `    this.ledger.done = next
     await this.ledger.commit()
     await this.flush()
 `,
