@@ -12,7 +12,7 @@ const methodsOf = (made: { readonly prototype: object }, ...others: string[]) =>
 
 it('docs/own-parts.md names what encode can write and decode can read', () => {
   expect(rows.flatMap(([, writer]) => named(writer)).sort()).toEqual(
-    methodsOf(ByteWriter, 'take', 'room', 'shortText').sort(),
+    methodsOf(ByteWriter, 'take', 'drain', 'room', 'shortText').sort(),
   )
   expect(rows.flatMap(([, , reader]) => named(reader)).sort()).toEqual(methodsOf(ByteReader, 'need').sort())
 })
