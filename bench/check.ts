@@ -38,7 +38,7 @@ function calibrate(): number {
 
 const options = new Command('npm run bench:check --')
   .description(
-    'W1 in this process, in turns with a calibration: work of the same nature that never changes. So what is compared with bench/baseline.json is a ratio, which hardly depends on the machine and on what else runs there. Exit code 1 beyond a threshold that is generous.',
+    `W1 in this process, in turns with a calibration: work of the same nature that never changes. So what is compared with bench/baseline.json is a ratio, which depends little on how fast the machine is and on what else runs there. Exit code 1 beyond ${THRESHOLD} times the baseline.`,
   )
   .option('--save', 'make what is measured the baseline', false)
   .parse()

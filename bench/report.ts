@@ -39,8 +39,9 @@ export async function writeReport(report: Report): Promise<void> {
   const text = `# Results
 
 Made by \`${command}\` on ${new Date().toISOString().slice(0, 10)}: ${processor}, Node ${process.version}. The broker (Kafka 4.3.1), the registry, Redis and
-the benchmark itself run on the same cores, engines in turns (A B C, A B C …). Medians (least–most) of ${runs}.
-CPU per event holds better than events per second on shared machines.
+the benchmark itself run on the same cores, engines in turns (A B C, A B C …). Medians (least–most) of ${runs}; ratios are medians of those of each turn.
+Shared machines change their speed by a factor of two within hours: ratios hold better than CPU per event, and that better than events per second. All
+programs are compiled while they run, the peers' by the JVM: the fewer events, the more of that is in the figures.
 
 ![Events per second and CPU per event](results.svg)
 
@@ -54,10 +55,10 @@ Input: ${events.toLocaleString('en')} Avro events of 138 bytes in ${PARTITIONS} 
   header that names the record; the peers write none.
 - **W1, store features**: by store, which is not the key of the topic: mean and variance of the newest 50 \`prepSeconds\`, exact count of 10 minutes,
   open orders; to a topic. Coalesced: one result per changed store and step (Millrace) or commit (Kafka Streams); Flink has no such
-  mode. Every update: one per event.
+  mode. Every update: one per event; Millrace says a result, too, where time alone changes it (a window that falls).
 - **Not the same promise.** Millrace's values are those of the set of events, whatever their order, with clocks and timers, so that windows fall to zero with no event;
   the peers' programs go by order of arrival and have no timers. Kafka Streams and Millrace shuffle durably through the broker, Flink in memory.
-  Millrace's state is in Redis, whose CPU is in the column of the services; that of the peers is in their process.
+  Millrace's state is in Redis, whose CPU is in the column of the services and not in the ratios; that of the peers is in their process. Their programs and settings: [bench/peers](peers).
 - Time and CPU count from the first record read; the start of the process is left out. Kafka Streams and Flink end with their last commit or
   checkpoint and their stop; Millrace with the last result acknowledged and, in W1, the last commit. Peak memory is the resident set of the engine's process.
 - One process each: Millrace one worker (JavaScript of one thread), the peers as many threads as there are cores.
@@ -119,7 +120,7 @@ function delayText({ rate, reached, samples, acknowledged, cpu }: Delays): strin
 ## Delay from event to feature
 
 W1 with features to Redis, at ${rate.toLocaleString('en')} events/s (${Math.round(reached).toLocaleString('en')} reached), after ${WARM_UP_MS / 1_000} s of the same load, ${samples.length.toLocaleString('en')} samples, until an event's value can be read from
-Redis. The broker appends the event between the two beginnings. The reader looks about each millisecond. The worker used ${(cpu * 100).toFixed(0)} % of a core.
+Redis. Each sample is the first event of an entity of its own. The broker appends the event between the two beginnings. The reader looks about each millisecond. The worker used ${(cpu * 100).toFixed(0)} % of a core.
 
 | from | p50 | p99 | p99.9 | max |
 | --- | --- | --- | --- | --- |

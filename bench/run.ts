@@ -31,7 +31,7 @@ function some<T extends string>(known: readonly T[]) {
     if (text === 'none') return []
     const names = text.split(',')
     if (!names.every((name) => known.some((other) => other === name)))
-      throw new InvalidArgumentError(`expected ${[...known, 'all'].join(', ')}.`)
+      throw new InvalidArgumentError(`expected ${[...known, 'all', 'none'].join(', ')}.`)
     return known.filter((one) => names.includes(one))
   }
 }
@@ -54,7 +54,7 @@ const PEERS = Object.keys(PROGRAMS) as PeerName[]
 const whole = number(0, 1_000_000_000, true)
 const options = new Command('npm run bench --')
   .description(
-    `Measure Millrace and its peers at the same works, on Kafka, a schema registry and Redis of its own. Holds every run against an oracle and writes bench/RESULTS.md and bench/results.svg. With --work ${Object.keys(SCALES).join('|')}: how cost grows, said on the terminal alone.`,
+    `Measure Millrace and its peers at the same works, on Kafka, a schema registry and Redis of its own. Holds every run against an oracle and writes bench/RESULTS.md and bench/results.svg, unless without peers or profiled. Peers need Java 17 with javac, Maven and the network; services are started from downloads, Redis from redis-server. A million events take some 20 minutes. With --work ${Object.keys(SCALES).join('|')}: how cost grows, said on the terminal alone; --output, --peers and --runs mean nothing there.`,
   )
   .option(
     '--work <names>',
