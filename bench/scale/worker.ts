@@ -26,7 +26,7 @@ export interface Measured {
   readonly seconds: number
   /** Of all workers, user and system. */
   readonly cpuSeconds: number
-  /** Of one row in the second half, by when programs are compiled. */
+  /** Of one row in the second half, when programs are compiled; NaN where nothing came after its beginning. */
   readonly warmCpuSeconds: number
   readonly servicesCpuSeconds: number
   /** Of the largest. */

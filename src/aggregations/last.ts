@@ -36,9 +36,9 @@ class Newest {
   values: Values | undefined
   /** Results per feature; the same array for as long as the key is in memory. */
   results: FeatureValue[] | undefined
-  /** Are they of all events that are here? */
-  isTold = false
-  /** By number of the feature: what its operator has taken, as long as those events stand where they stood. */
+  /** Are `results` of all events that are here? */
+  isCurrent = false
+  /** By number of the feature: what its operator has taken; undefined where nothing may be taken back. */
   taken: (Taken | undefined)[] | undefined
 
   constructor(capacity: number, values: Selection['values']) {
@@ -47,11 +47,11 @@ class Newest {
     this.values = values && newValues(values, capacity)
   }
 
-  /** Answers where it stands; undefined where it is older than all of as many as are kept. */
+  /** Answers its place; undefined where `most` newer ones are kept. */
   insert(time: Millis, tie: number, value: Value, most: number): number | undefined {
     const full = this.to - this.from === most
     if (full && this.isOlder(time, tie, this.from)) return undefined
-    this.isTold = false
+    this.isCurrent = false
     if (this.to === this.times.length) this.makeRoom()
     if (full) this.from++
     let at = this.to
@@ -82,10 +82,13 @@ class Newest {
     this.values &&= moved(this.values, this.from, this.to, capacity)
     for (const [number, known] of this.taken?.entries() ?? []) {
       if (!known) continue
-      // what was pushed out and not yet taken back is gone
-      if (known.from < this.from) (this.taken as (Taken | undefined)[])[number] = undefined
-      known.from -= this.from
-      known.to -= this.from
+      if (known.from < this.from) {
+        // what was pushed out and not yet taken back is gone
+        ;(this.taken as (Taken | undefined)[])[number] = undefined
+      } else {
+        known.from -= this.from
+        known.to -= this.from
+      }
     }
     this.from = 0
     this.to = count
@@ -151,10 +154,10 @@ class LastSlot implements Slot<Newest> {
     newest.taken ??= new Array(specs.length)
     const { results, taken } = newest
     for (let i = 0; i < specs.length; i++) {
-      if (!newest.isTold) results[i] = resultOf(specs[i] as FeatureSpec<Config>, i, newest, taken)
+      if (!newest.isCurrent) results[i] = resultOf(specs[i] as FeatureSpec<Config>, i, newest, taken)
       out[at++] = results[i] as FeatureValue
     }
-    newest.isTold = true
+    newest.isCurrent = true
   }
 
   encode({ from, to, times, ties, values }: Newest, writer: ByteWriter): void {
@@ -211,8 +214,9 @@ function squeeze(operator: Operator, known: Taken, at: number, value: Value, tim
   if (at >= known.to) return true
   known.to++
   if (at < known.from) known.from++
-  else operator.add(known.acc, value, time, tie)
-  return isWhole(value)
+  else if (isWhole(value)) operator.add(known.acc, value, time, tie)
+  else return false
+  return true
 }
 
 const isWhole = (value: Value): boolean => Number.isInteger(value) && Math.abs(value as number) <= MOST_WHOLE

@@ -35,8 +35,10 @@ export class ByteWriter {
     const { length } = this
     const larger = Buffer.allocUnsafe(Math.max(this.capacity, (length + bytes) * 2))
     this.buffer.copy(larger, 0, this.from, this.at)
+    const view = viewOf(larger)
+    // without a call between: code of one's own that takes too long is ended anywhere
     this.buffer = larger
-    this.view = viewOf(larger)
+    this.view = view
     this.from = 0
     this.at = length
   }
@@ -127,7 +129,7 @@ export class ByteWriter {
     other.at = other.from
   }
 
-  /** What was written; the writer is empty afterwards. Kept for long, it keeps what is allocated at once. */
+  /** A view of what was written, which is never written again; the writer is empty afterwards. As long as it is kept, so is all memory that it was allocated with. */
   take(): Buffer {
     const { from, at } = this
     if (at === from) return EMPTY

@@ -586,8 +586,6 @@ export interface RowPlan {
   })[]
   /** Events of which rows are made. */
   readonly where: (event: Event) => boolean
-  /** Fields of the event that `where` depends on, and on nothing else; left out where it looks deeper, or that is not known. */
-  readonly whereReads?: readonly string[]
   /** Entity id as `core/key.ts` allows it, never with a NUL; null when the event belongs to no entity (its row is not made). */
   readonly key: (event: Event) => string | null
   /** Event time; null or NaN sends the record to the dead letters. Undefined: the record's own timestamp. */

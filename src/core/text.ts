@@ -1,9 +1,9 @@
-/** Texts of few bytes, such as ids, without a call out of JavaScript for each: it takes several times as long as to make the text. */
+/** Texts of few bytes, such as ids, without a call out of JavaScript for each: such a call takes several times as long as making the text. */
 
 /** Longest text that is made of its bytes one by one. */
 const SHORT = 16
 
-type Make = (bytes: Uint8Array, from: number) => string | undefined
+type Make = (bytes: Uint8Array, at: number) => string | undefined
 
 /** By number of bytes, code of its own: to make a text of many units in one call, they must be written out. Undefined where they are not ASCII. */
 const MAKES: readonly Make[] = Array.from({ length: SHORT + 1 }, (_, length) => {

@@ -15,9 +15,6 @@ const GATHER = 100
 /** A lane that has read to the end, and meets no other there, looks again after this. */
 const LOOK_EVERY = 100
 
-/** So many tasks gain more by a survey of a batch than it costs. */
-const SURVEYED_BY = 10
-
 interface Lane {
   /** All before it was offered to the tasks of the lane. */
   next: Position
@@ -163,8 +160,7 @@ export class Feed {
 
   private offer(lane: Lane, batch: Batch): void {
     lane.next = batch.next
-    const readers = lane.runners.size
-    const shared = share(batch, this.decoder, readers > 1, readers >= SURVEYED_BY)
+    const shared = share(batch, this.decoder, lane.runners.size > 1)
     for (const { inbox } of lane.runners) inbox.offer(shared)
   }
 

@@ -64,6 +64,19 @@ export class Inbox {
     return this.isFull ? new Promise((resolve) => this.room.push(resolve)) : Promise.resolve()
   }
 
+  /** Is what is taken next such that all of its records can be decoded? Then nothing waits for a schema that does not come. */
+  async isReady(): Promise<boolean> {
+    const head = this.queue[0]
+    if (!head) return false
+    try {
+      await head.batch.ready()
+      return true
+    } catch {
+      // said when its turn comes
+      return false
+    }
+  }
+
   /** Up to `max` records of the oldest batch. */
   take(max: number): Slice | undefined {
     const head = this.queue[0]

@@ -124,6 +124,7 @@ export class MapTask implements Task {
     return this.ledger.begin(start, true)
   }
 
+  /** Takes what waits when it begins, until frames are worth writing: small ones cost as much as large ones. */
   async step(): Promise<void> {
     const { metrics, settings, clock } = this.context
     const first = this.inbox.take(settings.maxRecords) as Slice
@@ -144,8 +145,8 @@ export class MapTask implements Task {
       records += slice.to - slice.from
       next = slice.next
       if (rows >= this.targets.length * WORTH_A_FRAME) break
-      const isHere = waiting-- > 0 && records < settings.maxRecords
-      slice = isHere ? this.inbox.take(settings.maxRecords - records) : await this.more(started)
+      if (waiting-- <= 0 || records >= settings.maxRecords) slice = await this.more(started)
+      else slice = (await this.inbox.isReady()) ? this.inbox.take(settings.maxRecords - records) : undefined
     }
     this.finishFrames(frames, next, stamp, started)
     if (frames.length > 0) await this.write('writing frames', frames)
@@ -158,10 +159,7 @@ export class MapTask implements Task {
     metrics.batchSeconds.observe({ topology, role }, (clock.monotonic() - started) / 1000)
   }
 
-  /**
-   * Small frames cost as much as large ones. So a step takes all that waits when it begins, and as long as it is far from the end of its
-   * source, it waits for more records.
-   */
+  /** As long as it is far from the end of its source, a step waits for more records. */
   private async more(started: Millis): Promise<Slice | undefined> {
     const { clock, settings } = this.context
     const left = started + settings.linger - clock.monotonic()

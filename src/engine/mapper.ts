@@ -4,14 +4,13 @@
  */
 import { ClearStop, messageOf, RecordError } from '../core/errors.ts'
 import { hash53 } from '../core/key.ts'
-import type { Event, FeatureFlow, FlowSource, InputRecord, Millis, Position, RowPlan } from '../core/model.ts'
+import type { Event, FeatureFlow, FlowSource, InputRecord, Millis, Position } from '../core/model.ts'
 import type { DeadLetter } from './dead-letters.ts'
 import type { Slice } from './inbox.ts'
 import type { Ledger } from './ledger.ts'
 import { Repeats } from './repeats.ts'
 import { MAX_PARTITIONS, MAX_TOPICS, tieOf } from './rows.ts'
 import type { Source } from './shuffle.ts'
-import type { Numbered } from './survey.ts'
 import type { TaskContext } from './task.ts'
 
 /** `highest`: event time that the source has reached with this record, a function of the log up to it. */
@@ -59,16 +58,7 @@ export class RecordMapper {
     let keyless = 0
     let tombstones = 0
     let repeated = 0
-    const glance = this.glance(slice)
     for (let i = slice.from; i < slice.to; i++) {
-      if (glance) {
-        const from = i
-        i = glance.skip(i, slice.to)
-        filtered += i - from
-        if (glance.highest > highest) highest = glance.highest
-        if (!(glance.stamp <= stamp) && !Number.isNaN(glance.stamp)) stamp = glance.stamp
-        if (i === slice.to) break
-      }
       const record = records[i] as InputRecord
       if (!(record.timestamp <= stamp)) stamp = record.timestamp
       if (repeats?.isRepeat(record)) {
@@ -121,77 +111,9 @@ export class RecordMapper {
     return stamp
   }
 
-  /** What tells of a record that it is an event, and filtered, without a look at it; undefined where nothing does. */
-  private glance({ batch }: Slice): Glance | undefined {
-    const { plan } = this
-    if (!plan.whereReads || this.repeats) return undefined
-    const survey = batch.survey?.()
-    const numbered = survey?.numbersBy(plan.whereReads)
-    if (!survey || !numbered) return undefined
-    return new Glance(survey.stamps, survey.timesBy(plan.time, this.context.settings.skew), numbered, (i) =>
-      mayPass(plan.where, batch.event(i)),
-    )
-  }
-
   /** Event time that `at`, a wall time up to which the source was silent, amounts to; NaN without any event. */
   paced(at: Millis): Millis {
     return this.highest === Number.NEGATIVE_INFINITY ? Number.NaN : this.highest + Math.max(0, at - this.highestAt)
-  }
-}
-
-const UNKNOWN = 0
-const [TAKEN, FILTERED] = [1, 2]
-
-/** A filter's verdicts on a batch, found once for each of the values that it reads. */
-class Glance {
-  /** Newest timestamp, and highest event time, of what was skipped; NaN and -Infinity: nothing was. */
-  stamp: Millis = Number.NaN
-  highest: Millis = Number.NEGATIVE_INFINITY
-  private readonly stamps: Float64Array
-  private readonly times: Float64Array
-  private readonly numbers: Uint32Array
-  private readonly verdicts: Uint8Array
-  private readonly mayPass: (index: number) => boolean
-
-  constructor(stamps: Float64Array, times: Float64Array, numbered: Numbered, mayPass: (index: number) => boolean) {
-    this.stamps = stamps
-    this.times = times
-    this.numbers = numbered.of
-    this.verdicts = new Uint8Array(numbered.count)
-    this.mayPass = mayPass
-  }
-
-  /** Answers the first record from `index` on, before `end`, that is to be looked at; all before it are events, and filtered. */
-  skip(index: number, end: number): number {
-    const { stamps, times, numbers, verdicts } = this
-    let { stamp, highest } = this
-    let at = index
-    for (; at < end; at++) {
-      const time = times[at] as Millis
-      if (Number.isNaN(time)) break
-      const verdict = verdicts[numbers[at] as number] as number
-      if (verdict === TAKEN || (verdict === UNKNOWN && this.judge(at) === TAKEN)) break
-      if (time > highest) highest = time
-      if (!((stamps[at] as Millis) <= stamp)) stamp = stamps[at] as Millis
-    }
-    this.stamp = stamp
-    this.highest = highest
-    return at
-  }
-
-  private judge(index: number): number {
-    const verdict = this.mayPass(index) ? TAKEN : FILTERED
-    this.verdicts[this.numbers[index] as number] = verdict
-    return verdict
-  }
-}
-
-/** A filter that fails of an event is asked again, for each: it says why. */
-function mayPass(where: RowPlan['where'], event: Event | RecordError): boolean {
-  try {
-    return event instanceof RecordError || where(event)
-  } catch {
-    return true
   }
 }
 

@@ -1,41 +1,18 @@
 import { only, RecordError } from '../core/errors.ts'
 import type { Batch, Decoder, Event } from '../core/model.ts'
-import { Survey } from './survey.ts'
 
 /** A fetched batch, shared by the tasks that read together. `event` decodes a record once, whoever asks first. */
 export interface SharedBatch extends Batch {
   /** Resolves when all records can be decoded; rejects when the registry can't be reached. */
   ready(): Promise<void>
   event(index: number): Event | RecordError
-  /** What is the same for all tasks, once it is ready; left out where few read it. */
-  readonly survey?: () => Survey
 }
 
-/**
- * Decoded when the first task asks, by the decoder of that moment; what was decoded is kept only to be asked for again.
- * `isSurveyed`: so many tasks read it that a survey costs less than that each looks at all.
- */
-export function share(
-  batch: Batch,
-  decoderOf: (topic: string) => Decoder,
-  keep: boolean,
-  isSurveyed = false,
-): SharedBatch {
+/** Decoded when the first task asks, by the decoder of that moment; what was decoded is kept only to be asked for again. */
+export function share(batch: Batch, decoderOf: (topic: string) => Decoder, keep: boolean): SharedBatch {
   let decoder: Decoder | undefined
   let prepared: Promise<void> | undefined
   const events: (Event | RecordError | undefined)[] = []
-  const event = (index: number) => {
-    const known = events[index]
-    if (known !== undefined) return known
-    const event = decode(decoder as Decoder, batch, index)
-    if (keep) events[index] = event
-    return event
-  }
-  let survey: Survey | undefined
-  const surveyed = () => {
-    survey ??= new Survey(batch.records, event)
-    return survey
-  }
   return {
     ...batch,
     ready: () => {
@@ -46,8 +23,13 @@ export function share(
       })
       return prepared
     },
-    event,
-    ...(isSurveyed ? { survey: surveyed } : {}),
+    event: (index) => {
+      const known = events[index]
+      if (known !== undefined) return known
+      const event = decode(decoder as Decoder, batch, index)
+      if (keep) events[index] = event
+      return event
+    },
   }
 }
 

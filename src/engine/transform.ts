@@ -94,15 +94,19 @@ export class TransformTask implements Task {
     return this.ledger.begin(first)
   }
 
-  /** Takes what waits when it begins, so that small batches do not each wait for the log. */
+  /** Takes what waits when it begins, so that small batches do not each wait for the log. Nothing waits for a schema of a later batch. */
   async step(): Promise<void> {
     const { clock, metrics, settings, tables } = this.context
     const started = clock.monotonic()
     const { name: topology } = this.flow
     let next = this.ledger.done
     let records = 0
-    for (let { waiting } = this.inbox; waiting > 0 && records < settings.maxRecords; waiting--) {
-      const slice = this.inbox.take(settings.maxRecords - records) as Slice
+    // what code of one's own makes is written batch by batch, so that one that stops it withholds no others
+    for (let waiting = this.calls ? 1 : this.inbox.waiting; waiting > 0 && records < settings.maxRecords; waiting--) {
+      if (records > 0 && !(await this.inbox.isReady())) break
+      const slice = this.inbox.take(settings.maxRecords - records)
+      // closed meanwhile
+      if (!slice) break
       await this.patiently('fetching schemas', () => slice.batch.ready())
       if (this.tables.length > 0) await this.patiently('reading tables', () => tables.ready(this.tables))
       await this.make(slice)

@@ -269,7 +269,6 @@ function sourceOf(
   const plan: RowPlan = {
     columns: [...columns.values()].map((column) => ({ id: column.id, kind: column.kind, fill: fillOf(column, name) })),
     where: filter?.evaluate ?? (where ? () => false : () => true),
-    ...(filter?.fields.every((path) => path.length === 1) ? { whereReads: filter.fields.flat() } : {}),
     key: keyOf(
       parts.flatMap((part) => (part ? [part.evaluate] : [])),
       kept.flatMap((column) => column.compiled.get(name)?.evaluate ?? []) as TextOf[],

@@ -180,7 +180,7 @@ describe('a result that is asked for after every event', () => {
     const { costs } = await cost(values, (i) => (i === 105 ? 50.5 : i))
     expect([costs[104], costs[105], costs[106]]).toEqual([
       [1, 1],
-      [101, 0],
+      [100, 0],
       [100, 0],
     ])
   })

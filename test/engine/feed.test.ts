@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { MillraceError } from '../../src/core/errors.ts'
-import type { Batch, Draft, Event, Flow, Transport } from '../../src/core/model.ts'
+import type { Batch, Draft, Flow, Transport } from '../../src/core/model.ts'
 import { SILENT } from '../../src/core/part.ts'
 import type { MemoryTransport } from '../../src/testing/memory-transport.ts'
 import { World } from './world.ts'
@@ -288,30 +288,3 @@ describe('the tasks of a partition', () => {
     await worker.stop()
   })
 })
-
-it.each([
-  [9, 40],
-  [10, 2],
-])(
-  'of %i tasks each asks its filter %i times of 40 events of two values: many look at what is alike once',
-  async (count, asked) => {
-    const world = await World.create({ topics: { events: 1 } })
-    let times = 0
-    const where = ({ key }: Event) => {
-      times++
-      return key === 'b'
-    }
-    const sources = world.flow.sources.map((source) => ({
-      ...source,
-      plan: { ...source.plan, where, whereReads: ['key'] },
-    }))
-    const flows = await Promise.all(Array.from({ length: count }, (_, i) => world.topology(`load-${i}`, { sources })))
-    for (let i = 0; i < 40; i++)
-      await world.send('events', 0, { key: i % 2 === 0 ? 'a' : 'c', at: world.clock.now(), value: i })
-    const worker = world.worker(undefined, ...flows)
-    await worker.start()
-    expect(await world.settle(worker)).toBe(true)
-    expect(times / count).toBe(asked)
-    await worker.stop()
-  },
-)

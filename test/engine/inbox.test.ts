@@ -33,6 +33,17 @@ const untilAborted = (signal: AbortSignal) =>
   new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 
 describe('what a task still has to do', () => {
+  it('is ready where the records of its next batch can be decoded', async () => {
+    const inbox = new Inbox(10)
+    expect(await inbox.isReady()).toBe(false)
+    const ready = [async () => undefined, () => Promise.reject(new Error('no registry'))]
+    for (const [i, one] of ready.entries()) inbox.offer({ ...batchOf([i]), ready: one })
+    expect(await inbox.isReady()).toBe(true)
+    inbox.take(1)
+    expect(await inbox.isReady()).toBe(false)
+    expect(inbox.waiting).toBe(1)
+  })
+
   it('is given out in order, each record once, whatever of it is offered again', () => {
     const inbox = new Inbox(100)
     inbox.offer(batchOf([0, 1, 2]))

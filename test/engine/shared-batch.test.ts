@@ -72,11 +72,4 @@ describe('a batch that tasks share', () => {
     await batch.ready()
     expect(() => batch.event(2)).toThrow(TypeError)
   })
-
-  it('is surveyed once, where it is to be', async () => {
-    const surveyed = share(batch, () => ({ prepare: async () => undefined, record: () => ({}) }), true, true)
-    expect(surveyed.survey).toBeDefined()
-    expect(surveyed.survey?.()).toBe(surveyed.survey?.())
-    expect(shared(true).it.survey).toBe(undefined)
-  })
 })

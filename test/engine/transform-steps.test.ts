@@ -74,7 +74,12 @@ async function start({ flow: changes = {}, named = false, making }: Options = {}
   } as unknown as TaskContext
   const task = new TransformTask(flow, 'source', 1, context)
   task.inbox.reset(await task.open(patiently))
-  const offer = (given: readonly Given[], headers: readonly (string | undefined)[] = [], of = task) => {
+  const offer = (
+    given: readonly Given[],
+    headers: readonly (string | undefined)[] = [],
+    of = task,
+    ready: () => Promise<void> = async () => undefined,
+  ) => {
     const from = of.inbox.want
     const records = given.map((each, i): InputRecord => {
       const name = headers[i]
@@ -89,7 +94,7 @@ async function start({ flow: changes = {}, named = false, making }: Options = {}
     const next = from + given.length
     log.end = Math.max(log.end, next)
     const event = (i: number) => (given[i] instanceof RecordError ? (given[i] as RecordError) : { texts: given[i] })
-    of.inbox.offer({ topic: 'source', partition: 1, records, next, end: next, ready: async () => undefined, event })
+    of.inbox.offer({ topic: 'source', partition: 1, records, next, end: next, ready, event })
   }
   const step = async (given: readonly Given[], headers: readonly (string | undefined)[] = [], of = task) => {
     offer(given, headers, of)
@@ -134,6 +139,14 @@ describe('a step of a transform', () => {
     for (const text of ['e', 'f', 'g']) offer([[text], []])
     expect((await step([['h']])).map(texts)).toEqual([['e', 'f']])
     expect(task.done).toBe(10)
+  })
+
+  it('does not wait for the schema of a later batch', async () => {
+    const { offer, step, task } = await start()
+    offer([['a']])
+    offer([['b']], [], task, () => Promise.reject(new Error('no registry')))
+    expect((await step([['c']])).map(texts)).toEqual([['a']])
+    expect([task.done, task.inbox.waiting]).toEqual([1, 2])
   })
 
   it('counts what it read, what it skipped and why, what it wrote, and what it took', async () => {

@@ -91,7 +91,6 @@ describe('a row plan', () => {
     expect(plan.where(order)).toBe(true)
     expect(plan.where({ ...order, city: 'TEST' })).toBe(false)
     expect(plan.where({ ...order, city: null })).toBe(false)
-    expect(plan.whereReads).toEqual(['city'])
     expect([plan.key(order), plan.time?.(order), plan.id?.(order)]).toEqual(['s1', 5, 'e1'])
     expect(plan.columns.map(({ id, kind }) => [id, kind])).toEqual([['flag:event.type == "ORDER_CREATED"', 'flag']])
     expect(plan.columns[0]?.fill(order)).toBe(true)
@@ -123,7 +122,7 @@ describe('a row plan', () => {
 
   it('leaves time and id to the record where the topic declares none', async () => {
     const { plan } = (await flowOf(LOAD)).sources[0]!
-    expect([plan.time, plan.id, plan.whereReads]).toEqual([undefined, undefined, undefined])
+    expect([plan.time, plan.id]).toEqual([undefined, undefined])
     expect(plan.where(order)).toBe(true)
   })
 

@@ -215,6 +215,8 @@ export class Ids {
   /** The last chunk is the one that changes: only what older ones hold is worth keeping. */
   private bytesOf(chunk: Chunk): Uint8Array {
     if (chunk.bytes) return chunk.bytes
+    // what a call left that was ended, being too long, is nobody's
+    if (scratch.length > 0) scratch = new ByteWriter(4096)
     encodeEntries(members(chunk), scratch, this.values)
     const bytes = scratch.take()
     // a copy: a small buffer holds all of the pool that it is a part of
@@ -230,7 +232,7 @@ export const SEGMENTS_OF_IDS: Segments<Ids> = {
   changed: (ids) => ids.changed(),
 }
 
-const scratch = new ByteWriter(4096)
+let scratch = new ByteWriter(4096)
 let numbers = new Float64Array(2 * CHUNK)
 /** What nearly all keys lack: nothing is ever put into it. */
 const NONE = new Set<string>()

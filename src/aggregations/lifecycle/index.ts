@@ -12,7 +12,7 @@ import type {
 import type { Part } from '../../core/part.ts'
 import { type Selection, selection, slotText } from '../../core/selection.ts'
 import { DurationsSlot } from './durations.ts'
-import { type Entry, Ids, SEGMENTS_OF_IDS } from './ids.ts'
+import { type Entry, Ids, INLINE_IDS, SEGMENTS_OF_IDS } from './ids.ts'
 import { type Config, columnsOf, config, EVERY, EXPRESSIONS } from './settings.ts'
 
 /** Features over the same ids and values share what is known of them, for the longest `maxAge`. */
@@ -151,7 +151,7 @@ counts again once it is closed. Remembers ids for twice \`maxAge\`, and goes thr
 \`maxAge\` little longer than things take is best.
 
 Keeps the id and about 10 bytes for every id seen within \`maxAge\`, in segments once there are more
-than 512.`,
+than ${INLINE_IDS}.`,
   open: () => lifecycle,
 }
 export default part

@@ -4,6 +4,8 @@ import type { Cursor } from './cursor.ts'
 /** Of ten thousand ids of skewed popularity, nine in ten are found again. */
 const SLOTS = 16_384
 const LONGEST = 32
+/** Of a place that is being filled. */
+const NO_LENGTH = 255
 /** After so many texts it is known whether remembering pays. */
 const TRIAL = 4096
 
@@ -41,9 +43,11 @@ export function repeatedText(): (cursor: Cursor) => string {
       return texts[slot] as string
     }
     const text = textOf(bytes, from, at)
+    // found by nobody until all of it stands: code of one's own that takes too long is ended anywhere
+    lengths[slot] = NO_LENGTH
     texts[slot] = text
-    lengths[slot] = length
     for (let i = 0; i < length; i++) known[slot * LONGEST + i] = bytes[from + i] as number
+    lengths[slot] = length
     return text
   }
 }

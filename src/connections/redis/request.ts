@@ -20,7 +20,13 @@ const HEADS = Array.from({ length: 256 }, (_, length) => headOf(length))
 
 /** The request whose arguments, its name first, are those of the lists in their order. */
 export function encode(lists: Lists): string | Buffer {
-  return encodeBy(lengthOf, lists) ?? (encodeBy(Buffer.byteLength, lists) as string | Buffer)
+  const request = encodeBy(lengthOf, lists) ?? (encodeBy(Buffer.byteLength, lists) as string | Buffer)
+  if (room.length > ROOM) {
+    // a larger one goes with its request
+    room = Buffer.allocUnsafeSlow(ROOM)
+    at = 0
+  }
+  return request
 }
 
 /** Of ASCII alone, which nearly every text is. */
@@ -109,7 +115,7 @@ class Request {
   }
 }
 
-/** Sends the request whose arguments, its name in small letters first, are those of the lists. Texts of the answer are bytes. */
+/** Sends the request whose arguments, its name first, are those of the lists; in small letters, by which ioredis knows commands. Texts of the answer are bytes. */
 export function send(client: Redis, ...lists: Lists): Promise<unknown> {
   const request = new Request(String(lists[0]?.[0]), encode(lists))
   client.sendCommand(request as unknown as Command)

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { type Argument, send } from './request.ts'
 
-/** Arguments and answers are bytes. */
+/** Texts of the answer are bytes. */
 export interface LuaScript {
   /** Sends the script by its digest, and in full where the server does not know it. */
   (client: Redis, keys: readonly string[], args: readonly Argument[]): Promise<unknown>
