@@ -142,6 +142,16 @@ function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
   return new DataView(buffer, byteOffset, byteLength)
 }
 
+let shared = new ByteWriter(4096)
+
+/** What `write` writes. Where it fails, or is ended in its midst as code of one's own is, nothing of it comes into anything else. */
+export function written(write: (to: ByteWriter) => void): Buffer {
+  if (shared.length > 0) shared = new ByteWriter(4096)
+  const to = shared
+  write(to)
+  return to.take()
+}
+
 /** Reads what `ByteWriter` wrote. Throws RangeError past the end, never reads beyond it. */
 export class ByteReader {
   private readonly buffer: Buffer

@@ -1,6 +1,5 @@
-import { ByteWriter } from './bytes.ts'
+import { type ByteWriter, written } from './bytes.ts'
 
-let scratch = new ByteWriter(4096)
 /** Of nearly all accumulators no part is stored: nothing is ever put into it. */
 const NONE = new Set<number>()
 
@@ -36,10 +35,7 @@ export class StoredParts {
     for (const part of parts) {
       kept.add(part.name)
       if (this.names.has(part.name) && !part.changed) continue
-      // what code of one's own left when it failed is nobody's
-      if (scratch.length > 0) scratch = new ByteWriter(4096)
-      encode(part, scratch)
-      changes.push([String(part.name), scratch.take()])
+      changes.push([String(part.name), written((to) => encode(part, to))])
       part.changed = false
       this.own().add(part.name)
     }

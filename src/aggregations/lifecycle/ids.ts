@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from '../../core/bytes.ts'
+import { ByteReader, type ByteWriter, written } from '../../core/bytes.ts'
 import type { Millis, Segments, Value } from '../../core/model.ts'
 import { pack, unpack } from '../../core/packing.ts'
 import { type StoredPart, StoredParts } from '../../core/segments.ts'
@@ -215,10 +215,7 @@ export class Ids {
   /** The last chunk is the one that changes: only what older ones hold is worth keeping. */
   private bytesOf(chunk: Chunk): Uint8Array {
     if (chunk.bytes) return chunk.bytes
-    // what a call left that was ended, being too long, is nobody's
-    if (scratch.length > 0) scratch = new ByteWriter(4096)
-    encodeEntries(members(chunk), scratch, this.values)
-    const bytes = scratch.take()
+    const bytes = written((to) => encodeEntries(members(chunk), to, this.values))
     // a copy: a small buffer holds all of the pool that it is a part of
     if (chunk !== this.chunks.at(-1)) chunk.bytes = new Uint8Array(bytes)
     return bytes
@@ -232,7 +229,6 @@ export const SEGMENTS_OF_IDS: Segments<Ids> = {
   changed: (ids) => ids.changed(),
 }
 
-let scratch = new ByteWriter(4096)
 let numbers = new Float64Array(2 * CHUNK)
 /** What nearly all keys lack: nothing is ever put into it. */
 const NONE = new Set<string>()
